@@ -1,0 +1,220 @@
+//! Frames: one picture of one camera at one moment, in the YUV that the decoder gave.
+//!
+//! [`crate::capture`] makes frames without copying or converting them; every model takes the region it needs, scaled and
+//! converted once, through a [`Sampler`]. Nothing here knows where the bytes live: see [`Planes`].
+
+mod sample;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::name::Name;
+
+pub use sample::{Region, RgbRow, Sampler};
+
+/// One picture of one camera.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The camera that took it.
+    pub camera: Name,
+    /// Counts the frames that came out of the camera's pipeline, from 0.
+    pub number: u64,
+    /// Capture time.
+    pub at: Timestamp,
+    /// The picture.
+    pub image: Image,
+}
+
+/// How the bytes of a picture are laid out; all are 8 bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PixelFormat {
+    /// Planes Y, U, V; chroma halved both ways (4:2:0).
+    I420,
+    /// Planes Y, interleaved UV; chroma halved both ways (4:2:0).
+    Nv12,
+    /// Planes Y, U, V; chroma halved across (4:2:2), as JPEG cameras give it.
+    Y42b,
+    /// Planes Y, U, V; full chroma (4:4:4).
+    Y444,
+    /// One plane Y.
+    Gray8,
+}
+
+impl PixelFormat {
+    /// Every format, in the order of preference.
+    pub const ALL: [PixelFormat; 5] =
+        [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Y42b, PixelFormat::Y444, PixelFormat::Gray8];
+
+    /// Number of planes.
+    pub fn planes(self) -> usize {
+        match self {
+            PixelFormat::I420 | PixelFormat::Y42b | PixelFormat::Y444 => 3,
+            PixelFormat::Nv12 => 2,
+            PixelFormat::Gray8 => 1,
+        }
+    }
+
+    /// Shape of plane `index` of a `width` x `height` picture: samples per row, rows, bytes per sample.
+    fn plane_shape(self, index: usize, width: usize, height: usize) -> (usize, usize, usize) {
+        let half = |n: usize| n.div_ceil(2);
+        match (self, index) {
+            (_, 0) | (PixelFormat::Y444, _) => (width, height, 1),
+            (PixelFormat::Nv12, _) => (half(width), half(height), 2),
+            (PixelFormat::Y42b, _) => (half(width), height, 1),
+            (PixelFormat::I420 | PixelFormat::Gray8, _) => (half(width), half(height), 1),
+        }
+    }
+}
+
+/// The matrix between RGB and YUV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColourMatrix {
+    /// ITU-R BT.601: standard definition, JPEG.
+    Bt601,
+    /// ITU-R BT.709: high definition.
+    Bt709,
+    /// ITU-R BT.2020: ultra high definition.
+    Bt2020,
+}
+
+/// How YUV values map to colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colorimetry {
+    /// Matrix coefficients.
+    pub matrix: ColourMatrix,
+    /// Whether Y, U and V use 0..=255 instead of 16..=235 (240 for chroma).
+    pub full_range: bool,
+}
+
+/// Where the bytes of a picture live: a mapped GStreamer buffer, or vectors in tests.
+pub trait Planes: Send + Sync {
+    /// The bytes of plane `index`, rows one after the other, each `stride` bytes apart.
+    fn plane(&self, index: usize) -> &[u8];
+}
+
+impl Planes for Vec<Vec<u8>> {
+    fn plane(&self, index: usize) -> &[u8] {
+        &self[index]
+    }
+}
+
+/// A picture whose planes are as long as its size says. Cheap to clone: the bytes are shared.
+#[derive(Clone)]
+pub struct Image {
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    colorimetry: Colorimetry,
+    strides: [usize; 3],
+    planes: Arc<dyn Planes>,
+}
+
+/// Bytes that do not make the picture they should.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadImage {
+    /// A picture without pixels.
+    #[error("a picture of {width}x{height} pixels has nothing in it")]
+    Empty {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// A plane is too short.
+    #[error("plane {plane} of a {width}x{height} {format:?} picture needs {needed} bytes and has {found}")]
+    Short {
+        /// Index of the plane.
+        plane: usize,
+        /// Layout of the picture.
+        format: PixelFormat,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Bytes that the size and stride ask for.
+        needed: usize,
+        /// Bytes that are there.
+        found: usize,
+    },
+}
+
+impl Image {
+    /// A picture of `width` x `height` pixels over `planes`, whose rows are `strides` bytes apart.
+    ///
+    /// # Errors
+    /// When the picture is empty or a plane has fewer bytes than its rows need.
+    pub fn new(
+        format: PixelFormat,
+        (width, height): (u32, u32),
+        colorimetry: Colorimetry,
+        strides: [usize; 3],
+        planes: Arc<dyn Planes>,
+    ) -> Result<Self, BadImage> {
+        if width == 0 || height == 0 {
+            return Err(BadImage::Empty { width, height });
+        }
+        for plane in 0..format.planes() {
+            let (samples, rows, bytes) = format.plane_shape(plane, width as usize, height as usize);
+            let row_bytes = samples * bytes;
+            let needed = strides[plane].max(row_bytes) * (rows - 1) + row_bytes;
+            let found = planes.plane(plane).len();
+            if found < needed || strides[plane] < row_bytes {
+                return Err(BadImage::Short { plane, format, width, height, needed, found });
+            }
+        }
+        Ok(Image { format, width, height, colorimetry, strides, planes })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Layout of the bytes.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// The whole picture as packed RGB, `3 * width * height` bytes.
+    pub fn to_rgb(&self) -> Vec<u8> {
+        let mut rgb = Vec::with_capacity(3 * self.width as usize * self.height as usize);
+        let whole = Region::whole(self);
+        Sampler::default().sample(self, whole, (self.width as usize, self.height as usize), |_, row| {
+            for ((&r, &g), &b) in row.r.iter().zip(row.g).zip(row.b) {
+                // In 0..=255 already; the cast rounds.
+                rgb.extend([r, g, b].map(|v| (v + 0.5) as u8));
+            }
+        });
+        rgb
+    }
+
+    fn plane(&self, index: usize) -> Plane<'_> {
+        let (samples, rows, bytes) =
+            self.format.plane_shape(index, self.width as usize, self.height as usize);
+        Plane { data: self.planes.plane(index), stride: self.strides[index], samples, rows, bytes }
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({:?} {}x{})", self.format, self.width, self.height)
+    }
+}
+
+/// One plane of a picture.
+#[derive(Clone, Copy)]
+struct Plane<'a> {
+    data: &'a [u8],
+    /// Bytes from one row to the next.
+    stride: usize,
+    samples: usize,
+    rows: usize,
+    /// Bytes per sample: 1, or 2 for interleaved chroma.
+    bytes: usize,
+}

@@ -1,0 +1,94 @@
+//! Tags: the only thing the domain gives to the outside.
+//!
+//! [`crate::rules`] makes them; [`crate::publish`] numbers them and turns them into messages. A tag knows nothing of
+//! MQTT or JSON.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::geometry::{BBox, Point};
+use crate::name::Name;
+
+/// What a thing is called, in the words of the model that saw it. Cheap to clone.
+pub type Label = Arc<str>;
+
+/// A track's number: unique per camera from start to stop of the process, growing from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u64);
+
+impl fmt::Display for TrackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which model says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelRef {
+    /// The package's name.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// SHA-256 of the model file, 64 lower-case hex digits.
+    pub sha256: String,
+}
+
+/// Where a tag stands in the life of what it speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Confirmed; sent once.
+    Start,
+    /// Changed for real, or nothing was said for a while.
+    Update,
+    /// Gone; follows every start.
+    End,
+}
+
+/// One statement about one thing at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tag {
+    /// The camera that saw it.
+    pub camera: Name,
+    /// Start, update or end.
+    pub phase: Phase,
+    /// The track it belongs to.
+    pub track: TrackId,
+    /// Capture time of the frame that the statement rests on.
+    pub at: Timestamp,
+    /// What it is.
+    pub label: Label,
+    /// How sure, 0..=1.
+    pub score: f32,
+    /// Where, clipped to the image.
+    pub bbox: BBox,
+    /// Who says so.
+    pub model: Arc<ModelRef>,
+    /// From capture of the frame to the tag.
+    pub latency: Duration,
+    /// What its kind adds.
+    pub body: Body,
+}
+
+/// What a tag's kind adds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A thing that is there; the summary comes with the end.
+    Object(Option<Summary>),
+}
+
+/// A finished track in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// When the thing was first seen (before it was confirmed).
+    pub first_seen: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// The best score of a single frame, 0..=1.
+    pub best_score: f32,
+    /// Where its foot point went, oldest first, thinned to at most 32 points.
+    pub path: Vec<Point>,
+    /// Every label considered with its share of the evidence, best first; shares sum to 1.
+    pub labels: Vec<(Label, f32)>,
+}
