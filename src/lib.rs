@@ -9,7 +9,7 @@
 //!
 //! `docs/architecture.md` is the map of the house; `tests/architecture.rs` holds the code to it.
 
-// pub mod capture;
+pub mod capture;
 pub mod clock;
 pub mod config;
 // pub mod daemon;
