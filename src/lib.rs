@@ -18,7 +18,7 @@ pub mod detect;
 pub mod frame;
 pub mod geometry;
 // pub mod install;
-// pub mod model;
+pub mod model;
 pub mod name;
 // pub mod picture;
 // pub mod publish;
