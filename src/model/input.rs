@@ -42,10 +42,8 @@ pub struct Placement {
 impl Placement {
     fn new(area: Area, region: Region, image: &Image) -> Self {
         let (image_width, image_height) = (f64::from(image.width()), f64::from(image.height()));
-        let scale = (
-            region.w / image_width / area.width as f64,
-            region.h / image_height / area.height as f64,
-        );
+        let scale =
+            (region.w / image_width / area.width as f64, region.h / image_height / area.height as f64);
         let origin = (
             region.x / image_width - area.left as f64 * scale.0,
             region.y / image_height - area.top as f64 * scale.1,

@@ -199,7 +199,11 @@ impl Package {
 }
 
 fn read_text(path: &Path, what: &'static str) -> Result<String, PackageError> {
-    fs::read_to_string(path).map_err(|source| PackageError::Unreadable { path: path.to_owned(), what, source })
+    fs::read_to_string(path).map_err(|source| PackageError::Unreadable {
+        path: path.to_owned(),
+        what,
+        source,
+    })
 }
 
 /// One label per line; empty lines only at the end.

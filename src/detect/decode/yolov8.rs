@@ -25,7 +25,12 @@ impl Yolov8 {
 }
 
 impl Decoder for Yolov8 {
-    fn decode(&mut self, outputs: &Outputs<'_>, low: f32, found: &mut Vec<Candidate>) -> Result<(), BadOutput> {
+    fn decode(
+        &mut self,
+        outputs: &Outputs<'_>,
+        low: f32,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), BadOutput> {
         let (shape, values) = self.columns.floats(outputs)?;
         let anchors = usize::try_from(shape[2]).unwrap_or(0);
         if anchors == 0 {
