@@ -19,7 +19,7 @@ pub mod frame;
 pub mod geometry;
 pub mod model;
 pub mod name;
-// pub mod picture;
+pub mod picture;
 // pub mod publish;
 pub mod recognize;
 pub mod rules;

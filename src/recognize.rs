@@ -16,16 +16,36 @@ use crate::tag::{Label, Tag};
 use crate::telemetry::FrameCounters;
 use crate::track::{Track, Tracker, TrackerConfig};
 
-/// A configuration that the model cannot serve.
+/// Labels that cameras ask for and the model does not have.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "camera {camera}: objects.labels has \"{label}\", which the model {model} does not know; it knows: {known}"
-)]
-pub struct UnknownLabel {
-    camera: Name,
-    label: String,
+#[error("{}", self.lines().collect::<Vec<_>>().join("; "))]
+pub struct UnknownLabels {
+    asked: Vec<(Name, String)>,
     model: String,
     known: String,
+}
+
+impl UnknownLabels {
+    /// Looks at every camera's labels; nothing when the model named `model` knows them all by its labels `known`.
+    pub fn find(cameras: &[config::Camera], known: &[Label], model: &str) -> Option<UnknownLabels> {
+        let mut asked = Vec::new();
+        for camera in cameras {
+            let labels = camera.objects.labels.iter().flatten();
+            let unknown = labels.filter(|label| class_of(label, known).is_none());
+            asked.extend(unknown.map(|label| (camera.name.clone(), label.clone())));
+        }
+        (!asked.is_empty()).then(|| UnknownLabels { asked, model: model.to_owned(), known: known.join(", ") })
+    }
+
+    /// A line for each label.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.asked.iter().map(|(camera, label)| {
+            format!(
+                "camera {camera}: objects.labels has \"{label}\", which the model {} does not know; it knows: {}",
+                self.model, self.known
+            )
+        })
+    }
 }
 
 /// One detector and, for each of its cameras, what it follows there.
@@ -47,8 +67,11 @@ impl Recognizer {
     ///
     /// # Errors
     /// When a camera asks for a label that the model does not have.
-    pub fn new(detector: Detector, cameras: &[config::Camera]) -> Result<Self, UnknownLabel> {
-        let scenes = cameras.iter().map(|camera| Scene::new(camera, &detector)).collect::<Result<_, _>>()?;
+    pub fn new(detector: Detector, cameras: &[config::Camera]) -> Result<Self, UnknownLabels> {
+        if let Some(unknown) = UnknownLabels::find(cameras, detector.labels(), &detector.model().name) {
+            return Err(unknown);
+        }
+        let scenes = cameras.iter().map(|camera| Scene::new(camera, &detector)).collect();
         Ok(Recognizer { detector, scenes })
     }
 
@@ -119,7 +142,7 @@ impl Recognizer {
 }
 
 impl Scene {
-    fn new(camera: &config::Camera, detector: &Detector) -> Result<Self, UnknownLabel> {
+    fn new(camera: &config::Camera, detector: &Detector) -> Self {
         let thresholds = detector.thresholds();
         let score = camera.objects.score.unwrap_or(thresholds.score());
         let tracker = Tracker::new(TrackerConfig {
@@ -129,7 +152,9 @@ impl Scene {
         });
         let vocabulary = Vocabulary { model: Arc::clone(detector.model()), labels: detector.labels().into() };
         let rules = ObjectRules::new(camera.name.clone(), vocabulary, camera.objects.update_interval);
-        Ok(Scene { wanted: wanted(camera, detector)?, tracker, rules })
+        let labels = camera.objects.labels.iter().flatten();
+        let wanted = labels.filter_map(|label| class_of(label, detector.labels())).collect();
+        Scene { wanted, tracker, rules }
     }
 
     fn keep_wanted(&self, detections: &mut Vec<Detection>) {
@@ -144,22 +169,7 @@ impl Scene {
     }
 }
 
-/// The classes of the labels that `camera` asks for; none when it wants all.
-fn wanted(camera: &config::Camera, detector: &Detector) -> Result<Vec<ClassId>, UnknownLabel> {
-    let known = detector.labels();
-    camera
-        .objects
-        .labels
-        .iter()
-        .flatten()
-        .map(|label| {
-            let index = known.iter().position(|known| **known == **label);
-            index.and_then(|index| u16::try_from(index).ok()).map(ClassId).ok_or_else(|| UnknownLabel {
-                camera: camera.name.clone(),
-                label: label.clone(),
-                model: detector.model().name.clone(),
-                known: known.join(", "),
-            })
-        })
-        .collect()
+fn class_of(label: &str, known: &[Label]) -> Option<ClassId> {
+    let index = known.iter().position(|known| **known == *label)?;
+    u16::try_from(index).ok().map(ClassId)
 }
