@@ -21,7 +21,7 @@ pub mod geometry;
 // pub mod model;
 pub mod name;
 // pub mod picture;
-// pub mod publish;
+pub mod publish;
 // pub mod recognize;
 // pub mod rules;
 pub mod tag;
