@@ -12,7 +12,7 @@
 pub mod capture;
 pub mod clock;
 pub mod config;
-// pub mod daemon;
+pub mod daemon;
 pub mod detect;
 pub mod eval;
 pub mod frame;
@@ -20,7 +20,7 @@ pub mod geometry;
 pub mod model;
 pub mod name;
 pub mod picture;
-// pub mod publish;
+pub mod publish;
 pub mod recognize;
 pub mod rules;
 pub mod tag;

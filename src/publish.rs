@@ -1,0 +1,308 @@
+//! Publishing: from tags and health to MQTT messages, and back for those who watch.
+//!
+//! The daemon starts a [`Publisher`] and gives its [`Handle`] to the threads that recognise and capture. A handle never
+//! waits for the broker: tags are numbered, put into the outbox and offered by the publisher's own thread. Delivery is at
+//! least once and in order, with the limits that [`Handle::tag`] names. [`subscriber`] reads the same messages back and
+//! holds them to the contract; [`broker`] is the demo's own broker.
+//!
+//! Of all modules only those below speak MQTT (`rumqttc`, `rumqttd`) and use tokio, and only [`wire`] makes JSON.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::name::Name;
+use crate::tag::{ModelRef, Tag};
+use crate::telemetry::CameraStatus;
+
+mod audit;
+pub mod broker;
+mod connection;
+mod dial;
+mod line;
+mod mqtt;
+mod outbox;
+mod pending;
+pub mod schema;
+mod sequence;
+mod status;
+pub mod subscriber;
+pub mod topic;
+mod window;
+pub mod wire;
+
+pub use line::line;
+pub use sequence::Sequencer;
+
+use dial::Dial;
+use mqtt::{Order, Shared};
+use outbox::MemoryOutbox;
+use pending::Pending;
+use topic::Root;
+
+/// Who publishes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Its name, unique at the broker below one root.
+    pub name: Name,
+    /// This run of it.
+    pub boot: Uuid,
+    /// Spotter's version.
+    pub version: String,
+    /// The models it runs.
+    pub models: Vec<LoadedModel>,
+    /// What it computes on.
+    pub accelerators: Accelerators,
+}
+
+/// A model that a node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedModel {
+    /// Which.
+    pub reference: ModelRef,
+    /// What for, such as `detect`.
+    pub task: String,
+}
+
+/// What a node computes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accelerators {
+    /// What the configuration asks for, best first.
+    pub asked: Vec<String>,
+    /// What is in use.
+    pub used: String,
+}
+
+/// Why publishing, watching or the embedded broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The configured root makes no topics.
+    #[error("mqtt.root: {0}")]
+    Root(#[from] topic::BadRoot),
+    /// TLS without authorities to trust.
+    #[error("mqtt.tls: no certificate authorities found; install the package ca-certificates")]
+    NoRoots,
+    /// The embedded broker cannot listen.
+    #[error("embedded broker: cannot listen on 127.0.0.1:{port}: {why}")]
+    Broker {
+        /// The port; 0 for any.
+        port: u16,
+        /// What is in the way.
+        why: String,
+    },
+    /// The operating system gave no thread or no event queue.
+    #[error("cannot start the thread `{thread}`: {error}")]
+    Thread {
+        /// Its name.
+        thread: &'static str,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+}
+
+/// What has become of what was published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tags handed in since start.
+    pub published: u64,
+    /// Tags that the broker has acknowledged.
+    pub acknowledged: u64,
+    /// Tags that it has not.
+    pub waiting: usize,
+    /// Tags dropped because the outbox was full, or because the broker takes no message of their size.
+    pub dropped: u64,
+    /// The smallest and greatest number among the dropped.
+    pub lost: Option<(u64, u64)>,
+    /// Messages that the broker refused; each is tried again.
+    pub refusals: u64,
+    /// Whether the broker is there.
+    pub connected: bool,
+    /// How often it was reached since start.
+    pub connections: u64,
+    /// Why it is not there, or what it refused last.
+    pub last_error: Option<String>,
+}
+
+/// How publishing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Tags that the broker has not acknowledged and that are gone now.
+    pub unsent: usize,
+    /// Whether the broker has acknowledged the offline statuses. When not, the last will speaks, if the broker is
+    /// there at all.
+    pub said_goodbye: bool,
+}
+
+/// The thread that publishes. When it is dropped without [`Publisher::stop`], the connection is cut and the last will
+/// speaks, as after a crash.
+pub struct Publisher {
+    shared: Arc<Shared>,
+    orders: watch::Sender<Order>,
+    thread: Option<JoinHandle<bool>>,
+}
+
+impl Publisher {
+    /// Starts the thread; waits for nothing. The node is told to be online as soon as the broker is reached.
+    ///
+    /// # Errors
+    /// When the configured root is no topic, TLS finds no authorities to trust, or there is no thread to be had.
+    pub fn start(config: &config::Mqtt, node: Node, clock: Arc<dyn Clock>) -> Result<Self, PublishError> {
+        let root = Root::new(&config.root)?;
+        let boot = node.boot;
+        let dial = Dial::new(config, client_id(&root, &node.name))?;
+        let outbox = Box::new(MemoryOutbox::new(config.queue_messages));
+        let pending = Pending::new(root, node, outbox, clock.now());
+        let shared = Arc::new(Shared::new(pending, clock));
+        let (orders, ordered) = watch::channel(Order::Publish);
+        let failed = |error| PublishError::Thread { thread: "publish", error };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let run = {
+            let shared = Arc::clone(&shared);
+            move || {
+                let said_goodbye = runtime.block_on(mqtt::run(&shared, &dial, boot, ordered));
+                // A name that is still being looked up must not hold up the end.
+                runtime.shutdown_background();
+                said_goodbye
+            }
+        };
+        let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(run).map_err(failed)?;
+        Ok(Publisher { shared, orders, thread: Some(thread) })
+    }
+
+    /// A way in for a thread that has something to publish.
+    pub fn handle(&self) -> Handle {
+        Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Whether the thread runs. It ends only by [`Publisher::stop`], so otherwise it has panicked.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Sends what waits, makes the node and its cameras offline, disconnects and joins the thread, all within `grace`.
+    /// When the broker is away, it is tried once more.
+    pub fn stop(mut self, grace: Duration) -> Stopped {
+        let now = Instant::now();
+        // The last fifth is for the goodbye.
+        let order = Order::Stop { flush_until: now + grace.mul_f64(0.8), until: now + grace };
+        let said_goodbye = self.end(order);
+        Stopped { unsent: self.shared.pending().counts().waiting, said_goodbye }
+    }
+
+    fn end(&mut self, order: Order) -> bool {
+        self.orders.send_replace(order);
+        let Some(thread) = self.thread.take() else { return false };
+        thread.join().unwrap_or_else(|_| {
+            tracing::error!("the publishing thread has panicked");
+            false
+        })
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.end(Order::Abandon);
+    }
+}
+
+/// A way into publishing. Cheap to clone; no call waits for the broker or for a disk.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Publishes a tag. It is delivered at least once and in order, unless the outbox is full (then the oldest tag goes,
+    /// counted and put into the log), the broker refuses it (then it comes again later, out of order), or the process
+    /// ends before the broker has it (the outbox is in memory).
+    pub fn tag(&self, tag: &Tag) {
+        let loss = {
+            let mut pending = self.shared.pending();
+            pending.tag(tag);
+            pending.unreported_loss(Instant::now())
+        };
+        self.shared.wake.notify_one();
+        if let Some(loss) = loss {
+            tracing::error!(tags = loss.tags, total = loss.total, "outbox full, the oldest tags are lost");
+        }
+    }
+
+    /// Publishes what a camera does. Only the newest status of a camera counts: one that could not be sent before the
+    /// next came is replaced by it.
+    pub fn camera_status(&self, status: &CameraStatus) {
+        self.shared.pending().camera_status(status);
+        self.shared.wake.notify_one();
+    }
+
+    /// What has become of what was published.
+    pub fn counts(&self) -> Counts {
+        self.shared.pending().counts()
+    }
+}
+
+/// The same for every run of a node, and no other's. The same, because then a broker that still holds the connection of
+/// a run that died drops it when the next one comes, and sends its last will before the new run says that it is online;
+/// under another id the will would come minutes later and call a running node offline. Two roots may have nodes of the
+/// same name, hence the hash.
+fn client_id(root: &Root, node: &Name) -> String {
+    let digest = Sha256::digest(root.to_string());
+    format!("spotter-{node}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+}
+
+#[cfg(test)]
+fn test_node() -> Node {
+    let sha256 = "ab".repeat(32);
+    let reference = ModelRef { name: "centernet".to_owned(), version: "1".to_owned(), sha256 };
+    Node {
+        name: Name::new("edge-1").unwrap(),
+        boot: Uuid::from_u128(0x0193_5c1e_7f00_7000_8000_0000_0000_0001),
+        version: "0.1.0".to_owned(),
+        models: vec![LoadedModel { reference, task: "detect".to_owned() }],
+        accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
+    }
+}
+
+#[cfg(test)]
+fn test_tag() -> Tag {
+    Tag {
+        camera: Name::new("ramp").unwrap(),
+        phase: crate::tag::Phase::Start,
+        track: crate::tag::TrackId(1),
+        at: crate::clock::Timestamp::EPOCH,
+        label: Arc::from("person"),
+        score: 0.5,
+        bbox: crate::geometry::BBox::WHOLE,
+        model: Arc::new(test_node().models.remove(0).reference),
+        latency: Duration::from_millis(83),
+        body: crate::tag::Body::Object(None),
+    }
+}
+
+#[cfg(test)]
+fn test_tags(numbers: std::ops::RangeInclusive<u64>) -> impl Iterator<Item = wire::Tag> {
+    let node = test_node();
+    let mut message = Sequencer::new(node.name, node.boot).message(&test_tag());
+    numbers.map(move |seq| {
+        message.seq = seq;
+        message.clone()
+    })
+}
+
+#[cfg(test)]
+fn test_config(port: u16) -> config::Mqtt {
+    config::Mqtt {
+        host: "127.0.0.1".to_owned(),
+        port,
+        tls: false,
+        login: None,
+        root: "spotter/v1".to_owned(),
+        keep_alive: Duration::from_secs(5),
+        queue_messages: 100,
+    }
+}

@@ -1,0 +1,104 @@
+//! A message as one line for people.
+//!
+//! Used by `spotter watch` and `spotter demo`, which add colour. For machines there is the JSON.
+
+use super::wire::{CameraState, CameraStatus, Message, NodeState, NodeStatus, Tag};
+use crate::clock::Timestamp;
+
+/// One line: time of day (UTC), who, what. For a tag the score, then where its foot point is, or for an end how long it
+/// was there, and the milliseconds from capture to tag; `late` marks a tag that waited in the outbox.
+pub fn line(message: &Message) -> String {
+    match message {
+        Message::Tag(tag) => of_tag(tag),
+        Message::Node(status) => of_node(status),
+        Message::Camera(status) => of_camera(status),
+    }
+}
+
+fn of_tag(tag: &Tag) -> String {
+    let what = format!("{} #{}", tag.label, tag.track);
+    let told = match &tag.summary {
+        Some(summary) => format!("after {:.1} s, best {:.2}", summary.duration_s, summary.best_score),
+        None => {
+            format!("at ({:.2}, {:.2})", tag.bbox.x + tag.bbox.width / 2.0, tag.bbox.y + tag.bbox.height)
+        }
+    };
+    let late = if tag.historical { "  late" } else { "" };
+    format!(
+        "{}  {:<12}  {what:<14}  {:<6}  {:.2}  {told:<24}  {:.0} ms{late}",
+        time_of_day(tag.at),
+        tag.camera.as_str(),
+        tag.phase.to_string(),
+        tag.score,
+        tag.latency_ms,
+    )
+}
+
+fn of_node(status: &NodeStatus) -> String {
+    let state = match status.state {
+        NodeState::Online => "online",
+        NodeState::Offline => "offline",
+    };
+    let models: Vec<String> =
+        status.models.iter().map(|model| format!("{} {}", model.name, model.version)).collect();
+    let told = status.reason.clone().unwrap_or_else(|| {
+        format!("spotter {}, {} on {}", status.version, models.join(", "), status.accelerators.used)
+    });
+    let since = status.since.map_or_else(|| " ".repeat(12), time_of_day);
+    format!("{since}  {:<12}  {state}: {told}", status.node.as_str())
+}
+
+fn of_camera(status: &CameraStatus) -> String {
+    let state = match status.state {
+        CameraState::Connecting => "connecting",
+        CameraState::Online => "online",
+        CameraState::Offline => "offline",
+    };
+    let reason = status.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!(
+        "{}  {:<12}  {state}{reason}  {:.1} fps in, {:.1} recognised, {} dropped",
+        time_of_day(status.since),
+        status.camera.as_str(),
+        status.fps_in,
+        status.fps_recognised,
+        status.dropped,
+    )
+}
+
+/// `14:03:07.120`, UTC.
+fn time_of_day(at: Timestamp) -> String {
+    let text = at.to_string();
+    // Years beyond 9999 have more digits, so count from the end: `14:03:07.120000Z`.
+    let from = text.len().saturating_sub(16);
+    text.get(from..text.len() - 4).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::{status, test_node, test_tags, wire};
+
+    #[test]
+    fn lines_are_for_people() {
+        let mut start = test_tags(1..=1).next().unwrap();
+        start.at = Timestamp::from_micros(1_767_323_045_678_900);
+        let mut end = start.clone();
+        end.phase = wire::Phase::End;
+        end.historical = true;
+        end.summary = Some(wire::Summary {
+            first_seen: start.at,
+            last_seen: start.at,
+            duration_s: 5.4,
+            best_score: 0.71,
+            path: Vec::new(),
+            labels: Vec::new(),
+        });
+        let lines = [
+            Message::Tag(start.clone()),
+            Message::Tag(end),
+            Message::Node(status::online(&test_node(), start.at)),
+            Message::Node(status::offline(&test_node(), None, status::CONNECTION_LOST)),
+        ];
+        insta::assert_snapshot!(lines.iter().map(line).collect::<Vec<_>>().join("\n"));
+    }
+}

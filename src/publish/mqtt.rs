@@ -1,0 +1,148 @@
+//! The publisher's thread: keeps a connection to the broker for as long as it is told to.
+//!
+//! Started by [`super::Publisher`]. It never holds the lock of what is pending while it waits, so the threads that
+//! recognise never wait for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use super::connection::{Connection, Ended};
+use super::dial::{Dial, Trouble};
+use super::pending::Pending;
+use crate::clock::Clock;
+
+/// The pauses between attempts: a broker that restarts is found within a second or two, one that is gone for long costs
+/// little.
+const PAUSES_MS: [u64; 7] = [100, 250, 500, 1000, 2000, 5000, 15_000];
+
+/// The same trouble is put into the log once per period.
+const TROUBLE_PERIOD: Duration = Duration::from_secs(600);
+
+/// What the thread is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Go on.
+    Publish,
+    /// Send tags until the first moment, say goodbye until the second.
+    Stop { flush_until: Instant, until: Instant },
+    /// End at once without a word.
+    Abandon,
+}
+
+/// What handles and the thread share.
+pub(super) struct Shared {
+    pending: Mutex<Pending>,
+    clock: Arc<dyn Clock>,
+    /// Rung when something is pending. One ring is remembered, so it is bounded and none is missed.
+    pub(super) wake: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(pending: Pending, clock: Arc<dyn Clock>) -> Self {
+        Shared { pending: Mutex::new(pending), clock, wake: Notify::new() }
+    }
+
+    /// What is pending. Every change of it is complete in itself, so a panic elsewhere leaves it sound.
+    pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes everything offline.
+    pub(super) fn part(&self) {
+        let now = self.clock.now();
+        self.pending().part(now);
+    }
+}
+
+/// Connects and publishes, again and again, until ordered to end. Returns whether the broker was told goodbye.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    dial: &Dial,
+    boot: Uuid,
+    mut orders: watch::Receiver<Order>,
+) -> bool {
+    let mut troubles = Troubles::default();
+    let mut failures = 0;
+    loop {
+        if matches!(*orders.borrow(), Order::Abandon) {
+            return false;
+        }
+        let (mut connection, event_loop) = Connection::new(dial, shared);
+        let ended = connection.run(event_loop, &mut orders).await;
+        let proved = connection.proved;
+        let trouble = match ended {
+            Ended::Parted => return true,
+            Ended::Abandoned => {
+                shared.pending().disconnected(None);
+                return false;
+            }
+            Ended::Lost(trouble) => trouble,
+        };
+        shared.pending().disconnected(Some(trouble.text.clone()));
+        troubles.report(&trouble, shared, proved);
+        if !matches!(*orders.borrow(), Order::Publish) {
+            return false;
+        }
+        failures = if proved { 0 } else { failures + 1 };
+        let pause = if trouble.patient { longest_pause() } else { pause(failures, boot) };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // Told to stop during a pause: one more attempt, at once, to bring out what waits.
+            _ = orders.changed() => {}
+        }
+    }
+}
+
+/// The pause after so many failures in a row, a fifth longer or shorter so that the nodes of a site do not all come back
+/// at the same moment.
+fn pause(failures: usize, boot: Uuid) -> Duration {
+    let base_ms = PAUSES_MS[failures.min(PAUSES_MS.len() - 1)];
+    let digest = Sha256::new().chain_update(boot.as_bytes()).chain_update(failures.to_be_bytes()).finalize();
+    let share = u64::from(digest[0]) * 400 / 255;
+    Duration::from_micros(base_ms * (800 + share))
+}
+
+fn longest_pause() -> Duration {
+    Duration::from_millis(PAUSES_MS[PAUSES_MS.len() - 1])
+}
+
+/// Says each trouble once, and the same one again only once per period with a count.
+#[derive(Default)]
+struct Troubles {
+    text: String,
+    last: Option<Instant>,
+    repeated: u64,
+}
+
+impl Troubles {
+    fn report(&mut self, trouble: &Trouble, shared: &Shared, proved: bool) {
+        let now = Instant::now();
+        let old = self.last.is_some_and(|last| now.duration_since(last) < TROUBLE_PERIOD);
+        if old && !proved && self.text == trouble.text {
+            self.repeated += 1;
+            return;
+        }
+        let waiting = shared.pending().counts().waiting;
+        tracing::warn!(repeated = self.repeated, waiting, "broker: {}; trying again", trouble.text);
+        *self = Troubles { text: trouble.text.clone(), last: Some(now), repeated: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_differ_between_nodes() {
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let pauses: Vec<Duration> = (0..20).map(|failures| pause(failures, one)).collect();
+        assert!(pauses.iter().take(4).sum::<Duration>() < Duration::from_millis(2300));
+        assert!(pauses.iter().all(|pause| *pause <= longest_pause().mul_f64(1.2)));
+        assert!(pauses[6..].iter().all(|pause| *pause >= longest_pause().mul_f64(0.8)));
+        assert_ne!(pause(6, one), pause(6, other));
+    }
+}

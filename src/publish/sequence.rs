@@ -1,0 +1,184 @@
+//! Numbers tags and turns them into messages.
+//!
+//! Pure, so that replay writes the same bytes each time it is given the same tags and boot. Called by
+//! [`super::pending`] for the broker and by `spotter replay --tags`.
+
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
+use super::wire;
+use crate::clock::Timestamp;
+use crate::geometry::BBox;
+use crate::name::Name;
+use crate::tag::{Body, Phase, Summary, Tag};
+
+/// Gives each tag of one run of a node its number.
+#[derive(Debug)]
+pub struct Sequencer {
+    node: Name,
+    boot: Uuid,
+    last: u64,
+}
+
+impl Sequencer {
+    /// Starts at 1 for this boot of this node.
+    pub fn new(node: Name, boot: Uuid) -> Self {
+        Sequencer { node, boot, last: 0 }
+    }
+
+    /// The message for the next tag.
+    pub fn message(&mut self, tag: &Tag) -> wire::Tag {
+        self.last += 1;
+        let Body::Object(summary) = &tag.body;
+        wire::Tag {
+            schema: wire::TagSchema::V1,
+            id: id(self.boot, self.last, tag.at),
+            boot: self.boot,
+            seq: self.last,
+            historical: false,
+            node: self.node.clone(),
+            camera: tag.camera.clone(),
+            kind: wire::Kind::Object,
+            phase: match tag.phase {
+                Phase::Start => wire::Phase::Start,
+                Phase::Update => wire::Phase::Update,
+                Phase::End => wire::Phase::End,
+            },
+            track: tag.track.0,
+            at: tag.at,
+            label: tag.label.to_string(),
+            score: rounded(tag.score, 4),
+            bbox: bbox(&tag.bbox),
+            model: wire::Model {
+                name: tag.model.name.clone(),
+                version: tag.model.version.clone(),
+                sha256: tag.model.sha256.clone(),
+            },
+            latency_ms: milliseconds(tag.latency),
+            summary: summary.as_ref().map(self::summary),
+        }
+    }
+}
+
+/// The id of a tag: version 7 with the milliseconds of `at`, and a hash of boot and number where others are random. So
+/// it sorts by time, and making it anew gives it again.
+fn id(boot: Uuid, seq: u64, at: Timestamp) -> Uuid {
+    let digest = Sha256::new().chain_update(boot.as_bytes()).chain_update(seq.to_be_bytes()).finalize();
+    let mut rest = [0; 10];
+    rest.copy_from_slice(&digest[..10]);
+    Builder::from_unix_timestamp_millis(at.as_millis(), &rest).into_uuid()
+}
+
+fn bbox(bbox: &BBox) -> wire::Box {
+    wire::Box {
+        x: rounded(bbox.x, 5),
+        y: rounded(bbox.y, 5),
+        width: rounded(bbox.w, 5),
+        height: rounded(bbox.h, 5),
+    }
+}
+
+fn summary(summary: &Summary) -> wire::Summary {
+    wire::Summary {
+        first_seen: summary.first_seen,
+        last_seen: summary.last_seen,
+        duration_s: summary.last_seen.since(summary.first_seen).as_micros() as f64 / 1e6,
+        best_score: rounded(summary.best_score, 4),
+        path: summary.path.iter().map(|point| [rounded(point.x, 5), rounded(point.y, 5)]).collect(),
+        labels: summary
+            .labels
+            .iter()
+            .map(|(label, share)| wire::LabelShare { label: label.to_string(), score: rounded(*share, 4) })
+            .collect(),
+    }
+}
+
+/// Milliseconds with three decimals.
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
+/// `value` with so many decimals, so that JSON says 0.6312 and not 0.6312000155448914. What is no number becomes 0,
+/// because JSON has no word for it.
+pub(super) fn rounded(value: f32, decimals: i32) -> f64 {
+    if !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10f64.powi(decimals);
+    // Adding zero turns -0.0, which JSON would show, into 0.0.
+    (f64::from(value) * scale).round() / scale + 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::geometry::Point;
+    use crate::tag::{ModelRef, TrackId};
+
+    const BOOT: Uuid = Uuid::from_u128(0x0193_5c1e_7f00_7000_8000_0000_0000_0001);
+
+    fn tag(phase: Phase, summary: Option<Summary>) -> Tag {
+        Tag {
+            camera: Name::new("ramp").unwrap(),
+            phase,
+            track: TrackId(12),
+            at: Timestamp::from_micros(1_767_323_045_678_900),
+            label: Arc::from("person"),
+            score: 0.631_249,
+            bbox: BBox { x: 0.41, y: 0.5, w: 0.1, h: 1.0 / 3.0 },
+            model: Arc::new(ModelRef {
+                name: "centernet-mobilenetv3-coco".to_owned(),
+                version: "1".to_owned(),
+                sha256: "ab".repeat(32),
+            }),
+            latency: Duration::from_micros(83_417),
+            body: Body::Object(summary),
+        }
+    }
+
+    #[test]
+    fn a_start_on_the_wire() {
+        let message = Sequencer::new(Name::new("edge-1").unwrap(), BOOT).message(&tag(Phase::Start, None));
+        insta::assert_snapshot!(wire::Message::Tag(message).to_json());
+    }
+
+    #[test]
+    fn an_end_on_the_wire() {
+        let at = Timestamp::from_micros(1_767_323_045_678_900);
+        let summary = Summary {
+            first_seen: at - Duration::from_millis(5_400),
+            last_seen: at,
+            best_score: 0.712_34,
+            path: vec![Point { x: 0.2, y: 0.9 }, Point { x: 0.46, y: 0.833_333_3 }],
+            labels: vec![(Arc::from("person"), 0.94), (Arc::from("dog"), 0.06)],
+        };
+        let mut sequencer = Sequencer::new(Name::new("edge-1").unwrap(), BOOT);
+        sequencer.message(&tag(Phase::Start, None));
+        let message = sequencer.message(&tag(Phase::End, Some(summary)));
+        insta::assert_snapshot!(wire::Message::Tag(message).to_json());
+    }
+
+    #[test]
+    fn ids_are_version_7_and_a_function_of_boot_number_and_time() {
+        let at = Timestamp::from_micros(1_767_323_045_678_900);
+        let one = id(BOOT, 1, at);
+        assert_eq!(one, id(BOOT, 1, at));
+        assert_eq!(one.get_version_num(), 7);
+        assert_eq!(one.get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(u64::from_be_bytes(one.as_bytes()[..8].try_into().unwrap()) >> 16, 1_767_323_045_678);
+        assert_ne!(one, id(BOOT, 2, at));
+        assert_ne!(one, id(Uuid::from_u128(7), 1, at));
+        assert!(id(BOOT, 3, at + Duration::from_millis(1)) > one);
+    }
+
+    #[test]
+    fn numbers_are_short_and_always_json() {
+        let cases = [(0.631_249, 0.6312), (1.0 / 3.0, 0.3333), (f32::NAN, 0.0), (-0.000_01, 0.0), (1.0, 1.0)];
+        for (value, expected) in cases {
+            assert_eq!(rounded(value, 4).to_string(), f64::to_string(&expected), "{value}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Status messages of the node and its cameras.
+//!
+//! Pure. Called by [`super::pending`].
+
+use super::sequence::rounded;
+use super::{Node, wire};
+use crate::clock::Timestamp;
+use crate::telemetry::{CameraState, CameraStatus};
+
+/// Why an offline status was written for a node that could not say it itself.
+pub(super) const CONNECTION_LOST: &str = "connection lost";
+/// Why an orderly stopped node is offline.
+pub(super) const STOPPED: &str = "stopped";
+/// Why the cameras of such a node are.
+pub(super) const NODE_STOPPED: &str = "the node stopped";
+
+/// The node is there.
+pub(super) fn online(node: &Node, since: Timestamp) -> wire::NodeStatus {
+    status(node, wire::NodeState::Online, Some(since), None)
+}
+
+/// The node is not there. Without a time for a last will, which speaks of the future.
+pub(super) fn offline(node: &Node, since: Option<Timestamp>, reason: &str) -> wire::NodeStatus {
+    status(node, wire::NodeState::Offline, since, Some(reason.to_owned()))
+}
+
+fn status(
+    node: &Node,
+    state: wire::NodeState,
+    since: Option<Timestamp>,
+    reason: Option<String>,
+) -> wire::NodeStatus {
+    wire::NodeStatus {
+        schema: wire::NodeSchema::V1,
+        node: node.name.clone(),
+        state,
+        boot: node.boot,
+        since,
+        reason,
+        version: node.version.clone(),
+        models: node
+            .models
+            .iter()
+            .map(|model| wire::LoadedModel {
+                name: model.reference.name.clone(),
+                version: model.reference.version.clone(),
+                sha256: model.reference.sha256.clone(),
+                task: model.task.clone(),
+            })
+            .collect(),
+        accelerators: wire::Accelerators {
+            asked: node.accelerators.asked.clone(),
+            used: node.accelerators.used.clone(),
+        },
+    }
+}
+
+/// What a camera does.
+pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
+    wire::CameraStatus {
+        schema: wire::CameraSchema::V1,
+        node: node.name.clone(),
+        boot: node.boot,
+        camera: status.camera.clone(),
+        state: match status.state {
+            CameraState::Connecting => wire::CameraState::Connecting,
+            CameraState::Online => wire::CameraState::Online,
+            CameraState::Offline => wire::CameraState::Offline,
+        },
+        since: status.since,
+        reason: status.reason.clone(),
+        reconnects_last_hour: status.reconnects_last_hour,
+        fps_in: rounded(status.fps_in, 2),
+        fps_recognised: rounded(status.fps_recognised, 2),
+        dropped: status.dropped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::publish::test_node;
+
+    #[test]
+    fn node_statuses_on_the_wire() {
+        let node = test_node();
+        let since = Timestamp::from_micros(1_767_323_045_678_900);
+        for (name, status) in [
+            ("node_online", online(&node, since)),
+            ("node_stopped", offline(&node, Some(since), STOPPED)),
+            ("node_last_will", offline(&node, None, CONNECTION_LOST)),
+        ] {
+            insta::assert_snapshot!(name, wire::Message::Node(status).to_json());
+        }
+    }
+
+    #[test]
+    fn a_camera_status_on_the_wire() {
+        let status = CameraStatus {
+            camera: Name::new("ramp").unwrap(),
+            state: CameraState::Offline,
+            since: Timestamp::from_micros(1_767_323_045_678_900),
+            reason: Some("no route to host".to_owned()),
+            reconnects_last_hour: 3,
+            fps_in: 24.98,
+            fps_recognised: 12.333_333,
+            dropped: 1234,
+        };
+        insta::assert_snapshot!(wire::Message::Camera(camera(&test_node(), &status)).to_json());
+    }
+}

@@ -1,0 +1,370 @@
+//! Publishing against a real broker and a foreign subscriber.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use spotter::clock::{SystemClock, Timestamp};
+use spotter::config::{self, Secret};
+use spotter::geometry::{BBox, Point};
+use spotter::name::Name;
+use spotter::publish::{Accelerators, Handle, LoadedModel, Node, Publisher, schema};
+use spotter::tag::{Body, ModelRef, Phase, Summary, Tag, TrackId};
+use spotter::telemetry::{CameraState, CameraStatus};
+use uuid::Uuid;
+
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+
+use mosquitto::{Mosquitto, PATIENCE, Subscriber, wait};
+
+const GRACE: Duration = Duration::from_secs(10);
+const BASE: Timestamp = Timestamp::from_micros(1_767_323_045_678_900);
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn model() -> ModelRef {
+    ModelRef { name: "test".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) }
+}
+
+fn config(port: u16) -> config::Mqtt {
+    config::Mqtt {
+        host: "127.0.0.1".to_owned(),
+        port,
+        tls: false,
+        login: None,
+        root: "spotter/v1".to_owned(),
+        keep_alive: Duration::from_secs(5),
+        queue_messages: 10_000,
+    }
+}
+
+fn start(config: &config::Mqtt) -> (Publisher, Handle) {
+    let node = Node {
+        name: name("edge-1"),
+        boot: Uuid::new_v4(),
+        version: "0.1.0".to_owned(),
+        models: vec![LoadedModel { reference: model(), task: "detect".to_owned() }],
+        accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
+    };
+    let publisher = Publisher::start(config, node, Arc::new(SystemClock)).unwrap();
+    let handle = publisher.handle();
+    (publisher, handle)
+}
+
+fn tag(track: u64, phase: Phase) -> Tag {
+    let at = BASE + Duration::from_millis(40 * track);
+    let summary = (phase == Phase::End).then(|| Summary {
+        first_seen: at - Duration::from_secs(3),
+        last_seen: at,
+        best_score: 0.71,
+        path: vec![Point { x: 0.2, y: 0.9 }, Point { x: 0.4, y: 0.8 }],
+        labels: vec![(Arc::from("person"), 0.9), (Arc::from("dog"), 0.1)],
+    });
+    Tag {
+        camera: name("ramp"),
+        phase,
+        track: TrackId(track),
+        at,
+        label: Arc::from("person"),
+        score: 0.631_249,
+        bbox: BBox { x: 0.41, y: 0.5, w: 0.1, h: 0.3 },
+        model: Arc::new(model()),
+        latency: Duration::from_micros(83_417),
+        body: Body::Object(summary),
+    }
+}
+
+fn camera(state: CameraState) -> CameraStatus {
+    CameraStatus {
+        camera: name("ramp"),
+        state,
+        since: BASE,
+        reason: None,
+        reconnects_last_hour: 0,
+        fps_in: 25.0,
+        fps_recognised: 12.0,
+        dropped: 3,
+    }
+}
+
+fn publish(handle: &Handle, tracks: std::ops::RangeInclusive<u64>) {
+    tracks.for_each(|track| handle.tag(&tag(track, Phase::Start)));
+}
+
+/// Checks messages against the published schemas with an independent validator.
+struct Contract(BTreeMap<&'static str, jsonschema::Validator>);
+
+impl Contract {
+    fn new() -> Self {
+        let validators = schema::documents()
+            .into_iter()
+            .map(|(name, document)| (name, jsonschema::validator_for(&document).unwrap()));
+        Contract(validators.collect())
+    }
+
+    fn hold(&self, topic: &str, message: &Value) {
+        let name = match topic.split('/').collect::<Vec<_>>()[..] {
+            [.., "tag", "object"] => "tag",
+            [_, _, _, "status"] => "node",
+            [_, _, _, _, "status"] => "camera",
+            _ => panic!("{topic} is no topic of the contract"),
+        };
+        let faults: Vec<String> = self.0[name].iter_errors(message).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{topic} {message}: {faults:?}");
+    }
+}
+
+/// Receives valid messages until `last` comes, and gives the tags.
+fn tags_until(subscriber: &Subscriber, last: u64) -> Vec<Value> {
+    let contract = Contract::new();
+    let mut tags = Vec::new();
+    while tags.last().is_none_or(|tag: &Value| tag["seq"].as_u64() < Some(last)) {
+        let (topic, message) = subscriber.next();
+        contract.hold(&topic, &message);
+        if topic.ends_with("/tag/object") {
+            tags.push(message);
+        }
+    }
+    tags
+}
+
+fn numbers(tags: &[Value]) -> Vec<u64> {
+    tags.iter().map(|tag| tag["seq"].as_u64().unwrap()).collect()
+}
+
+/// Leaves out deliveries of what was delivered before, which must have the same id.
+fn without_repetitions(tags: Vec<Value>) -> Vec<Value> {
+    let mut ids: BTreeMap<u64, Value> = BTreeMap::new();
+    let mut once = Vec::new();
+    for tag in tags {
+        let id = ids.entry(tag["seq"].as_u64().unwrap()).or_insert(Value::Null);
+        if id.is_null() {
+            *id = tag["id"].clone();
+            once.push(tag);
+        } else {
+            assert_eq!(*id, tag["id"]);
+        }
+    }
+    once
+}
+
+#[test]
+fn a_foreign_subscriber_gets_every_tag_in_order_and_valid() {
+    let broker = Mosquitto::start("");
+    let subscriber = Subscriber::persistent(broker.port(), "spotter/v1/#", "foreign");
+    let (publisher, handle) = start(&config(broker.port()));
+    handle.camera_status(&camera(CameraState::Online));
+    for track in 1..=100 {
+        for phase in [Phase::Start, Phase::Update, Phase::End] {
+            handle.tag(&tag(track, phase));
+        }
+    }
+    let tags = tags_until(&subscriber, 300);
+    assert_eq!(numbers(&tags), (1..=300).collect::<Vec<_>>());
+    assert!(wait(|| handle.counts().acknowledged == 300), "{:?}", handle.counts());
+    assert_eq!(publisher.stop(GRACE).unsent, 0);
+}
+
+#[test]
+fn the_broker_is_killed_midway_and_nothing_is_lost() {
+    let mut broker = Mosquitto::start("");
+    let subscriber = Subscriber::persistent(broker.port(), "spotter/v1/+/+/tag/#", "foreign");
+    let (publisher, handle) = start(&config(broker.port()));
+    publish(&handle, 1..=100);
+    assert!(wait(|| handle.counts().acknowledged == 100), "{:?}", handle.counts());
+    // It writes its sessions to disk at every change; the subscriber has all that was acknowledged until here.
+    let mut tags = tags_until(&subscriber, 100);
+
+    broker.kill();
+    assert!(wait(|| !handle.counts().connected));
+    let started = Instant::now();
+    publish(&handle, 101..=2000);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(1), "1,900 tags took {took:?} while the broker was away");
+    assert_eq!(handle.counts().waiting, 1900);
+
+    broker.restart();
+    assert!(wait(|| handle.counts().waiting == 0), "{:?}", handle.counts());
+    publish(&handle, 2001..=2100);
+    tags.extend(tags_until(&subscriber, 2100));
+    let tags = without_repetitions(tags);
+    assert_eq!(numbers(&tags), (1..=2100).collect::<Vec<_>>());
+    let historical = |tag: &Value| tag["historical"] == true;
+    assert!(!tags[..100].iter().any(historical));
+    assert!(tags[100..2000].iter().all(historical));
+    assert!(!tags[2000..].iter().any(historical));
+    assert_eq!(handle.counts().dropped, 0);
+    assert_eq!(publisher.stop(GRACE).unsent, 0);
+}
+
+#[test]
+fn killing_the_broker_under_load_loses_nothing_that_was_not_acknowledged() {
+    let mut broker = Mosquitto::start("");
+    let (publisher, handle) = start(&config(broker.port()));
+    let mut published = 0;
+    for _ in 0..3 {
+        let before = handle.counts().acknowledged;
+        while handle.counts().acknowledged < before + 20 {
+            published += 1;
+            publish(&handle, published..=published);
+            std::thread::yield_now();
+        }
+        broker.kill();
+        broker.restart();
+    }
+    let wanted = published;
+    assert!(wait(|| handle.counts().acknowledged == wanted), "{wanted} {:?}", handle.counts());
+    let counts = handle.counts();
+    assert_eq!((counts.waiting, counts.dropped, counts.connections), (0, 0, 4));
+    publisher.stop(GRACE);
+}
+
+#[test]
+fn a_full_outbox_drops_the_oldest_and_counts_them() {
+    let mut broker = Mosquitto::reserve("");
+    let (publisher, handle) = start(&config::Mqtt { queue_messages: 50, ..config(broker.port()) });
+    publish(&handle, 1..=120);
+    let counts = handle.counts();
+    assert_eq!((counts.waiting, counts.dropped, counts.lost), (50, 70, Some((1, 70))));
+    broker.restart();
+    let subscriber = Subscriber::persistent(broker.port(), "spotter/v1/+/+/tag/#", "foreign");
+    publish(&handle, 121..=121);
+    let tags = tags_until(&subscriber, 121);
+    assert!(numbers(&tags).is_sorted());
+    assert!(tags.iter().all(|tag| tag["seq"].as_u64() > Some(70)));
+    assert!(wait(|| handle.counts().waiting == 0));
+    assert_eq!(handle.counts().acknowledged, 51);
+    publisher.stop(GRACE);
+}
+
+#[test]
+fn a_broker_that_comes_late_is_found() {
+    let mut broker = Mosquitto::reserve("");
+    let (publisher, handle) = start(&config(broker.port()));
+    handle.camera_status(&camera(CameraState::Connecting));
+    assert!(wait(|| handle.counts().last_error.is_some()));
+    let error = handle.counts().last_error.unwrap();
+    assert!(error.starts_with("cannot reach 127.0.0.1:"), "{error}");
+    handle.camera_status(&camera(CameraState::Online));
+    broker.restart();
+    assert!(wait(|| handle.counts().connected));
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+    let mut states = BTreeMap::new();
+    while states.len() < 2 {
+        let (topic, message) = subscriber.next();
+        Contract::new().hold(&topic, &message);
+        states.insert(topic, message["state"].clone());
+    }
+    assert_eq!(states["spotter/v1/edge-1/status"], "online");
+    assert_eq!(states["spotter/v1/edge-1/ramp/status"], "online");
+    publisher.stop(GRACE);
+}
+
+#[test]
+fn a_refused_login_is_one_clear_line_and_tried_again() {
+    let mut broker = Mosquitto::reserve("allow_anonymous false");
+    let passwords = broker.folder().join("passwords");
+    mosquitto::write_password_file(&passwords, "spotter", "right");
+    broker.configure(&format!("password_file {}", passwords.display()));
+    broker.restart();
+    let login = |password: &str| Some(("spotter".to_owned(), Secret::new(password.to_owned())));
+    let (publisher, handle) = start(&config::Mqtt { login: login("wrong"), ..config(broker.port()) });
+    publish(&handle, 1..=1);
+    assert!(wait(|| handle.counts().last_error.is_some()));
+    let error = handle.counts().last_error.unwrap();
+    assert!(error.contains("refuses the login") && !error.contains("wrong"), "{error}");
+
+    // The broker changes its mind: the login is tried again without a restart of the node.
+    mosquitto::write_password_file(&passwords, "spotter", "wrong");
+    broker.kill();
+    broker.restart();
+    assert!(wait(|| handle.counts().acknowledged == 1), "{:?}", handle.counts());
+    assert_eq!(publisher.stop(GRACE).unsent, 0);
+}
+
+#[test]
+fn a_topic_that_the_broker_refuses_stays_and_the_others_go_on() {
+    let mut broker = Mosquitto::reserve("");
+    let rights = broker.folder().join("rights");
+    std::fs::write(&rights, "topic readwrite spotter/v1/edge-1/gate/#\ntopic readwrite spotter/v1/edge-1/status\n")
+        .unwrap();
+    broker.configure(&format!("acl_file {}", rights.display()));
+    broker.restart();
+    let (publisher, handle) = start(&config(broker.port()));
+    publish(&handle, 1..=5);
+    for track in 6..=8 {
+        handle.tag(&Tag { camera: name("gate"), ..tag(track, Phase::Start) });
+    }
+    assert!(wait(|| handle.counts().acknowledged == 3), "{:?}", handle.counts());
+    assert!(wait(|| handle.counts().refusals == 5), "{:?}", handle.counts());
+    let counts = handle.counts();
+    assert!(counts.last_error.as_deref().is_some_and(|error| error.contains("NotAuthorized")), "{counts:?}");
+    assert_eq!((counts.waiting, counts.dropped, counts.connected), (5, 0, true));
+    let stopped = publisher.stop(GRACE);
+    assert_eq!((stopped.unsent, stopped.said_goodbye), (5, true));
+}
+
+#[test]
+fn a_run_that_dies_leaves_its_last_will() {
+    let broker = Mosquitto::start("");
+    let (publisher, handle) = start(&config(broker.port()));
+    assert!(wait(|| handle.counts().connected));
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/+/status", &[]);
+    assert_eq!(subscriber.next().1["state"], "online");
+    drop(publisher);
+    let (topic, will) = subscriber.next();
+    Contract::new().hold(&topic, &will);
+    assert_eq!((&will["state"], &will["reason"]), (&"offline".into(), &"connection lost".into()));
+    assert_eq!(will.get("since"), None);
+}
+
+#[test]
+fn stopping_sends_what_waits_and_says_goodbye() {
+    let broker = Mosquitto::start("");
+    let (publisher, handle) = start(&config(broker.port()));
+    handle.camera_status(&camera(CameraState::Online));
+    publish(&handle, 1..=500);
+    let stopped = publisher.stop(GRACE);
+    assert_eq!((stopped.unsent, stopped.said_goodbye), (0, true));
+    assert_eq!(handle.counts().acknowledged, 500);
+
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+    let mut left = BTreeMap::new();
+    while left.len() < 2 {
+        let (topic, message) = subscriber.next();
+        Contract::new().hold(&topic, &message);
+        left.insert(topic, (message["state"].clone(), message["reason"].clone()));
+    }
+    assert_eq!(left["spotter/v1/edge-1/status"], ("offline".into(), "stopped".into()));
+    assert_eq!(left["spotter/v1/edge-1/ramp/status"], ("offline".into(), "the node stopped".into()));
+}
+
+#[test]
+fn stopping_without_a_broker_does_not_use_up_the_grace() {
+    let broker = Mosquitto::reserve("");
+    let (publisher, handle) = start(&config(broker.port()));
+    publish(&handle, 1..=7);
+    assert!(wait(|| handle.counts().last_error.is_some()));
+    let started = Instant::now();
+    let stopped = publisher.stop(PATIENCE);
+    assert_eq!((stopped.unsent, stopped.said_goodbye), (7, false));
+    assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_second_node_of_the_same_name_is_named() {
+    let broker = Mosquitto::start("");
+    let (first, first_handle) = start(&config(broker.port()));
+    assert!(wait(|| first_handle.counts().connected));
+    let (second, second_handle) = start(&config(broker.port()));
+    assert!(wait(|| second_handle.counts().connected));
+    assert!(wait(|| first_handle.counts().last_error.is_some()));
+    let error = first_handle.counts().last_error.unwrap();
+    assert!(error.contains("second node have the same name"), "{error}");
+    drop(second);
+    drop(first);
+}
