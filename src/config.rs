@@ -3,6 +3,7 @@
 //! Every stage gets its own section and sees no other. `docs/configuration.md` has a line for every key, and
 //! `config/spotter.toml` shows each with its default. Reading collects every error; see [`Config::parse`].
 
+mod broker;
 mod read;
 mod source;
 mod validate;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use crate::name::Name;
 
+pub use broker::{BadBroker, Broker};
 pub use read::Problem;
 pub use source::{BadSource, CameraUrl, Source, Transport};
 

@@ -149,6 +149,11 @@ impl Daemon {
         }
     }
 
+    /// Whether recognition goes on.
+    pub fn is_running(&self) -> bool {
+        !self.worker.is_finished()
+    }
+
     /// Stops the cameras, ends every track, publishes what waits and joins every thread.
     ///
     /// # Errors

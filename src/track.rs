@@ -14,19 +14,28 @@ mod clutter;
 mod config;
 mod follow;
 mod motion;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Timestamp;
 use crate::detect::{ClassId, Detection};
 use crate::geometry::{BBox, Point};
 use crate::tag::TrackId;
 
-use associate::Association;
+use associate::associate;
 use clutter::Clutter;
 use follow::Followed;
 
 pub(crate) use assign::{Pair, assign};
 pub use config::{Confirmation, TrackerConfig};
 pub use motion::MotionModel;
+
+/// A frame follows the last one by no less than this, whatever the clock says.
+const MIN_STEP_S: f32 = 0.001;
+/// Boxes larger than this many pictures are no detections.
+const MAX_SIDE: f32 = 2.0;
+/// Boxes with less area than this inside the picture are no detections: a tenth of a pixel of a 4K picture.
+const MIN_AREA: f32 = 1e-8;
 
 /// A thing that was confirmed by evidence over time, as it stands after a frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,17 +105,19 @@ impl Tracker {
     /// Time may stand still or go backwards, as clocks do when they are set: such a frame counts as one that follows
     /// at once. Detections that are no box (not finite, without area, outside the picture) are not looked at.
     pub fn step(&mut self, at: Timestamp, detections: &[Detection]) -> Vec<Track> {
-        let dt_s = self.last.map_or(0.0, |last| at.since(last).as_secs_f32());
+        let dt_s = self.last.map_or(0.0, |last| at.since(last).as_secs_f32()).max(MIN_STEP_S);
         self.last = Some(at);
-        let detections: Vec<Detection> =
-            detections.iter().filter(|detection| self.is_usable(detection)).copied().collect();
+        let detections: Vec<Detection> = detections
+            .iter()
+            .filter(|detection| self.is_usable(detection))
+            .map(|detection| Detection { score: detection.score.min(1.0), ..*detection })
+            .collect();
 
         let ended = self.predict(dt_s);
-        let association = self.associate(&detections);
+        let association = associate(&self.confirmed, &self.tentative, &detections, &self.config);
         for (followed, detection) in self.confirmed.iter_mut().zip(&association.of_confirmed) {
-            match detection {
-                Some(index) => followed.see(at, dt_s, &detections[*index], &self.config),
-                None => {}
+            if let Some(index) = detection {
+                followed.see(at, dt_s, &detections[*index], &self.config);
             }
         }
         for (followed, detection) in self.tentative.iter_mut().zip(&association.of_tentative) {
@@ -117,7 +128,7 @@ impl Tracker {
         }
         self.refute();
         self.confirm();
-        self.begin(at, &detections, &association);
+        self.begin(at, association.unmatched.iter().map(|&index| &detections[index]));
         ended
     }
 
@@ -209,23 +220,15 @@ impl Tracker {
     }
 
     /// Begins to follow every good detection that belongs to nothing yet.
-    fn begin(&mut self, at: Timestamp, detections: &[Detection], association: &Association) {
-        for index in association.unmatched(detections.len()) {
-            let detection = &detections[index];
+    fn begin<'a>(&mut self, at: Timestamp, unmatched: impl Iterator<Item = &'a Detection>) {
+        for detection in unmatched.filter(|detection| detection.score >= self.config.high_score) {
             let known = |followed: &Followed| {
                 followed.track.visible
                     && followed.track.bbox.iou(&detection.bbox) >= self.config.duplicate_iou
             };
-            if detection.score >= self.config.high_score
-                && !self.confirmed.iter().chain(&self.tentative).any(known)
-            {
+            if !self.confirmed.iter().chain(&self.tentative).any(known) {
                 self.tentative.push(Followed::new(at, detection, &self.config.motion));
             }
         }
     }
 }
-
-/// Boxes larger than this many pictures are no detections.
-const MAX_SIDE: f32 = 2.0;
-/// Boxes with less area than this inside the picture are no detections: a tenth of a pixel of a 4K picture.
-const MIN_AREA: f32 = 1e-8;

@@ -290,8 +290,11 @@ fn a_refused_login_is_one_clear_line_and_tried_again() {
 fn a_topic_that_the_broker_refuses_stays_and_the_others_go_on() {
     let mut broker = Mosquitto::reserve("");
     let rights = broker.folder().join("rights");
-    std::fs::write(&rights, "topic readwrite spotter/v1/edge-1/gate/#\ntopic readwrite spotter/v1/edge-1/status\n")
-        .unwrap();
+    std::fs::write(
+        &rights,
+        "topic readwrite spotter/v1/edge-1/gate/#\ntopic readwrite spotter/v1/edge-1/status\n",
+    )
+    .unwrap();
     broker.configure(&format!("acl_file {}", rights.display()));
     broker.restart();
     let (publisher, handle) = start(&config(broker.port()));

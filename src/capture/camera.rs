@@ -256,7 +256,6 @@ impl Control {
                     return Over::Broken(stream.silent(last.elapsed()), frames);
                 }
                 Ok(Next::Idle) => {}
-                Ok(Next::End) if frames == 0 => return Over::Broken(stream.empty(), frames),
                 Ok(Next::End) => return Over::Ended,
                 Err(error) => return Over::Broken(error, frames),
             }

@@ -131,7 +131,7 @@ impl Stream {
     /// Waits up to `timeout` for the next frame.
     ///
     /// # Errors
-    /// When an element of the pipeline has failed, or a frame cannot be read.
+    /// When an element of the pipeline has failed, a frame cannot be read, or the source ended without any.
     pub fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let timeout = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::from_seconds(1));
         if let Some(sample) = self.sink.try_pull_sample(timeout) {
@@ -139,6 +139,9 @@ impl Stream {
         }
         match self.failure() {
             Some(error) => Err(error),
+            None if self.sink.is_eos() && self.frames == 0 => {
+                Err(self.failed("it ended without a frame: it is no video, or an empty one"))
+            }
             None if self.sink.is_eos() => Ok(Next::End),
             None => Ok(Next::Idle),
         }
@@ -214,13 +217,8 @@ impl Stream {
         }
     }
 
-    /// The error of a source that ended before its first frame.
-    pub(super) fn empty(&self) -> CaptureError {
-        self.failed("it ended without a frame: it is no video, or holds none")
-    }
-
     /// The error of a camera from which nothing came for `waited`.
-    pub(super) fn silent(&self, waited: Duration) -> CaptureError {
+    pub fn silent(&self, waited: Duration) -> CaptureError {
         CaptureError::NoFrames { camera: self.camera.clone(), source_name: self.source.to_string(), waited }
     }
 }

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use toml::de::DeTable;
-use url::Url;
-
 use super::read::{Problem, Report, Section};
-use super::{Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Source, Transport};
+use super::{Broker, Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Source, Transport};
 use crate::name::Name;
+use toml::de::DeTable;
 
 pub(super) fn config(text: &str, base: &Path) -> Result<Config, Vec<Problem>> {
     let mut report = Report::new(text);
@@ -77,8 +75,7 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
 
 fn mqtt(mut section: Section<'_, '_, '_>, base: &Path) -> Mqtt {
     let defaults = Mqtt::default();
-    let (tls, host, port) =
-        section.parsed("broker", broker).unwrap_or((defaults.tls, defaults.host, defaults.port));
+    let Broker { tls, host, port } = section.parsed("broker", str::parse).unwrap_or_default();
     let login = login(&mut section, base);
     let mqtt = Mqtt {
         host,
@@ -95,24 +92,6 @@ fn mqtt(mut section: Section<'_, '_, '_>, base: &Path) -> Mqtt {
     };
     section.finish();
     mqtt
-}
-
-/// TLS, host and port of `mqtt://host[:port]` or `mqtts://host[:port]`.
-fn broker(text: &str) -> Result<(bool, String, u16), String> {
-    let expected = "it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883";
-    let url = Url::parse(text).map_err(|error| format!("is no address ({error}); {expected}"))?;
-    let tls = match url.scheme() {
-        "mqtt" => false,
-        "mqtts" => true,
-        other => return Err(format!("has the scheme `{other}`; {expected}")),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user name; put it into username and password_file".to_owned());
-    }
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(format!("has no host; {expected}"))?;
-    // An IPv6 address stands in brackets in an address and without them for a resolver.
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok((tls, host, url.port().unwrap_or(if tls { 8883 } else { 1883 })))
 }
 
 fn login(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<(String, Secret)> {

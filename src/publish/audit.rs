@@ -324,7 +324,9 @@ fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
     }
     // Each of the two numbers is rounded by itself.
     let rounding = 1.5e-5;
-    for (field, edge) in [("box.x + box.width", bbox.x + bbox.width), ("box.y + box.height", bbox.y + bbox.height)] {
+    for (field, edge) in
+        [("box.x + box.width", bbox.x + bbox.width), ("box.y + box.height", bbox.y + bbox.height)]
+    {
         check(field, edge, "at most 1", edge <= 1.0 + rounding);
     }
     check("seq", tag.seq as f64, "at least 1", tag.seq >= 1);
@@ -443,14 +445,26 @@ mod tests {
             ("spotter/v1/edge-1/ramp/tag/smell", json(tag(1)), "the contract has no such topic"),
             ("spotter/v1/edge-1/gate/tag/object", json(tag(1)), "topic and message name a different camera"),
             (TOPIC, json(wire::Tag { score: 1.5, ..tag(1) }), "score is 1.5, allowed is 0 to 1"),
-            (TOPIC, json(wire::Tag { bbox: wide, ..tag(1) }), "box.x + box.width is 1.1, allowed is at most 1"),
+            (
+                TOPIC,
+                json(wire::Tag { bbox: wide, ..tag(1) }),
+                "box.x + box.width is 1.1, allowed is at most 1",
+            ),
             (
                 TOPIC,
                 json(wire::Tag { summary: None, ..phase(1, 1, Phase::Start) }).replace("start", "end"),
                 "a summary belongs to an end, and an end has one",
             ),
-            (TOPIC, json(tag(1)).replace("\"label\"", "\"mood\""), "not a valid message: unknown field `mood`"),
-            (TOPIC, json(tag(1)).replace("spotter.tag/1", "spotter.tag/2"), "not a valid message: unknown variant"),
+            (
+                TOPIC,
+                json(tag(1)).replace("\"label\"", "\"mood\""),
+                "not a valid message: unknown field `mood`",
+            ),
+            (
+                TOPIC,
+                json(tag(1)).replace("spotter.tag/1", "spotter.tag/2"),
+                "not a valid message: unknown variant",
+            ),
             (TOPIC, "{".to_owned(), "not a valid message: EOF"),
         ];
         for (topic, payload, expected) in cases {

@@ -142,7 +142,9 @@ impl Subscriber {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
                 let asked = client.try_subscribe(self.filter.as_str(), QoS::AtLeastOnce);
-                asked.err().map(|error| Heard::Refused(format!("cannot subscribe to {}: {error}", self.filter)))
+                asked
+                    .err()
+                    .map(|error| Heard::Refused(format!("cannot subscribe to {}: {error}", self.filter)))
             }
             Event::Incoming(Packet::SubAck(answer)) => {
                 self.trouble = None;
@@ -161,7 +163,13 @@ impl Subscriber {
                 let topic = String::from_utf8_lossy(&publish.topic).into_owned();
                 let (message, violations) = self.audit.examine(&topic, publish.retain, &publish.payload);
                 let payload = String::from_utf8_lossy(&publish.payload).into_owned();
-                Some(Heard::Received(Received { topic, retained: publish.retain, payload, message, violations }))
+                Some(Heard::Received(Received {
+                    topic,
+                    retained: publish.retain,
+                    payload,
+                    message,
+                    violations,
+                }))
             }
             _ => None,
         }

@@ -121,18 +121,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pairs(list: &[(usize, usize, f32)]) -> Vec<Pair> {
+    fn pairs(list: &[(usize, usize, f64)]) -> Vec<Pair> {
         list.iter().map(|&(left, right, weight)| Pair { left, right, weight }).collect()
     }
 
     #[test]
     fn takes_the_best_sum_not_the_best_pair() {
-        let cases: [(&[(usize, usize, f32)], &[(usize, usize)]); 5] = [
+        let cases: [(&[(usize, usize, f64)], &[(usize, usize)]); 5] = [
             (&[], &[]),
             (&[(3, 7, 0.1)], &[(3, 7)]),
             (&[(0, 0, 0.9), (0, 1, 0.8), (1, 0, 0.8)], &[(0, 1), (1, 0)]),
             (&[(0, 0, 0.5), (1, 0, 0.6), (2, 0, 0.4)], &[(1, 0)]),
-            (&[(0, 0, 0.0), (1, 1, -1.0), (2, 2, f32::NAN)], &[]),
+            (&[(0, 0, 0.0), (1, 1, -1.0), (2, 2, f64::NAN)], &[]),
         ];
         for (list, expected) in cases {
             assert_eq!(assign(&pairs(list)), expected, "{list:?}");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     /// The greatest sum by trying everything.
-    fn best_sum(pairs: &[Pair]) -> f32 {
+    fn best_sum(pairs: &[Pair]) -> f64 {
         let Some((first, rest)) = pairs.split_first() else { return 0.0 };
         let compatible: Vec<Pair> = rest
             .iter()
@@ -152,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_one_to_one_and_optimal(weights in prop::collection::vec(0.0f32..1.0, 16), gate in 0.0f32..0.8) {
+        fn is_one_to_one_and_optimal(weights in prop::collection::vec(0.0f64..1.0, 16), gate in 0.0f64..0.8) {
             let all: Vec<Pair> = weights
                 .iter()
                 .enumerate()
@@ -167,7 +167,7 @@ mod tests {
             lefts.dedup();
             rights.dedup();
             prop_assert_eq!((lefts.len(), rights.len()), (matches.len(), matches.len()));
-            let sum: f32 = matches.iter().map(|&(l, r)| weights[l * 4 + r]).sum();
+            let sum: f64 = matches.iter().map(|&(l, r)| weights[l * 4 + r]).sum();
             prop_assert!((sum - best_sum(&all)).abs() < 1e-4);
         }
     }

@@ -25,6 +25,17 @@ pub struct TrackerConfig {
     /// What a match is worth when the class differs, as a factor: a detector that wavers between car and truck keeps its
     /// track, a passer-by does not take over a parked car.
     pub other_class: f32,
+    /// How much a different height speaks against a match: the ratio of the heights to this power is a factor of what
+    /// the match is worth. Two people that pass each other are rarely equally tall in the picture (height-modulated IoU,
+    /// Yang et al. 2024).
+    pub height_power: f32,
+    /// How much a match gains when it goes on in the direction of the track, and loses when it turns back, in IoU
+    /// (observation-centric momentum, Cao et al. 2023).
+    pub direction_weight: f32,
+    /// The direction of a track is that of its last detection as seen from the one that much earlier.
+    pub direction_span: Duration,
+    /// A way shorter than this, in box sizes, has no certain direction: it counts in proportion.
+    pub direction_travel: f32,
     /// A detection that overlaps something already seen on the same frame by this IoU is a second look at it and begins
     /// no track.
     pub duplicate_iou: f32,
@@ -51,6 +62,9 @@ pub struct Confirmation {
     pub independence: Duration,
     /// Evidence that confirms.
     pub confirm: f32,
+    /// So much more while it has not moved at all, and in proportion to the overlap with where it was first seen: clutter
+    /// stands, and most things that come into a picture walk or drive in.
+    pub standing: f32,
     /// Evidence that refutes, below zero.
     pub refute: f32,
     /// On no fewer detections than this is anything confirmed.
@@ -73,6 +87,10 @@ impl Default for TrackerConfig {
             buffer_sds: 1.0,
             buffer_limit: 0.5,
             other_class: 0.6,
+            height_power: 1.5,
+            direction_weight: 0.3,
+            direction_span: Duration::from_secs(1),
+            direction_travel: 0.3,
             duplicate_iou: 0.7,
             max_hidden: Duration::from_millis(1500),
             confirmation: Confirmation::default(),
@@ -85,12 +103,13 @@ impl Default for Confirmation {
     fn default() -> Self {
         Confirmation {
             neutral_score: 0.2,
-            miss: 0.8,
+            miss: 0.9,
             independence: Duration::from_millis(250),
-            confirm: 2.5,
+            confirm: 1.0,
+            standing: 2.5,
             refute: -1.0,
             min_detections: 3,
-            clutter: 1.0,
+            clutter: 1.5,
             clutter_limit: 5.0,
             clutter_memory: Duration::from_secs(30),
         }

@@ -1,5 +1,7 @@
 //! One thing that is followed, confirmed or not yet: its motion, its evidence, and its [`Track`] as the outside sees it.
 
+use std::collections::VecDeque;
+
 use crate::clock::Timestamp;
 use crate::detect::{ClassId, Detection};
 use crate::geometry::{BBox, Point};
@@ -13,6 +15,8 @@ use super::{Sighting, Track};
 const MAX_PATH: usize = 32;
 /// Sightings kept of the time before the confirmation; the oldest go first.
 const MAX_EARLIER: usize = 256;
+/// Centres kept for the direction; the oldest go first.
+const MAX_RECENT: usize = 64;
 /// The score of a track follows that of its detections within this time.
 const SCORE_SMOOTHING_S: f32 = 0.5;
 /// A box that overlaps that of the first sighting by this IoU has not moved.
@@ -31,6 +35,10 @@ pub(super) struct Followed {
     pub(super) last_measured: BBox,
     /// What was seen of it before it was confirmed, until the step after the confirmation.
     pub(super) earlier: Vec<Sighting>,
+    /// Centres of the last detections with the age at each, oldest first: what is needed for the direction.
+    recent: VecDeque<(f64, Point)>,
+    /// Seconds since it was first seen.
+    age_s: f64,
     motion: Motion,
     first: BBox,
     detections: u32,
@@ -61,6 +69,8 @@ impl Followed {
             hidden_s: 0.0,
             last_measured: detection.bbox,
             earlier: vec![Sighting { at, bbox: detection.bbox, score: detection.score }],
+            recent: VecDeque::from([(0.0, detection.bbox.center())]),
+            age_s: 0.0,
             motion,
             first: detection.bbox,
             detections: 1,
@@ -75,10 +85,30 @@ impl Followed {
 
     /// Moves on to a frame `dt_s` seconds later, before its detections are known.
     pub(super) fn predict(&mut self, dt_s: f32, model: &MotionModel) {
+        self.age_s += f64::from(dt_s);
         self.motion.predict(dt_s, self.hidden_s > 0.0, model);
         self.hidden_s += dt_s;
         self.track.visible = false;
         self.track.bbox = self.motion.bbox();
+    }
+
+    /// How well a box goes on in the direction that the track had, -1 (turns back) ..= 1 (goes straight on), near 0 when
+    /// one of the two ways is too short to tell.
+    pub(super) fn keeps_direction(&self, bbox: &BBox, config: &TrackerConfig) -> f32 {
+        let [Some((_, before)), Some((_, last))] = [self.recent.front(), self.recent.back()] else {
+            return 0.0;
+        };
+        let next = bbox.center();
+        let way = |from: &Point, to: &Point| ((to.x - from.x) / bbox.w, (to.y - from.y) / bbox.h);
+        let (past, coming) = (way(before, last), way(last, &next));
+        let (past_length, coming_length) = (past.0.hypot(past.1), coming.0.hypot(coming.1));
+        let product = past_length * coming_length;
+        if product <= f32::EPSILON {
+            return 0.0;
+        }
+        let cosine = (past.0 * coming.0 + past.1 * coming.1) / product;
+        let certainty = |length: f32| (length / config.direction_travel.max(f32::EPSILON)).min(1.0);
+        cosine * certainty(past_length) * certainty(coming_length)
     }
 
     /// How far the expected centre may be off, across and down.
@@ -89,6 +119,7 @@ impl Followed {
     /// Takes in the detection that shows it on this frame, which follows the last one by `dt_s` seconds.
     pub(super) fn see(&mut self, at: Timestamp, dt_s: f32, detection: &Detection, config: &TrackerConfig) {
         self.motion.update(&detection.bbox, &config.motion);
+        self.remember_center(detection.bbox.center(), config);
         self.last_measured = detection.bbox;
         self.hidden_s = 0.0;
         self.detections = self.detections.saturating_add(1);
@@ -116,7 +147,9 @@ impl Followed {
 
     /// Whether there is enough evidence to confirm it, at a place that asks for `doubt` more.
     pub(super) fn is_convincing(&self, doubt: f32, config: &Confirmation) -> bool {
-        self.detections >= config.min_detections && self.evidence >= config.confirm + doubt
+        let stands = self.first.iou(&self.last_measured);
+        let needed = config.confirm + config.standing * stands + doubt;
+        self.detections >= config.min_detections && self.evidence >= needed
     }
 
     /// Whether it turned out to be nothing.
@@ -127,6 +160,15 @@ impl Followed {
     /// Whether it is where it was first seen.
     pub(super) fn stands(&self) -> bool {
         self.first.iou(&self.last_measured) >= STANDING_IOU
+    }
+
+    /// Keeps one centre from before the span of the direction, and all within it.
+    fn remember_center(&mut self, center: Point, config: &TrackerConfig) {
+        self.recent.push_back((self.age_s, center));
+        let span_start = self.age_s - config.direction_span.as_secs_f64();
+        while self.recent.len() > MAX_RECENT || self.recent.get(1).is_some_and(|(age, _)| *age < span_start) {
+            self.recent.pop_front();
+        }
     }
 
     /// Adds a detection to the evidence of its class.
@@ -175,9 +217,9 @@ fn worth(score: f32, config: &Confirmation) -> f32 {
     log_odds(score) - log_odds(config.neutral_score)
 }
 
-/// Log-odds of a score; what a detector calls certain is taken as 99 %.
+/// Log-odds of a score; no detector is so sure that one look settles it.
 fn log_odds(score: f32) -> f32 {
-    let p = score.clamp(0.01, 0.99);
+    let p = score.clamp(0.001, 0.999);
     (p / (1.0 - p)).ln()
 }
 

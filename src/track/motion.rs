@@ -6,6 +6,8 @@
 //! in closed form. Width and height are followed as logarithms: they stay positive, and their noise is relative to
 //! the size by nature. All times are seconds; nothing here counts frames.
 
+use std::time::Duration;
+
 use crate::geometry::BBox;
 
 /// How things move and how exactly a detector sees them, for things of any size. Sizes of boxes are the unit of length:
@@ -26,8 +28,8 @@ pub struct MotionModel {
     pub acceleration: f32,
     /// How much its growth wanders within one second, as a standard deviation in logarithms per second.
     pub growth_change: f32,
-    /// A hidden thing slows down by a factor of e in this many seconds: an old velocity is no reason to leave the picture.
-    pub hidden_slowdown_s: f32,
+    /// A hidden thing slows down by a factor of e in this time: an old velocity is no reason to leave the picture.
+    pub hidden_slowdown: Duration,
 }
 
 impl Default for MotionModel {
@@ -39,7 +41,7 @@ impl Default for MotionModel {
             first_growth_sd: 0.2,
             acceleration: 0.8,
             growth_change: 0.3,
-            hidden_slowdown_s: 1.5,
+            hidden_slowdown: Duration::from_secs(2),
         }
     }
 }
@@ -124,7 +126,7 @@ impl Motion {
         if hidden {
             self.log_w.rate = 0.0;
             self.log_h.rate = 0.0;
-            let slower = (-dt_s / model.hidden_slowdown_s).exp();
+            let slower = (-dt_s / model.hidden_slowdown.as_secs_f32().max(f32::EPSILON)).exp();
             self.x.rate *= slower;
             self.y.rate *= slower;
         }
@@ -142,5 +144,60 @@ impl Motion {
         self.y.update(center.y, model.measured_sd * bbox.h);
         self.log_w.update(bbox.w.ln(), model.measured_log_size_sd);
         self.log_h.update(bbox.h.ln(), model.measured_log_size_sd);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows a box that moves by `velocity` sizes per second for `seconds`, seen exactly at every step.
+    fn follow(dt_s: f32, seconds: f32, velocity: f32) -> Motion {
+        let model = MotionModel::default();
+        let bbox = |now_s: f32| BBox::from_center(0.2 + 0.1 * velocity * now_s, 0.5, 0.1, 0.2);
+        let mut motion = Motion::new(&bbox(0.0), &model);
+        let mut now_s = dt_s;
+        while now_s < seconds + dt_s / 2.0 {
+            motion.predict(dt_s, false, &model);
+            motion.update(&bbox(now_s), &model);
+            now_s += dt_s;
+        }
+        motion
+    }
+
+    #[test]
+    fn learns_the_velocity_at_every_frame_rate() {
+        for fps in [5.0, 10.0, 30.0] {
+            let motion = follow(1.0 / fps, 2.0, 1.0);
+            assert!((motion.x.rate - 0.1).abs() < 0.01, "{} at {fps} fps", motion.x.rate);
+            assert!(motion.y.rate.abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn one_long_step_is_as_uncertain_as_many_short_ones() {
+        let model = MotionModel::default();
+        let start = follow(0.1, 1.0, 0.0);
+        let (mut once, mut often) = (start, start);
+        once.predict(0.5, false, &model);
+        for _ in 0..10 {
+            often.predict(0.05, false, &model);
+        }
+        let ((a, _), (b, _)) = (once.center_sd(), often.center_sd());
+        assert!((a / b - 1.0).abs() < 1e-3, "{a} {b}");
+    }
+
+    #[test]
+    fn what_is_hidden_slows_down_and_keeps_its_size() {
+        let model = MotionModel::default();
+        let mut motion = follow(0.1, 2.0, 1.0);
+        let before = motion.bbox();
+        for _ in 0..1000 {
+            motion.predict(0.1, true, &model);
+        }
+        let after = motion.bbox();
+        assert!((after.w / before.w - 1.0).abs() < 1e-3 && (after.h / before.h - 1.0).abs() < 1e-3);
+        let travelled = after.center().x - before.center().x;
+        assert!((0.1..0.25).contains(&travelled), "two seconds' worth, not a hundred: {travelled}");
     }
 }

@@ -100,3 +100,28 @@ pub fn track_detections(detections: &[Row], camera: &Camera, config: &TrackerCon
     hypotheses.complete.extend(&hypotheses.online);
     hypotheses
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_before_the_confirmation_is_in_the_complete_rows_only() {
+        let bbox = PixelBox { left: 300.0, top: 100.0, width: 60.0, height: 160.0 };
+        let detections: Vec<Row> = (3..=40).map(|frame| Row { frame, id: -1, bbox, score: 0.9 }).collect();
+        let hypotheses = track_detections(&detections, &Camera::default(), &TrackerConfig::default());
+        let complete: Vec<u32> = hypotheses.complete.iter().map(|row| row.frame).collect();
+        assert!(complete.iter().copied().eq(3..=40), "{complete:?}");
+        let online: Vec<u32> = hypotheses.online.iter().map(|row| row.frame).collect();
+        assert!(online[0] > 5 && online[online.len() - 1] == 40, "{online:?}");
+        for row in &hypotheses.complete {
+            assert!(row.id == 1 && row.bbox.iou(&bbox) > 0.99, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn no_detections_give_no_tracks() {
+        let hypotheses = track_detections(&[], &Camera::default(), &TrackerConfig::default());
+        assert_eq!(hypotheses, Hypotheses::default());
+    }
+}

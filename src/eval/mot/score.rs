@@ -170,3 +170,90 @@ fn distinct(ids: impl Iterator<Item = i64>) -> BTreeMap<i64, usize> {
     let ids: std::collections::BTreeSet<i64> = ids.collect();
     ids.into_iter().enumerate().map(|(index, id)| (id, index)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::PixelBox;
+    use super::*;
+
+    /// Boxes of 20 x 40 pixels from (frames, id, left).
+    fn rows(list: &[(std::ops::RangeInclusive<u32>, i64, f64)]) -> Vec<Row> {
+        let row = |frame, id, left| Row {
+            frame,
+            id,
+            bbox: PixelBox { left, top: 0.0, width: 20.0, height: 40.0 },
+            score: 1.0,
+        };
+        list.iter()
+            .flat_map(|(frames, id, left)| frames.clone().map(move |frame| row(frame, *id, *left)))
+            .collect()
+    }
+
+    /// The expected figures are those of `py-motmetrics` 1.4.0 for the same boxes: switches, false positives, misses,
+    /// identity matches, MOTA, IDF1, and 1 minus its MOTP.
+    fn check(truth: &[Row], hypotheses: &[Row], counts: [usize; 4], ratios: [f64; 3]) {
+        let score = evaluate(truth, hypotheses);
+        let counted = [score.switches, score.false_positives(), score.misses(), score.identity_matches];
+        assert_eq!(counted, counts);
+        for (found, expected) in [score.mota(), score.idf1(), score.motp()].into_iter().zip(ratios) {
+            assert!((found - expected).abs() < 1e-5, "{found} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn two_that_swap_and_swap_back() {
+        let truth = rows(&[(1..=6, 1, 40.0), (1..=6, 2, 80.0)]);
+        let hypotheses = rows(&[
+            (1..=2, 11, 42.0),
+            (1..=2, 12, 82.0),
+            (3..=4, 12, 42.0),
+            (3..=4, 11, 82.0),
+            (5..=6, 11, 42.0),
+            (5..=6, 12, 82.0),
+        ]);
+        check(&truth, &hypotheses, [4, 0, 0, 8], [0.666_667, 0.666_667, 0.818_182]);
+    }
+
+    #[test]
+    fn a_match_is_kept_though_another_fits_better() {
+        let truth = rows(&[(1..=5, 1, 0.0)]);
+        let hypotheses = rows(&[(1..=1, 7, 0.0), (2..=5, 7, 5.0), (2..=4, 8, 1.0)]);
+        check(&truth, &hypotheses, [0, 3, 0, 5], [0.4, 0.769_231, 0.68]);
+    }
+
+    #[test]
+    fn gaps_false_alarms_and_a_new_number() {
+        let truth = rows(&[(1..=8, 1, 0.0), (3..=6, 2, 100.0)]);
+        let hypotheses = rows(&[
+            (1..=3, 1, 1.0),
+            (6..=8, 2, 2.0),
+            (4..=5, 3, 104.0),
+            (1..=1, 4, 300.0),
+            (5..=5, 4, 300.0),
+        ]);
+        check(&truth, &hypotheses, [1, 2, 4, 5], [0.416_667, 0.454_545, 0.812_771]);
+    }
+
+    #[test]
+    fn many_matches_come_before_good_ones() {
+        let truth = rows(&[(1..=1, 1, 0.0), (1..=1, 2, 6.0)]);
+        let hypotheses = rows(&[(1..=1, 5, 6.0), (1..=1, 6, 11.0)]);
+        check(&truth, &hypotheses, [0, 0, 0, 2], [1.0, 1.0, 0.569_231]);
+    }
+
+    #[test]
+    fn nothing_reported_and_nothing_there() {
+        let some = rows(&[(1..=3, 1, 0.0)]);
+        check(&some, &[], [0, 0, 3, 0], [0.0, 0.0, 0.0]);
+        let score = evaluate(&[], &some);
+        assert_eq!((score.false_positives(), score.misses()), (3, 0));
+    }
+
+    #[test]
+    fn scores_add_up() {
+        let truth = rows(&[(1..=4, 1, 0.0)]);
+        let score = evaluate(&truth, &truth);
+        let sum: MotScore = [score, score].into_iter().sum();
+        assert_eq!((sum.truth, sum.identity_matches, sum.mota(), sum.idf1()), (8, 8, 1.0, 1.0));
+    }
+}
