@@ -29,7 +29,12 @@ pub(super) trait Decoder: Send {
     ///
     /// # Errors
     /// When an output has not the shape that the family gives it, or a box has no label.
-    fn decode(&mut self, outputs: &Outputs<'_>, low: f32, found: &mut Vec<Candidate>) -> Result<(), BadOutput>;
+    fn decode(
+        &mut self,
+        outputs: &Outputs<'_>,
+        low: f32,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), BadOutput>;
 }
 
 /// The decoder for `output`, once the `declared` outputs have been found to fit.

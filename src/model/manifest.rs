@@ -124,13 +124,16 @@ impl Manifest {
     fn read(table: Table, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut top = Section::new("", table, problems);
         let schema = top.required("schema", "1", |v| v.as_integer().filter(|&n| n == 1));
-        let name =
-            top.required("name", "1 to 64 characters out of A-Z a-z 0-9 _ -", |v| Name::new(v.as_str()?).ok());
+        let name = top
+            .required("name", "1 to 64 characters out of A-Z a-z 0-9 _ -", |v| Name::new(v.as_str()?).ok());
         let version = top.required("version", "1 to 32 characters out of A-Z a-z 0-9 . _ + -", version);
         let task = top.choice("task", &[("detect", Task::Detect)]);
         let file = top.required("file", "the name of a file in the package", inner_path);
-        let sha256 =
-            top.required("sha256", "the model file's SHA-256 as 64 hex digits, as sha256sum prints it", sha256);
+        let sha256 = top.required(
+            "sha256",
+            "the model file's SHA-256 as 64 hex digits, as sha256sum prints it",
+            sha256,
+        );
         let licence = top.required("licence", "a text such as \"MIT\"", section::text);
         let source = top.required("source", "a text that says where the model comes from", section::text);
         let labels = top.required(

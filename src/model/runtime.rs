@@ -70,10 +70,9 @@ impl Runtime {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = loaded.as_ref() {
             return match configured {
-                Some(asked) if !same_file(asked, &runtime.path) => Err(RuntimeError::AlreadyLoaded {
-                    loaded: runtime.path.clone(),
-                    asked: asked.to_owned(),
-                }),
+                Some(asked) if !same_file(asked, &runtime.path) => {
+                    Err(RuntimeError::AlreadyLoaded { loaded: runtime.path.clone(), asked: asked.to_owned() })
+                }
                 _ => Ok(runtime.clone()),
             };
         }
@@ -175,7 +174,8 @@ fn open(path: &Path) -> Result<Runtime, String> {
 /// `rel-1.32.0`; of any other the whole description is kept.
 fn version() -> String {
     let build = ort::info();
-    let branch = build.split_once("git-branch=rel-").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest));
+    let branch =
+        build.split_once("git-branch=rel-").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest));
     branch.unwrap_or(build).to_owned()
 }
 

@@ -34,7 +34,9 @@ pub enum SessionError {
         why: String,
     },
     /// The model's inputs are not the manifest's.
-    #[error("{path}: the manifest describes the model's only input as {expected}, but its inputs are {found}")]
+    #[error(
+        "{path}: the manifest describes the model's only input as {expected}, but its inputs are {found}"
+    )]
     Input {
         /// The model file.
         path: String,
@@ -137,7 +139,8 @@ impl Session {
     /// When ONNX Runtime fails.
     pub fn run(&mut self, input: &InputTensor) -> Result<Outputs<'_>, SessionError> {
         let Session { session, model, .. } = self;
-        let failed = |error: ort::Error| SessionError::Run { model: model.clone(), why: one_line(error.message()) };
+        let failed =
+            |error: ort::Error| SessionError::Run { model: model.clone(), why: one_line(error.message()) };
         let shape = input.shape();
         let outputs = match input.elements() {
             Elements::F32(data) => {
@@ -227,7 +230,11 @@ fn describe(input: &Input) -> TensorInfo {
 fn accepts(found: &TensorInfo, input: &Input) -> bool {
     let expected = describe(input);
     let same_shape = found.shape.len() == expected.shape.len()
-        && found.shape.iter().zip(&expected.shape).all(|(found, expected)| found.is_none() || found == expected);
+        && found
+            .shape
+            .iter()
+            .zip(&expected.shape)
+            .all(|(found, expected)| found.is_none() || found == expected);
     found.name == expected.name && found.element == expected.element && same_shape
 }
 

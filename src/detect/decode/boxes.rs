@@ -23,7 +23,12 @@ impl Boxes {
 }
 
 impl Decoder for Boxes {
-    fn decode(&mut self, outputs: &Outputs<'_>, low: f32, found: &mut Vec<Candidate>) -> Result<(), BadOutput> {
+    fn decode(
+        &mut self,
+        outputs: &Outputs<'_>,
+        low: f32,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), BadOutput> {
         let (_, values) = self.rows.floats(outputs)?;
         let [across, down] = self.unit;
         for row in values.as_chunks::<6>().0 {

@@ -63,7 +63,12 @@ impl Detr {
 }
 
 impl Decoder for Detr {
-    fn decode(&mut self, outputs: &Outputs<'_>, low: f32, found: &mut Vec<Candidate>) -> Result<(), BadOutput> {
+    fn decode(
+        &mut self,
+        outputs: &Outputs<'_>,
+        low: f32,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), BadOutput> {
         let (_, logits) = self.logits.floats(outputs)?;
         let (_, boxes) = self.boxes.floats(outputs)?;
         let (logits, boxes) = (logits.chunks_exact(self.columns), boxes.as_chunks::<4>().0);

@@ -59,7 +59,12 @@ impl Ssd {
 }
 
 impl Decoder for Ssd {
-    fn decode(&mut self, outputs: &Outputs<'_>, low: f32, found: &mut Vec<Candidate>) -> Result<(), BadOutput> {
+    fn decode(
+        &mut self,
+        outputs: &Outputs<'_>,
+        low: f32,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), BadOutput> {
         let (_, boxes) = self.boxes.floats(outputs)?;
         let boxes = boxes.as_chunks::<4>().0;
         let (_, scores) = self.scores.floats(outputs)?;

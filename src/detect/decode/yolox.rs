@@ -41,7 +41,12 @@ impl Yolox {
 }
 
 impl Decoder for Yolox {
-    fn decode(&mut self, outputs: &Outputs<'_>, low: f32, found: &mut Vec<Candidate>) -> Result<(), BadOutput> {
+    fn decode(
+        &mut self,
+        outputs: &Outputs<'_>,
+        low: f32,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), BadOutput> {
         let (_, values) = self.rows.floats(outputs)?;
         let cells = self.grids.iter().flat_map(|grid| {
             (0..grid.rows).flat_map(move |y| (0..grid.columns).map(move |x| (grid.stride, x, y)))
@@ -52,9 +57,10 @@ impl Decoder for Yolox {
             if objectness.is_nan() || objectness < low {
                 continue;
             }
-            let best = classes.iter().enumerate().fold((0, 0.0), |best, (class, &score)| {
-                if score > best.1 { (class, score) } else { best }
-            });
+            let best = classes
+                .iter()
+                .enumerate()
+                .fold((0, 0.0), |best, (class, &score)| if score > best.1 { (class, score) } else { best });
             let score = objectness * best.1;
             if score >= low {
                 let in_cells = [x as f32 + dx, y as f32 + dy, log_w.exp(), log_h.exp()];

@@ -88,7 +88,8 @@ impl Input {
         let channels = section.choice("colour", &[("rgb", Channels::Rgb), ("bgr", Channels::Bgr)]);
 
         let whole_range = element == Some(InputType::U8);
-        let ranges = if whole_range { "[0, 255] for dtype = \"u8\"" } else { "two different numbers, such as [0, 1]" };
+        let ranges =
+            if whole_range { "[0, 255] for dtype = \"u8\"" } else { "two different numbers, such as [0, 1]" };
         let range = section.required("range", ranges, |value| {
             let [low, high] = section::numbers(value)?;
             let fits = if whole_range { [low, high] == [0.0, 255.0] } else { low != high };

@@ -155,9 +155,10 @@ fn ssd(section: &mut Section<'_>) -> Option<Output> {
     let count = section.optional("count", TENSOR, section::text);
     let order = section.choice("order", &[("xyxy", CornerOrder::Xyxy), ("yxyx", CornerOrder::Yxyx)]);
     let coordinates = section.choice("coordinates", &COORDINATES);
-    let first_class = section.required("first_class", "the class number of the first label, 0 or 1", |value| {
-        value.as_integer().filter(|n| (0..=1).contains(n)).map(|n| n as u16)
-    });
+    let first_class =
+        section.required("first_class", "the class number of the first label, 0 or 1", |value| {
+            value.as_integer().filter(|n| (0..=1).contains(n)).map(|n| n as u16)
+        });
     Some(Output::Ssd {
         boxes: boxes?,
         scores: scores?,
@@ -171,11 +172,12 @@ fn ssd(section: &mut Section<'_>) -> Option<Output> {
 
 fn yolox(section: &mut Section<'_>) -> Option<Output> {
     let name = section.optional("name", TENSOR, section::text);
-    let strides = section.required("strides", "an array of whole numbers above 0, such as [8, 16, 32]", |value| {
-        let stride = |v: &Value| u32::try_from(v.as_integer()?).ok().and_then(NonZeroU32::new);
-        let strides: Option<Vec<NonZeroU32>> = value.as_array()?.iter().map(stride).collect();
-        strides.filter(|strides| !strides.is_empty())
-    });
+    let strides =
+        section.required("strides", "an array of whole numbers above 0, such as [8, 16, 32]", |value| {
+            let stride = |v: &Value| u32::try_from(v.as_integer()?).ok().and_then(NonZeroU32::new);
+            let strides: Option<Vec<NonZeroU32>> = value.as_array()?.iter().map(stride).collect();
+            strides.filter(|strides| !strides.is_empty())
+        });
     Some(Output::Yolox { name, strides: strides? })
 }
 
