@@ -59,7 +59,7 @@ pub enum BadOutput {
     },
 }
 
-/// Whether a type is wanted.
+/// The types that do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// f32 only.
@@ -105,11 +105,6 @@ impl Expected {
         } else {
             Err(expected.bad(info.to_string()))
         }
-    }
-
-    /// The output's name.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// The output of a run, when it has the expected type and shape.

@@ -196,3 +196,125 @@ fn write_row<T: Element>(tensor: &mut [T], input: &Input, area: Area, y: usize, 
         }
     }
 }
+
+#[cfg(test)]
+impl Input {
+    /// Raw RGB values, `side` x `side`, letterboxed with black.
+    pub(crate) fn square(side: u32) -> Self {
+        Input {
+            name: "images".to_owned(),
+            width: side,
+            height: side,
+            layout: Layout::Nchw,
+            element: InputType::F32,
+            channels: Channels::Rgb,
+            scale: [1.0; 3],
+            offset: [0.0; 3],
+            resize: Resize::Letterbox { pad: 0, align: Align::Center },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::frame::{Colorimetry, ColourMatrix, PixelFormat};
+
+    /// A grey picture whose every pixel is `value`.
+    fn flat(width: u32, height: u32, value: u8) -> Image {
+        let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let luma = vec![value; (width * height) as usize];
+        Image::new(
+            PixelFormat::Gray8,
+            (width, height),
+            colorimetry,
+            [width as usize, 0, 0],
+            Arc::new(vec![luma]),
+        )
+        .expect("a picture")
+    }
+
+    /// Red 255, green 100, blue 0 (within the rounding of YUV).
+    fn orange() -> Image {
+        let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let planes = [135, 52, 214].map(|value| vec![value; 4]).to_vec();
+        Image::new(PixelFormat::Y444, (2, 2), colorimetry, [2; 3], Arc::new(planes)).expect("a picture")
+    }
+
+    fn floats(tensor: &InputTensor) -> &[f32] {
+        match tensor.elements() {
+            Elements::F32(values) => values,
+            Elements::U8(_) => panic!("a f32 tensor"),
+        }
+    }
+
+    #[test]
+    fn letterboxed_pictures_lie_where_the_manifest_says() {
+        // Picture, alignment, and the rows and columns (from, to) that it covers of 8 x 8.
+        let cases = [
+            ((8, 4), Align::Center, (2, 6), (0, 8)),
+            ((8, 4), Align::TopLeft, (0, 4), (0, 8)),
+            ((4, 16), Align::Center, (0, 8), (3, 5)),
+            ((2, 1), Align::Center, (2, 6), (0, 8)),
+            ((1000, 1), Align::Center, (3, 4), (0, 8)),
+            ((3, 3), Align::Center, (0, 8), (0, 8)),
+        ];
+        for ((width, height), align, rows, columns) in cases {
+            let input = Input { resize: Resize::Letterbox { pad: 7, align }, ..Input::square(8) };
+            let mut tensor = InputTensor::new(&input);
+            let image = flat(width, height, 200);
+            let placement = tensor.fill(&image, Region::whole(&image));
+            for (index, &value) in floats(&tensor).iter().enumerate() {
+                let (x, y) = (index % 8, index / 8 % 8);
+                let inside = (rows.0..rows.1).contains(&y) && (columns.0..columns.1).contains(&x);
+                assert_eq!(value, if inside { 200.0 } else { 7.0 }, "{width}x{height} {align:?} at {x},{y}");
+            }
+            let corners = [columns.0, rows.0, columns.1, rows.1].map(|v| v as f32);
+            let whole = placement.to_image(corners);
+            assert!((whole.x.abs() + whole.y.abs() + (whole.w - 1.0).abs() + (whole.h - 1.0).abs()) < 1e-6);
+        }
+    }
+
+    #[test]
+    fn padding_is_renewed_when_the_shape_of_the_pictures_changes() {
+        let mut tensor = InputTensor::new(&Input::square(4));
+        for (width, height) in [(4, 2), (2, 4), (2, 4), (4, 2)] {
+            let image = flat(width, height, 50);
+            tensor.fill(&image, Region::whole(&image));
+            let covered = floats(&tensor).iter().filter(|&&value| value == 50.0).count();
+            assert_eq!(covered, 3 * 8, "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn values_take_the_manifests_range_order_and_layout() {
+        let base = Input { resize: Resize::Stretch, ..Input::square(1) };
+        let unit = [1.0 / 255.0; 3];
+        let cases = [
+            (base.clone(), [255.0, 100.0, 0.0]),
+            (Input { channels: Channels::Bgr, ..base.clone() }, [0.0, 100.0, 255.0]),
+            (Input { scale: unit, ..base.clone() }, [1.0, 100.0 / 255.0, 0.0]),
+            (Input { scale: [2.0, 1.0, 1.0], offset: [1.0, -100.0, 5.0], ..base.clone() }, [511.0, 0.0, 5.0]),
+            (Input { layout: Layout::Nhwc, ..base.clone() }, [255.0, 100.0, 0.0]),
+            (Input { layout: Layout::Nhwc, channels: Channels::Bgr, ..base }, [0.0, 100.0, 255.0]),
+        ];
+        let image = orange();
+        for (input, expected) in cases {
+            let mut tensor = InputTensor::new(&input);
+            tensor.fill(&image, Region::whole(&image));
+            for (found, expected) in floats(&tensor).iter().zip(expected) {
+                let tolerance = 1.0 * input.scale[0];
+                assert!((found - expected).abs() <= tolerance, "{input:?}: {found} for {expected}");
+            }
+        }
+        let bytes = Input { element: InputType::U8, layout: Layout::Nhwc, ..Input::square(2) };
+        let mut tensor = InputTensor::new(&bytes);
+        tensor.fill(&image, Region::whole(&image));
+        let Elements::U8(values) = tensor.elements() else { panic!("a u8 tensor") };
+        for pixel in values.chunks(3) {
+            assert!(pixel[0] >= 254 && pixel[1].abs_diff(100) <= 1 && pixel[2] <= 1, "{pixel:?}");
+        }
+    }
+}

@@ -13,6 +13,9 @@ use crate::tag::{Label, ModelRef};
 /// The manifest's file name.
 const MANIFEST: &str = "model.toml";
 
+/// Classes are counted in 16 bits.
+const MAX_LABELS: usize = 1 << 16;
+
 /// A package whose manifest is valid, whose labels are there and whose model has the promised hash.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -68,6 +71,14 @@ pub enum PackageError {
         /// The line, from 1.
         line: usize,
     },
+    /// More labels than a class can count.
+    #[error("{}: {found} labels, but there can be at most {MAX_LABELS}", folder.display())]
+    TooManyLabels {
+        /// The package.
+        folder: PathBuf,
+        /// How many there are.
+        found: usize,
+    },
     /// The model is not the one that the manifest describes.
     #[error("{}: SHA-256 is {found}, but {MANIFEST} promises {expected}", path.display())]
     Hash {
@@ -93,6 +104,9 @@ impl Package {
             Labels::Inline(labels) => labels.iter().map(|label| Label::from(label.as_str())).collect(),
             Labels::File(file) => read_labels(&folder.join(file))?,
         };
+        if labels.len() > MAX_LABELS {
+            return Err(PackageError::TooManyLabels { folder: folder.to_owned(), found: labels.len() });
+        }
         let reference = Arc::new(ModelRef {
             name: manifest.name.clone(),
             version: manifest.version.clone(),

@@ -11,8 +11,9 @@ pub(super) struct Yolov8 {
     columns: Expected,
     /// Pixels per unit, across and down.
     unit: [f32; 2],
-    /// The best class and its score of every anchor; kept between frames for its memory.
-    best: Vec<(u16, f32)>,
+    /// The best score of every anchor and its class; kept between frames for their memory.
+    best: Vec<f32>,
+    classes: Vec<u32>,
 }
 
 impl Yolov8 {
@@ -20,7 +21,7 @@ impl Yolov8 {
         let shapes: [&[_]; 1] = [&[Some(1), Some(4 + model.labels), None]];
         let why = format!("4 + {} labels, one column per anchor", model.labels);
         let columns = Expected::new("yolov8", name, model.declared, (Wanted::Floats, &shapes), why)?;
-        Ok(Yolov8 { columns, unit: model.unit(coordinates), best: Vec::new() })
+        Ok(Yolov8 { columns, unit: model.unit(coordinates), best: Vec::new(), classes: Vec::new() })
     }
 }
 
@@ -38,18 +39,21 @@ impl Decoder for Yolov8 {
         }
         let (geometry, scores) = values.split_at(4 * anchors);
         self.best.clear();
-        self.best.resize(anchors, (0, 0.0));
-        for (class, row) in scores.chunks_exact(anchors).enumerate() {
-            for (best, &score) in self.best.iter_mut().zip(row) {
-                if score > best.1 {
-                    *best = (class as u16, score);
-                }
+        self.best.resize(anchors, 0.0);
+        self.classes.clear();
+        self.classes.resize(anchors, 0);
+        for (class, row) in (0u32..).zip(scores.chunks_exact(anchors)) {
+            // Without a branch, so that it runs many anchors at a time.
+            for ((best, of), &score) in self.best.iter_mut().zip(&mut self.classes).zip(row) {
+                let better = score > *best;
+                *best = if better { score } else { *best };
+                *of = if better { class } else { *of };
             }
         }
-        for (anchor, &(class, score)) in self.best.iter().enumerate() {
+        for (anchor, (&score, &class)) in self.best.iter().zip(&self.classes).enumerate() {
             if score >= low {
                 let center_and_size = [0, 1, 2, 3].map(|row| geometry[row * anchors + anchor]);
-                let class = ClassId(class);
+                let class = ClassId(class as u16);
                 found.push(Candidate { class, score, corners: corners(center_and_size, self.unit) });
             }
         }
