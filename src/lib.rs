@@ -14,7 +14,7 @@ pub mod clock;
 pub mod config;
 // pub mod daemon;
 pub mod detect;
-// pub mod eval;
+pub mod eval;
 pub mod frame;
 pub mod geometry;
 // pub mod install;
