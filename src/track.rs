@@ -100,7 +100,7 @@ impl Tracker {
     }
 
     /// Goes on to the frame captured at `at`, with all its detections. Gives the confirmed tracks that ended because
-    /// they were unseen for too long, in the order of their ids, as they were when last seen.
+    /// they were unseen for too long, in the order of their ids, with the box that was last seen.
     ///
     /// Time may stand still or go backwards, as clocks do when they are set: such a frame counts as one that follows
     /// at once. Detections that are no box (not finite, without area, outside the picture) are not looked at.
@@ -145,19 +145,22 @@ impl Tracker {
             .map(|followed| (&followed.track, followed.earlier.as_slice()))
     }
 
-    /// Ends everything and gives the confirmed tracks: the stream is over or the camera is lost.
+    /// Ends everything and gives the confirmed tracks, in the order of their ids, with the box that was last seen: the
+    /// stream is over or the camera is lost. Ids are not used again when it goes on.
     pub fn finish(&mut self) -> Vec<Track> {
         self.tentative.clear();
         self.last = None;
-        self.confirmed.drain(..).map(|followed| followed.track).collect()
+        self.confirmed.drain(..).map(|followed| followed.ended()).collect()
     }
 
     fn is_usable(&self, detection: &Detection) -> bool {
         let bbox = &detection.bbox;
-        detection.score >= self.config.low_score
+        let side = |length: f32| length > 0.0 && length <= MAX_SIDE;
+        detection.score > 0.0
+            && detection.score >= self.config.low_score
             && bbox.is_finite()
-            && bbox.w <= MAX_SIDE
-            && bbox.h <= MAX_SIDE
+            && side(bbox.w)
+            && side(bbox.h)
             && bbox.clipped().area() > MIN_AREA
     }
 
@@ -172,7 +175,7 @@ impl Tracker {
                 followed.predict(dt_s, &self.config.motion);
             } else {
                 followed.track.visible = false;
-                ended.push(followed.track.clone());
+                ended.push(followed.ended());
             }
             keep
         });

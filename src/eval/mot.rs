@@ -69,3 +69,36 @@ fn read(folder: &Path, stem: &str) -> Result<Vec<Row>, SequenceError> {
         std::fs::read_to_string(&path).map_err(|source| SequenceError::Read { path: shown(), source })?;
     parse(&text).map_err(|source| SequenceError::Format { path: shown(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_both_layouts_and_leaves_out_what_is_to_be_ignored() {
+        let (det, gt) = ("1,-1,0,0,5,5,0.5\n", "1,1,0,0,5,5,1\n1,2,9,9,5,5,0\n");
+        let flat = tempfile::tempdir().expect("a folder");
+        let packed = tempfile::tempdir().expect("a folder");
+        for (stem, text) in [("det", det), ("gt", gt)] {
+            let file = format!("{stem}.txt");
+            std::fs::write(flat.path().join(&file), text).expect("written");
+            std::fs::create_dir(packed.path().join(stem)).expect("made");
+            std::fs::write(packed.path().join(stem).join(&file), text).expect("written");
+        }
+        for folder in [&flat, &packed] {
+            let sequence = Sequence::open(folder.path()).expect("good");
+            assert_eq!((sequence.detections.len(), sequence.truth.len()), (1, 1));
+            assert_eq!(sequence.truth[0].id, 1);
+        }
+    }
+
+    #[test]
+    fn says_which_file_is_missing_or_malformed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = Sequence::open(folder.path()).expect_err("empty").to_string();
+        assert!(missing.starts_with("cannot read ") && missing.contains("gt.txt"), "{missing}");
+        std::fs::write(folder.path().join("gt.txt"), "1,1,0\n").expect("written");
+        let malformed = Sequence::open(folder.path()).expect_err("short").to_string();
+        assert!(malformed.contains("gt.txt: line 1: 3 fields"), "{malformed}");
+    }
+}

@@ -125,9 +125,12 @@ mod tests {
         list.iter().map(|&(left, right, weight)| Pair { left, right, weight }).collect()
     }
 
+    /// Pairs with their weights, and the matches expected of them.
+    type Case = (&'static [(usize, usize, f64)], &'static [(usize, usize)]);
+
     #[test]
     fn takes_the_best_sum_not_the_best_pair() {
-        let cases: [(&[(usize, usize, f64)], &[(usize, usize)]); 5] = [
+        let cases: [Case; 5] = [
             (&[], &[]),
             (&[(3, 7, 0.1)], &[(3, 7)]),
             (&[(0, 0, 0.9), (0, 1, 0.8), (1, 0, 0.8)], &[(0, 1), (1, 0)]),

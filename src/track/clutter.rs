@@ -15,17 +15,24 @@ const MAX_PLACES: usize = 128;
 /// Below this much evidence a place is forgotten.
 const FAINT: f32 = 0.05;
 
-/// The places, each with the evidence that it asks for on top.
+/// A place, and how much more evidence it asks for.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    bbox: BBox,
+    doubt: f32,
+}
+
+/// All the places.
 #[derive(Debug, Default)]
-pub(super) struct Clutter(Vec<(BBox, f32)>);
+pub(super) struct Clutter(Vec<Place>);
 
 impl Clutter {
     /// Fades by the passing of `dt_s` seconds.
     pub(super) fn fade(&mut self, dt_s: f32, config: &Confirmation) {
         let rest = (-dt_s / config.clutter_memory.as_secs_f32().max(f32::EPSILON)).exp();
-        self.0.retain_mut(|(_, evidence)| {
-            *evidence *= rest;
-            *evidence > FAINT
+        self.0.retain_mut(|place| {
+            place.doubt *= rest;
+            place.doubt > FAINT
         });
     }
 
@@ -34,23 +41,60 @@ impl Clutter {
         let nearest = self
             .0
             .iter_mut()
-            .map(|place| (place.0.iou(bbox), place))
+            .map(|place| (place.bbox.iou(bbox), place))
             .filter(|(iou, _)| *iou >= SAME_PLACE_IOU)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, place)) = nearest {
-            place.1 = (place.1 + config.clutter).min(config.clutter_limit);
+            place.doubt = (place.doubt + config.clutter).min(config.clutter_limit);
             return;
         }
         if self.0.len() == MAX_PLACES {
-            let faintest = (0..MAX_PLACES).min_by(|&a, &b| self.0[a].1.total_cmp(&self.0[b].1));
+            let faintest = (0..MAX_PLACES).min_by(|&a, &b| self.0[a].doubt.total_cmp(&self.0[b].doubt));
             self.0.swap_remove(faintest.expect("there is room for some"));
         }
-        self.0.push((*bbox, config.clutter.min(config.clutter_limit)));
+        self.0.push(Place { bbox: *bbox, doubt: config.clutter.min(config.clutter_limit) });
     }
 
     /// How much more evidence something at `bbox` needs.
     pub(super) fn doubt(&self, bbox: &BBox) -> f32 {
-        let there = |place: &&(BBox, f32)| place.0.iou(bbox) >= SAME_PLACE_IOU;
-        self.0.iter().filter(there).map(|place| place.1).fold(0.0, f32::max)
+        let there = |place: &&Place| place.bbox.iou(bbox) >= SAME_PLACE_IOU;
+        self.0.iter().filter(there).map(|place| place.doubt).fold(0.0, f32::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubt_grows_to_a_limit_stays_in_its_place_and_fades() {
+        let config = Confirmation { clutter: 1.0, clutter_limit: 2.5, ..Confirmation::default() };
+        let rock = BBox::from_center(0.3, 0.5, 0.04, 0.1);
+        let nearby = BBox { x: rock.x + 0.005, ..rock };
+        let elsewhere = BBox { x: rock.x + 0.03, ..rock };
+        let mut clutter = Clutter::default();
+        for doubt in [1.0, 2.0, 2.5, 2.5] {
+            clutter.remember(&rock, &config);
+            assert_eq!((clutter.doubt(&nearby), clutter.doubt(&elsewhere)), (doubt, 0.0));
+        }
+        clutter.fade(config.clutter_memory.as_secs_f32(), &config);
+        assert!((clutter.doubt(&rock) - 2.5 / std::f32::consts::E).abs() < 1e-4);
+        clutter.fade(1e6, &config);
+        assert!(clutter.0.is_empty());
+    }
+
+    #[test]
+    fn a_new_place_replaces_the_faintest() {
+        let config = Confirmation::default();
+        let place = |index: usize| BBox { x: index as f32, y: 0.0, w: 0.5, h: 0.5 };
+        let mut clutter = Clutter::default();
+        for index in 0..MAX_PLACES {
+            clutter.remember(&place(index), &config);
+            clutter.fade(0.1, &config);
+        }
+        clutter.remember(&place(MAX_PLACES), &config);
+        assert_eq!(clutter.0.len(), MAX_PLACES);
+        assert_eq!(clutter.doubt(&place(0)), 0.0);
+        assert!(clutter.doubt(&place(1)) > 0.0);
     }
 }

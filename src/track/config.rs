@@ -102,11 +102,11 @@ impl Default for TrackerConfig {
 impl Default for Confirmation {
     fn default() -> Self {
         Confirmation {
-            neutral_score: 0.2,
-            miss: 0.9,
+            neutral_score: 0.25,
+            miss: 0.85,
             independence: Duration::from_millis(250),
             confirm: 1.0,
-            standing: 2.5,
+            standing: 2.2,
             refute: -1.0,
             min_detections: 3,
             clutter: 1.5,

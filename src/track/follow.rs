@@ -33,6 +33,8 @@ pub(super) struct Followed {
     pub(super) hidden_s: f32,
     /// The last box that a detector gave for it.
     pub(super) last_measured: BBox,
+    /// The same, smoothed.
+    last_seen_bbox: BBox,
     /// What was seen of it before it was confirmed, until the step after the confirmation.
     pub(super) earlier: Vec<Sighting>,
     /// Centres of the last detections with the age at each, oldest first: what is needed for the direction.
@@ -43,7 +45,8 @@ pub(super) struct Followed {
     first: BBox,
     detections: u32,
     evidence: f32,
-    classes: Vec<(ClassId, f32)>,
+    /// Sums of scores; a parked car collects them for weeks.
+    classes: Vec<(ClassId, f64)>,
     path_stride: usize,
     path_skipped: usize,
 }
@@ -68,6 +71,7 @@ impl Followed {
             confirmed: false,
             hidden_s: 0.0,
             last_measured: detection.bbox,
+            last_seen_bbox: detection.bbox,
             earlier: vec![Sighting { at, bbox: detection.bbox, score: detection.score }],
             recent: VecDeque::from([(0.0, detection.bbox.center())]),
             age_s: 0.0,
@@ -127,6 +131,7 @@ impl Followed {
         let track = &mut self.track;
         track.visible = true;
         track.bbox = self.motion.bbox();
+        self.last_seen_bbox = track.bbox;
         track.last_seen = at;
         track.best_score = track.best_score.max(detection.score);
         track.score += (detection.score - track.score) * (1.0 - (-dt_s / SCORE_SMOOTHING_S).exp());
@@ -138,6 +143,11 @@ impl Followed {
             }
             self.earlier.push(Sighting { at, bbox: self.track.bbox, score: detection.score });
         }
+    }
+
+    /// The track at its end: where it was last seen, not where it was expected since.
+    pub(super) fn ended(&self) -> Track {
+        Track { bbox: self.last_seen_bbox, ..self.track.clone() }
     }
 
     /// Takes in that this frame, which follows the last one by `dt_s` seconds, does not show it.
@@ -174,14 +184,16 @@ impl Followed {
     /// Adds a detection to the evidence of its class.
     fn weigh_class(&mut self, detection: &Detection) {
         match self.classes.iter_mut().find(|(class, _)| *class == detection.class) {
-            Some((_, weight)) => *weight += detection.score,
-            None => self.classes.push((detection.class, detection.score)),
+            Some((_, weight)) => *weight += f64::from(detection.score),
+            None => self.classes.push((detection.class, f64::from(detection.score))),
         }
         self.classes.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let sum: f32 = self.classes.iter().map(|(_, weight)| weight).sum();
+        let sum: f64 = self.classes.iter().map(|(_, weight)| weight).sum();
         self.track.class = self.classes[0].0;
         self.track.classes.clear();
-        self.track.classes.extend(self.classes.iter().map(|&(class, weight)| (class, weight / sum)));
+        #[allow(clippy::cast_possible_truncation, reason = "a share is between 0 and 1")]
+        let shares = self.classes.iter().map(|&(class, weight)| (class, (weight / sum) as f32));
+        self.track.classes.extend(shares);
     }
 
     /// Adds the foot point to the path. The last point is always the newest; when the path is full, every second point

@@ -129,6 +129,7 @@ fn who_is_hidden_for_long_comes_back_as_another() {
     let [first, second] = &log.ended[..] else { panic!("two tracks end") };
     assert!(first.last_seen < second.first_seen);
     assert!(!first.visible);
+    assert!(first.bbox.center().distance(walker.center_at(3.0)) < 0.02, "ends where it was last seen");
 }
 
 #[test]
@@ -176,6 +177,28 @@ fn a_low_score_continues_but_does_not_begin() {
     }
     let track = tracker.tracks().next().expect("confirmed by the high scores");
     assert!(track.visible && track.score < 0.3 && track.best_score == 0.8);
+}
+
+#[test]
+fn what_is_no_box_is_not_looked_at() {
+    let good = BBox { x: 0.4, y: 0.4, w: 0.1, h: 0.2 };
+    let bad = [
+        BBox { w: 0.0, ..good },
+        BBox { w: -0.1, ..good },
+        BBox { h: -0.1, ..good },
+        BBox { w: 3.0, ..good },
+        BBox { x: f32::NAN, ..good },
+        BBox { y: f32::INFINITY, ..good },
+        BBox { x: 1.0, ..good },
+        BBox { y: -0.2, ..good },
+    ];
+    for bbox in bad {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        for frame in 0..20 {
+            tracker.step(at_ms(frame * 100), &[Detection { bbox, ..detection(0, 0.9, 0.5) }]);
+        }
+        assert_eq!(tracker.tracks().count(), 0, "{bbox:?}");
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn frames() -> impl Strategy<Value = Vec<(i64, Vec<Detection>)>> {
 
 fn check_track(track: &Track) -> Result<(), TestCaseError> {
     let share_sum: f32 = track.classes.iter().map(|share| share.1).sum();
-    prop_assert!(track.bbox.is_finite() && track.bbox.w >= 0.0 && track.bbox.h >= 0.0, "{track:?}");
+    prop_assert!(track.bbox.is_finite() && track.bbox.w > 0.0 && track.bbox.h > 0.0, "{track:?}");
     prop_assert!(track.path.iter().all(|point| point.x.is_finite() && point.y.is_finite()));
     prop_assert!((1..=32).contains(&track.path.len()));
     prop_assert!((0.0..=1.0).contains(&track.score) && (0.0..=1.0).contains(&track.best_score), "{track:?}");
