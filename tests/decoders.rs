@@ -57,7 +57,7 @@ fn compare(name: &str, found: &[Detection], expected: &Expected) {
 
 #[test]
 fn every_family_finds_what_the_reference_finds() {
-    for name in ["boxes", "ssd", "yolox", "yolov8", "detr-sigmoid", "detr-softmax"] {
+    for name in ["boxes", "ssd", "yolox", "yolov8", "detr-sigmoid", "detr-softmax", "centernet"] {
         let package = Package::open(&fixtures().join("models").join(name)).expect("a fixture");
         let mut detector = detector(&package);
         let first = detector.detect(&picture(32, 24)).expect("detections");

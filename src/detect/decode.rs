@@ -4,6 +4,7 @@
 //! What lies between those and the image (letterbox, overlap, order) is the same for all: see [`super::Detector`].
 
 mod boxes;
+mod centernet;
 mod detr;
 mod ssd;
 mod yolov8;
@@ -59,6 +60,9 @@ pub(super) fn decoder(
         }
         Output::Detr { logits, boxes, activation, background } => {
             Box::new(detr::Detr::new(&model, (logits, boxes), *activation, *background)?)
+        }
+        Output::Centernet { heatmap, sizes, stride } => {
+            Box::new(centernet::Centernet::new(&model, (heatmap, sizes), *stride)?)
         }
     })
 }

@@ -216,4 +216,4 @@ fn labels(value: &Value) -> Option<Labels> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

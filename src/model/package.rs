@@ -30,12 +30,9 @@ pub struct Package {
 pub enum PackageError {
     /// No model directory has a package of the name.
     #[error(
-        "there is no model package `{name}` in {}; {}",
-        display(looked_in, "no directory at all"),
-        match available.as_slice() {
-            [] => "no packages are there".to_owned(),
-            available => format!("there are {}", available.join(", ")),
-        }
+        "there is no model package `{name}`; looked in {}; found {}",
+        or_none(looked_in.iter().map(|path| path.display().to_string()).collect()),
+        or_none(available.clone())
     )]
     Unknown {
         /// The name asked for.
@@ -236,12 +233,8 @@ fn folder_name(folder: &Path) -> String {
     folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn display(paths: &[PathBuf], none: &str) -> String {
-    if paths.is_empty() {
-        return none.to_owned();
-    }
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    paths.join(", ")
+fn or_none(names: Vec<String>) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// One problem on the line of the path, several below it.

@@ -3,8 +3,11 @@
 //! The library is not linked: it is looked for at start, so that users bring the build that has their accelerator.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -152,7 +155,11 @@ fn first_that_does(places: Vec<PathBuf>) -> Result<Runtime, RuntimeError> {
 fn open(path: &Path) -> Result<Runtime, String> {
     use ort::LoadDynamicError as Load;
     let builder = ort::init_from(path).map_err(|error| match error {
-        Load::Dlopen { error, .. } => format!("it is no library that can be loaded here: {error}"),
+        Load::Dlopen { error, .. } => {
+            // The reason is in the cause; the error itself says only that there was one.
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("it is no library that can be loaded here: {cause}")
+        }
         Load::MissingApi { .. } => "it is a library, but not ONNX Runtime".to_owned(),
         Load::InvalidVersionString => "its version is no text".to_owned(),
         Load::BadVersion { version_str, .. } => {
@@ -167,16 +174,20 @@ fn open(path: &Path) -> Result<Runtime, String> {
         .map_err(|error| format!("it does not start: {error}"))?;
     environment.set_log_level(LogLevel::Warning);
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    Ok(Runtime { environment, path, version: version() })
+    let version = version(&path);
+    Ok(Runtime { environment, path, version })
 }
 
-/// The version out of the build's description, the only place where `ort` shows it: official builds come from a branch
-/// `rel-1.32.0`; of any other the whole description is kept.
-fn version() -> String {
-    let build = ort::info();
-    let branch =
-        build.split_once("git-branch=rel-").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest));
-    branch.unwrap_or(build).to_owned()
+/// The version that the library's symbols carry, `VERS_1.32.0`; `ort` keeps what it reads from the library to itself.
+/// Without such symbols (not every platform has them), ONNX Runtime's description of its build.
+fn version(path: &Path) -> String {
+    const MARK: &[u8] = b"VERS_";
+    // The symbols' names are near the start of a library of tens of megabytes.
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut head));
+    let start = head.windows(MARK.len()).position(|window| window == MARK).filter(|_| read.is_ok());
+    let version = start.map(|at| &head[at + MARK.len()..]).and_then(|rest| rest.split(|&b| b == 0).next());
+    version.map_or_else(|| ort::info().to_owned(), |version| String::from_utf8_lossy(version).into_owned())
 }
 
 /// ONNX Runtime's own messages. What it calls an error comes back from the failed call too, so nothing is lost by
@@ -193,4 +204,51 @@ fn log(level: LogLevel, category: &str, id: &str, location: &str, message: &str)
 
 fn same_file(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_comes_first_and_alone() {
+        let path = Path::new("/configured.so");
+        let variable = || Some(OsString::from("/variable.so"));
+        let cases = [
+            (Some(path), variable(), Some(("/configured.so", "[runtime] onnxruntime"))),
+            (None, variable(), Some(("/variable.so", "ORT_DYLIB_PATH"))),
+            (None, Some(OsString::new()), None),
+            (None, None, None),
+        ];
+        for (configured, variable, expected) in cases {
+            let expected = expected.map(|(path, by)| (PathBuf::from(path), by));
+            assert_eq!(asked_for(configured, variable), expected);
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_places_of_an_installation_a_checkout_and_the_system() {
+        let places: Vec<String> =
+            places(Some(Path::new("/app/bin"))).iter().map(|path| path.display().to_string()).collect();
+        insta::assert_snapshot!(places.join("\n"), @r"
+    /app/bin/libonnxruntime.so
+    /app/bin/../lib/spotter/libonnxruntime.so
+    /app/bin/../../runtime/libonnxruntime.so
+    /app/bin/../../../runtime/libonnxruntime.so
+    libonnxruntime.so
+    libonnxruntime.so.1
+    ");
+    }
+
+    #[test]
+    fn the_error_lists_every_place_and_says_what_to_do() {
+        let error = first_that_does(vec!["/nowhere/libonnxruntime.so".into(), "/nor/here.so".into()]);
+        insta::assert_snapshot!(error.expect_err("nothing is there"), @r"
+    ONNX Runtime's library was not found; looked at:
+      /nowhere/libonnxruntime.so: is not there
+      /nor/here.so: is not there
+    run `make setup`, or set ORT_DYLIB_PATH or [runtime] onnxruntime to the library's path
+    ");
+    }
 }

@@ -13,7 +13,7 @@ use super::package::{Package, PackageError};
 use super::runtime::Runtime;
 
 /// How a session computes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionOptions {
     /// Threads that one run uses; 0: as many as there are processor cores.
     pub intra_threads: usize,
@@ -123,7 +123,9 @@ impl Package {
 fn load(runtime: &Runtime, options: &SessionOptions, bytes: &[u8]) -> ort::Result<OrtSession> {
     let mut builder = OrtSession::builder(runtime.environment())?
         .with_intra_threads(options.intra_threads)?
-        .with_deterministic_compute(true)?;
+        .with_deterministic_compute(true)?
+        // Threads that wait for more work of a run stay awake; between runs they sleep.
+        .with_config_entry("session.force_spinning_stop", "1")?;
     builder.commit_from_memory(bytes)
 }
 
@@ -177,13 +179,6 @@ impl Outputs<'_> {
             _ => return None,
         };
         Some(Tensor { shape, values })
-    }
-}
-
-impl ElementType {
-    /// The type that ONNX Runtime calls so.
-    pub fn new(name: &str) -> Self {
-        ElementType(name.to_owned())
     }
 }
 

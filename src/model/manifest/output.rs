@@ -60,6 +60,15 @@ pub enum Output {
         /// The column of the logits that means nothing is there, with softmax only; `None`: the last one.
         background: Option<u16>,
     },
+    /// A heatmap whose peaks are things, and beside it how far their sides are.
+    Centernet {
+        /// Class logits at every cell.
+        heatmap: String,
+        /// Distances to the sides at every cell.
+        sizes: String,
+        /// Pixels per cell.
+        stride: NonZeroU32,
+    },
 }
 
 /// What a box is measured in.
@@ -96,14 +105,16 @@ enum Family {
     Yolox,
     Yolov8,
     Detr,
+    Centernet,
 }
 
-const FAMILIES: [(&str, Family); 5] = [
+const FAMILIES: [(&str, Family); 6] = [
     ("boxes", Family::Boxes),
     ("ssd", Family::Ssd),
     ("yolox", Family::Yolox),
     ("yolov8", Family::Yolov8),
     ("detr", Family::Detr),
+    ("centernet", Family::Centernet),
 ];
 
 const COORDINATES: [(&str, Coordinates); 2] =
@@ -120,6 +131,7 @@ impl Output {
             Output::Yolox { .. } => "yolox",
             Output::Yolov8 { .. } => "yolov8",
             Output::Detr { .. } => "detr",
+            Output::Centernet { .. } => "centernet",
         }
     }
 
@@ -137,6 +149,7 @@ impl Output {
             Family::Yolox => yolox(&mut section),
             Family::Yolov8 => yolov8(&mut section),
             Family::Detr => detr(&mut section),
+            Family::Centernet => centernet(&mut section),
         };
         section.finish();
         output
@@ -174,7 +187,6 @@ fn yolox(section: &mut Section<'_>) -> Option<Output> {
     let name = section.optional("name", TENSOR, section::text);
     let strides =
         section.required("strides", "an array of whole numbers above 0, such as [8, 16, 32]", |value| {
-            let stride = |v: &Value| u32::try_from(v.as_integer()?).ok().and_then(NonZeroU32::new);
             let strides: Option<Vec<NonZeroU32>> = value.as_array()?.iter().map(stride).collect();
             strides.filter(|strides| !strides.is_empty())
         });
@@ -199,4 +211,14 @@ fn detr(section: &mut Section<'_>) -> Option<Output> {
         None
     };
     Some(Output::Detr { logits: logits?, boxes: boxes?, activation: activation?, background })
+}
+
+fn centernet(section: &mut Section<'_>) -> Option<Output> {
+    let [heatmap, sizes] = ["heatmap", "sizes"].map(|key| section.required(key, TENSOR, section::text));
+    let stride = section.required("stride", "a whole number above 0, such as 4", stride);
+    Some(Output::Centernet { heatmap: heatmap?, sizes: sizes?, stride: stride? })
+}
+
+fn stride(value: &Value) -> Option<NonZeroU32> {
+    u32::try_from(value.as_integer()?).ok().and_then(NonZeroU32::new)
 }

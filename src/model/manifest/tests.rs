@@ -1,0 +1,246 @@
+//! Manifests that are right, and what is said of each that is not.
+
+use super::*;
+
+const GOOD: &str = r#"
+schema = 1
+name = "toy"
+version = "1.0.0"
+task = "detect"
+file = "toy.onnx"
+sha256 = "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff"
+licence = "MIT"
+source = "made by hand"
+labels = "labels.txt"
+
+[input]
+name = "images"
+width = 64
+height = 32
+layout = "nchw"
+dtype = "f32"
+colour = "rgb"
+range = [0, 1]
+resize = "letterbox"
+pad = 114
+
+[output]
+family = "yolox"
+strides = [8, 16]
+
+[thresholds]
+score = 0.3
+low = 0.1
+nms_iou = 0.45
+"#;
+
+fn good_with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "`{from}` is not in the good manifest");
+    GOOD.replace(from, to)
+}
+
+fn problems(text: &str) -> String {
+    let problems = Manifest::parse(text).expect_err("a bad manifest");
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+#[test]
+fn a_good_manifest_is_read() {
+    let manifest = Manifest::parse(GOOD).expect("a good manifest");
+    assert_eq!(manifest.sha256, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    assert_eq!(manifest.labels, Labels::File("labels.txt".into()));
+    assert_eq!(manifest.input.shape(), [1, 3, 32, 64]);
+    assert_eq!(manifest.input.resize, Resize::Letterbox { pad: 114, align: Align::Center });
+    assert_eq!(manifest.output.family(), "yolox");
+    assert_eq!(manifest.thresholds, Thresholds::new(0.3, 0.1, Some(0.45)).expect("thresholds"));
+}
+
+#[test]
+fn mean_and_deviation_come_after_the_range() {
+    let text = good_with("range = [0, 1]", "range = [0, 1]\nmean = [0.5, 0.25, 0]\nstd = [0.5, 1, 2]");
+    let input = Manifest::parse(&text).expect("a good manifest").input;
+    for (channel, (mean, std)) in [(0.5, 0.5), (0.25, 1.0), (0.0, 2.0)].into_iter().enumerate() {
+        for value in [0.0f32, 51.0, 255.0] {
+            let found = value * input.scale[channel] + input.offset[channel];
+            assert!((found - (value / 255.0 - mean) / std).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn every_family_is_read() {
+    let cases = [
+        "family = \"boxes\"\ncoordinates = \"pixels\"",
+        "family = \"boxes\"\nname = \"rows\"\ncoordinates = \"normalised\"",
+        "family = \"ssd\"\nboxes = \"b\"\nscores = \"s\"\nclasses = \"c\"\ncount = \"n\"\norder = \"yxyx\"\n\
+         coordinates = \"normalised\"\nfirst_class = 1",
+        "family = \"yolov8\"",
+        "family = \"detr\"\nlogits = \"l\"\nboxes = \"b\"\nactivation = \"sigmoid\"",
+        "family = \"detr\"\nlogits = \"l\"\nboxes = \"b\"\nactivation = \"softmax\"\nbackground = 0",
+        "family = \"centernet\"\nheatmap = \"h\"\nsizes = \"s\"\nstride = 4",
+    ];
+    for case in cases {
+        let manifest = Manifest::parse(&good_with("family = \"yolox\"\nstrides = [8, 16]", case));
+        let manifest = manifest.unwrap_or_else(|problems| panic!("{case}: {problems:?}"));
+        assert!(case.contains(manifest.output.family()));
+    }
+}
+
+#[test]
+fn each_problem_names_the_key_the_value_and_what_is_allowed() {
+    let cases = [
+        ("schema = 1", "schema = 2"),
+        ("schema = 1", ""),
+        ("\"toy\"", "\"toy/1\""),
+        ("\"1.0.0\"", "1.0"),
+        ("\"detect\"", "\"pose\""),
+        ("\"toy.onnx\"", "\"../toy.onnx\""),
+        ("00112233", ""),
+        ("\"MIT\"", "\"\""),
+        ("\"labels.txt\"", "[]"),
+        ("\"labels.txt\"", "[\"a\", 2]"),
+        ("licence", "license"),
+        ("width = 64", "width = 0"),
+        ("height = 32", "height = \"32\""),
+        ("layout = \"nchw\"", "layout = \"chw\""),
+        ("dtype = \"f32\"", "dtype = \"f16\""),
+        ("dtype = \"f32\"", "dtype = \"u8\""),
+        ("colour = \"rgb\"", "color = \"rgb\""),
+        ("range = [0, 1]", "range = [1, 1]"),
+        ("range = [0, 1]", "range = [0, 1]\nstd = [1, 1, 0]"),
+        ("pad = 114", "pad = 256"),
+        ("pad = 114", ""),
+        ("pad = 114", "pad = 114\nalign = \"left\""),
+        ("resize = \"letterbox\"", "resize = \"stretch\""),
+        ("family = \"yolox\"", "family = \"yolo\""),
+        ("family = \"yolox\"", "family = \"boxes\""),
+        ("strides = [8, 16]", "strides = [8, 0]"),
+        ("strides = [8, 16]", ""),
+        ("score = 0.3", "score = 30"),
+        ("score = 0.3", "score = 0.05"),
+        ("nms_iou = 0.45", ""),
+        ("[thresholds]", "[threshold]"),
+        ("low = 0.1", "low = "),
+    ];
+    let said: String = cases
+        .iter()
+        .map(|(from, to)| {
+            format!("{} -> {}\n{}\n", from, to.replace('\n', " "), problems(&good_with(from, to)))
+        })
+        .collect();
+    insta::assert_snapshot!(said, @r#"
+    schema = 1 -> schema = 2
+    `schema = 2`: allowed is 1
+
+    schema = 1 -> 
+    `schema` is missing: it is 1
+
+    "toy" -> "toy/1"
+    `name = "toy/1"`: allowed is 1 to 64 characters out of A-Z a-z 0-9 _ -
+
+    "1.0.0" -> 1.0
+    `version = 1.0`: allowed is 1 to 32 characters out of A-Z a-z 0-9 . _ + -
+
+    "detect" -> "pose"
+    `task = "pose"`: allowed is "detect"
+
+    "toy.onnx" -> "../toy.onnx"
+    `file = "../toy.onnx"`: allowed is the name of a file in the package
+
+    00112233 -> 
+    `sha256 = "445566778899AABBCCDDEEFF445566778899aabbccddeeff"`: allowed is the model file's SHA-256 as 64 hex digits, as sha256sum prints it
+
+    "MIT" -> ""
+    `licence = ""`: allowed is a text such as "MIT"
+
+    "labels.txt" -> []
+    `labels = []`: allowed is the name of a file in the package with one label per line, or an array of texts
+
+    "labels.txt" -> ["a", 2]
+    `labels = ["a", 2]`: allowed is the name of a file in the package with one label per line, or an array of texts
+
+    licence -> license
+    `licence` is missing: it is a text such as "MIT"
+    `license` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds
+
+    width = 64 -> width = 0
+    `input.width = 0`: allowed is a whole number of pixels from 1 to 8192
+
+    height = 32 -> height = "32"
+    `input.height = "32"`: allowed is a whole number of pixels from 1 to 8192
+
+    layout = "nchw" -> layout = "chw"
+    `input.layout = "chw"`: allowed is "nchw", "nhwc"
+
+    dtype = "f32" -> dtype = "f16"
+    `input.dtype = "f16"`: allowed is "f32", "u8"
+
+    dtype = "f32" -> dtype = "u8"
+    `input.range = [0, 1]`: allowed is [0, 255] for dtype = "u8"
+
+    colour = "rgb" -> color = "rgb"
+    `input.colour` is missing: it is "rgb", "bgr"
+    `input.color` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align
+
+    range = [0, 1] -> range = [1, 1]
+    `input.range = [1, 1]`: allowed is two different numbers, such as [0, 1]
+
+    range = [0, 1] -> range = [0, 1] std = [1, 1, 0]
+    `input.std = [1, 1, 0]`: allowed is three numbers above 0, in the order of `colour`
+
+    pad = 114 -> pad = 256
+    `input.pad = 256`: allowed is a grey from 0 to 255
+
+    pad = 114 -> 
+    `input.pad` is missing: it is a grey from 0 to 255
+
+    pad = 114 -> pad = 114 align = "left"
+    `input.align = "left"`: allowed is "center", "top-left"
+
+    resize = "letterbox" -> resize = "stretch"
+    `input.pad` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize
+
+    family = "yolox" -> family = "yolo"
+    `output.family = "yolo"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"
+
+    family = "yolox" -> family = "boxes"
+    `output.coordinates` is missing: it is "pixels", "normalised"
+    `output.strides` is no key of a manifest: allowed here are family, name, coordinates
+
+    strides = [8, 16] -> strides = [8, 0]
+    `output.strides = [8, 0]`: allowed is an array of whole numbers above 0, such as [8, 16, 32]
+
+    strides = [8, 16] -> 
+    `output.strides` is missing: it is an array of whole numbers above 0, such as [8, 16, 32]
+
+    score = 0.3 -> score = 30
+    `thresholds.score = 30`: allowed is a number above 0 and up to 1
+
+    score = 0.3 -> score = 0.05
+    `thresholds`: score = 0.05 and low = 0.1: both lie above 0 and up to 1, and low is at most score
+
+    nms_iou = 0.45 -> 
+    `thresholds.nms_iou` is missing: it is a number from 0 to 1
+
+    [thresholds] -> [threshold]
+    `thresholds` is missing: it is the section [thresholds]
+    `threshold` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds
+
+    low = 0.1 -> low = 
+    line 29 is not TOML: string values must be quoted, expected literal string
+    "#);
+}
+
+#[test]
+fn all_problems_are_found_in_one_pass() {
+    let text = good_with("task = \"detect\"", "task = \"clip\"")
+        .replace("width = 64", "width = -1")
+        .replace("family = \"yolox\"", "family = \"v5\"")
+        .replace("low = 0.1", "low = 0");
+    insta::assert_snapshot!(problems(&text), @r#"
+    `task = "clip"`: allowed is "detect"
+    `input.width = -1`: allowed is a whole number of pixels from 1 to 8192
+    `output.family = "v5"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"
+    `thresholds`: score = 0.3 and low = 0: both lie above 0 and up to 1, and low is at most score
+    "#);
+}

@@ -1,0 +1,177 @@
+//! Packages on disk: found by name, and refused with one clear message when something is wrong with them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use spotter::detect::Detector;
+use spotter::model::{Package, Runtime, SessionOptions};
+use tempfile::TempDir;
+
+/// A copy of a fixture whose labels are a file, to break.
+struct Copy(TempDir);
+
+impl Copy {
+    fn of(name: &str) -> Self {
+        let copy = Copy(tempfile::tempdir().expect("a folder"));
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
+        for file in ["model.toml", "model.onnx"] {
+            fs::copy(fixture.join(file), copy.path(file)).expect("a copy");
+        }
+        copy
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("model.toml")).expect("a manifest");
+        assert!(text.contains(from), "`{from}` is not in the manifest");
+        fs::write(self.path("model.toml"), text.replace(from, to)).expect("a manifest");
+    }
+
+    /// Puts other bytes in the model's place, and their hash in the manifest.
+    fn replace_model(&self, bytes: &[u8]) {
+        let hash = |bytes: &[u8]| -> String {
+            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let before = hash(&fs::read(self.path("model.onnx")).expect("a model"));
+        fs::write(self.path("model.onnx"), bytes).expect("a model");
+        self.edit(&before, &hash(bytes));
+    }
+
+    /// What is said when a detector is opened, the folder's path left out.
+    fn refusal(&self) -> String {
+        let said = match Package::open(self.0.path()) {
+            Err(error) => error.to_string(),
+            Ok(package) => {
+                let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+                match Detector::open(&package, &runtime, &SessionOptions { intra_threads: 1 }) {
+                    Err(error) => error.to_string(),
+                    Ok(_) => "nothing is wrong".to_owned(),
+                }
+            }
+        };
+        said.replace(&self.0.path().display().to_string(), "<package>")
+    }
+}
+
+type Fault = (&'static str, &'static str, fn(&Copy));
+
+/// What is wrong, the fixture that it is done to, and how.
+const FAULTS: &[Fault] = &[
+    ("nothing", "yolox", |_| {}),
+    ("no manifest", "yolox", |copy| fs::remove_file(copy.path("model.toml")).expect("removed")),
+    ("unknown key", "yolox", |copy| copy.edit("[input]", "[input]\nsize = 32")),
+    ("bad value", "yolox", |copy| copy.edit("width = 32", "width = 0")),
+    ("no [input]", "yolox", |copy| {
+        let text = fs::read_to_string(copy.path("model.toml")).expect("a manifest");
+        let (before, after) = text.split_once("[input]").expect("a section");
+        let (_, after) = after.split_once("[output]").expect("a section");
+        fs::write(copy.path("model.toml"), format!("{before}[output]{after}")).expect("a manifest");
+    }),
+    ("unknown family", "yolox", |copy| copy.edit("\"yolox\"\nstrides", "\"yolov3\"\nstrides")),
+    ("two problems", "yolox", |copy| {
+        copy.edit("width = 32", "width = 0");
+        copy.edit("score = 0.5", "score = 5");
+    }),
+    ("missing labels file", "yolox", |copy| copy.edit("[\"a\", \"b\"]", "\"labels.txt\"")),
+    ("empty label", "yolox", |copy| {
+        copy.edit("[\"a\", \"b\"]", "\"labels.txt\"");
+        fs::write(copy.path("labels.txt"), "a\n\nb\n").expect("labels");
+    }),
+    ("missing model", "yolox", |copy| fs::remove_file(copy.path("model.onnx")).expect("removed")),
+    ("wrong hash", "yolox", |copy| fs::write(copy.path("model.onnx"), b"other bytes").expect("a model")),
+    ("truncated model", "yolox", |copy| {
+        let bytes = fs::read(copy.path("model.onnx")).expect("a model");
+        copy.replace_model(&bytes[..bytes.len() / 2]);
+    }),
+    ("text as model", "yolox", |copy| copy.replace_model(b"version https://git-lfs.github.com/spec/v1\n")),
+    ("empty model", "yolox", |copy| copy.replace_model(b"")),
+    ("wrong input name", "yolox", |copy| copy.edit("\"images\"", "\"image\"")),
+    ("wrong input shape", "yolox", |copy| copy.edit("width = 32", "width = 64")),
+    ("wrong input layout", "boxes", |copy| copy.edit("\"nhwc\"", "\"nchw\"")),
+    ("wrong input dtype", "ssd", |copy| copy.edit("\"u8\"", "\"f32\"")),
+    ("label count", "yolox", |copy| copy.edit("[\"a\", \"b\"]", "[\"a\", \"b\", \"c\"]")),
+    ("wrong strides", "yolox", |copy| copy.edit("[8, 16]", "[8, 16, 32]")),
+    ("wrong output name", "yolov8", |copy| copy.edit("\"output0\"", "\"output1\"")),
+    ("wrong family", "yolov8", |copy| copy.edit("\"yolov8\"\nname", "\"yolox\"\nstrides = [8]\nname")),
+    ("output name left out", "detr-sigmoid", |copy| {
+        copy.edit(
+            "family = \"detr\"\nlogits = \"logits\"\nboxes = \"boxes\"\nactivation = \"sigmoid\"",
+            "family = \"boxes\"\ncoordinates = \"pixels\"",
+        );
+    }),
+    ("class columns", "detr-softmax", |copy| copy.edit("[\"a\", \"b\", \"c\"]", "[\"a\", \"b\"]")),
+    ("wrong stride", "centernet", |copy| copy.edit("stride = 4", "stride = 8")),
+    ("output type", "ssd", |copy| copy.edit("scores = \"scores\"", "scores = \"classes\"")),
+    ("class without label", "boxes", |copy| copy.edit("[\"a\", \"b\", \"c\"]", "[\"a\"]")),
+];
+
+#[test]
+fn what_is_wrong_with_a_package_is_said_when_it_is_opened() {
+    let mut said = String::new();
+    for (what, fixture, damage) in FAULTS {
+        let copy = Copy::of(fixture);
+        damage(&copy);
+        said += &format!("{what}: {}\n", copy.refusal());
+    }
+    insta::assert_snapshot!(said, @r#"
+    nothing: nothing is wrong
+    no manifest: <package>/model.toml: the manifest cannot be read: No such file or directory (os error 2)
+    unknown key: <package>/model.toml: `input.size` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align
+    bad value: <package>/model.toml: `input.width = 0`: allowed is a whole number of pixels from 1 to 8192
+    no [input]: <package>/model.toml: `input` is missing: it is the section [input]
+    unknown family: <package>/model.toml: `output.family = "yolov3"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"
+    two problems: <package>/model.toml: 
+      `input.width = 0`: allowed is a whole number of pixels from 1 to 8192
+      `thresholds.score = 5`: allowed is a number above 0 and up to 1
+    missing labels file: <package>/labels.txt: the labels file cannot be read: No such file or directory (os error 2)
+    empty label: <package>/labels.txt: line 2 is empty: a labels file has one label per line
+    missing model: <package>/model.onnx: the model cannot be read: No such file or directory (os error 2)
+    wrong hash: <package>/model.onnx: SHA-256 is a3ead5eedad5df82318c51685dbc1c147a36d1ff8584fc82de6b08d0bf63a795, but model.toml promises 072e5b0497c92fad4ee4be8f4e81918dc4c3bb81712bc06c5d7fba0809013adf
+    truncated model: <package>/model.onnx: ONNX Runtime cannot load the model: Failed to load model because protobuf parsing failed.
+    text as model: <package>/model.onnx: ONNX Runtime cannot load the model: Failed to load model because protobuf parsing failed.
+    empty model: <package>/model.onnx: ONNX Runtime cannot load the model: No graph was found in the protobuf.
+    wrong input name: <package>/model.onnx: the manifest describes the model's only input as `image` f32 [1, 3, 32, 32], but its inputs are `images` f32 [1, 3, 32, 32]
+    wrong input shape: <package>/model.onnx: the manifest describes the model's only input as `images` f32 [1, 3, 32, 64], but its inputs are `images` f32 [1, 3, 32, 32]
+    wrong input layout: <package>/model.onnx: the manifest describes the model's only input as `pixels` f32 [1, 3, 32, 32], but its inputs are `pixels` f32 [1, 32, 32, 3]
+    wrong input dtype: <package>/model.onnx: the manifest describes the model's only input as `image` f32 [1, 32, 32, 3], but its inputs are `image` u8 [any, 32, 32, 3]
+    label count: model `yolox`: family `yolox` expects output `output` f32 [1, 20, 8] (grids of 4x4, 2x2; 5 + 3 labels), found `output` f32 [1, 20, 7]
+    wrong strides: model `yolox`: family `yolox` expects output `output` f32 [1, 21, 7] (grids of 4x4, 2x2, 1x1; 5 + 2 labels), found `output` f32 [1, 20, 7]
+    wrong output name: model `yolov8`: family `yolov8` takes output `output1`, but the outputs are `output0` f32 [1, 7, 16]
+    wrong family: model `yolov8`: family `yolox` expects output `output0` f32 [1, 16, 8] (grids of 4x4; 5 + 3 labels), found `output0` f32 [1, 7, 16]
+    output name left out: model `detr-sigmoid`: [output] name is missing, and the outputs are `logits` f32 [1, 12, 2], `boxes` f32 [1, 12, 4]
+    class columns: model `detr-softmax`: family `detr` expects output `logits` f32 [1, any, 3] (2 labels and the background), found `logits` f32 [1, 12, 4]
+    wrong stride: model `centernet`: family `centernet` expects output `heatmap` f32 [1, 2, 4, 4] (2 labels, cells of 8 pixels), found `heatmap` f32 [1, 2, 8, 8]
+    output type: model `ssd`: family `ssd` expects output `classes` f32 [1, any] or [any] (one score per box), found `classes` i64 [1, 16]
+    class without label: model `boxes`: an object of class 1, but the labels go from 0 to 0
+    "#);
+}
+
+#[test]
+fn packages_are_found_by_the_name_of_their_folder() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
+    let own = tempfile::tempdir().expect("a folder");
+    let missing = own.path().join("missing");
+    let directories = [missing, own.path().to_owned(), fixtures.clone()];
+
+    let package = Package::find("ssd", &directories).expect("a fixture");
+    assert_eq!(package.folder(), fixtures.join("ssd"));
+    assert_eq!((package.reference().name.as_str(), package.labels().len()), ("ssd", 2));
+
+    // A folder of the same name in an earlier directory hides the later one; one without a manifest does not.
+    fs::create_dir(own.path().join("ssd")).expect("a folder");
+    assert_eq!(Package::find("ssd", &directories).expect("a fixture").folder(), fixtures.join("ssd"));
+    fs::copy(fixtures.join("yolox/model.toml"), own.path().join("ssd/model.toml")).expect("a copy");
+    fs::copy(fixtures.join("yolox/model.onnx"), own.path().join("ssd/model.onnx")).expect("a copy");
+    assert_eq!(Package::find("ssd", &directories).expect("a package").reference().name, "yolox");
+
+    let error =
+        Package::find("../ssd", std::slice::from_ref(&fixtures)).expect_err("no such package").to_string();
+    let error = error.replace(&fixtures.display().to_string(), "<models>");
+    insta::assert_snapshot!(error, @"there is no model package `../ssd`; looked in <models>; found boxes, centernet, detr-sigmoid, detr-softmax, ssd, yolov8, yolox");
+    let error = Package::find("ssd", &[]).expect_err("no such package");
+    insta::assert_snapshot!(error, @"there is no model package `ssd`; looked in none; found none");
+}
