@@ -77,7 +77,7 @@ pub enum Violation {
 
 /// What was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct Tally {
     /// Messages of any kind.
     pub messages: u64,
     /// Tags, each counted once.
@@ -96,7 +96,7 @@ pub struct Summary {
     pub violations: u64,
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -118,7 +118,7 @@ impl fmt::Display for Summary {
 pub(super) struct Audit {
     root: Root,
     runs: Vec<Run>,
-    summary: Summary,
+    tally: Tally,
 }
 
 /// One run of a node.
@@ -138,11 +138,11 @@ struct Run {
 
 impl Audit {
     pub(super) fn new(root: Root) -> Self {
-        Audit { root, runs: Vec::new(), summary: Summary::default() }
+        Audit { root, runs: Vec::new(), tally: Tally::default() }
     }
 
-    pub(super) fn summary(&self) -> Summary {
-        self.summary
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// The subscriber was away and may have missed tags: the next gap is not the node's fault.
@@ -174,8 +174,8 @@ impl Audit {
                 }
             },
         };
-        self.summary.messages += 1;
-        self.summary.violations += violations.len() as u64;
+        self.tally.messages += 1;
+        self.tally.violations += violations.len() as u64;
         (message, violations)
     }
 
@@ -191,14 +191,14 @@ impl Audit {
         let run = &mut self.runs[at];
         let (repeated, violations) = run.follow(tag);
         if repeated {
-            self.summary.repetitions += 1;
+            self.tally.repetitions += 1;
         } else {
-            self.summary.tags += 1;
-            self.summary.historical += u64::from(tag.historical);
+            self.tally.tags += 1;
+            self.tally.historical += u64::from(tag.historical);
             *match tag.phase {
-                Phase::Start => &mut self.summary.starts,
-                Phase::Update => &mut self.summary.updates,
-                Phase::End => &mut self.summary.ends,
+                Phase::Start => &mut self.tally.starts,
+                Phase::Update => &mut self.tally.updates,
+                Phase::End => &mut self.tally.ends,
             } += 1;
         }
         violations
@@ -324,7 +324,9 @@ fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
     }
     // Each of the two numbers is rounded by itself.
     let rounding = 1.5e-5;
-    for (field, edge) in [("box.x + box.width", bbox.x + bbox.width), ("box.y + box.height", bbox.y + bbox.height)] {
+    for (field, edge) in
+        [("box.x + box.width", bbox.x + bbox.width), ("box.y + box.height", bbox.y + bbox.height)]
+    {
         check(field, edge, "at most 1", edge <= 1.0 + rounding);
     }
     check("seq", tag.seq as f64, "at least 1", tag.seq >= 1);
@@ -431,8 +433,8 @@ mod tests {
         assert_eq!(examine(&mut audit, &tag(1)), []);
         assert_eq!(examine(&mut audit, &tag(5)), []);
         assert_eq!(examine(&mut audit, &tag(8)), [Violation::Gap { first: 6, last: 7 }]);
-        let summary = audit.summary();
-        assert_eq!((summary.messages, summary.tags, summary.repetitions, summary.violations), (4, 3, 1, 1));
+        let tally = audit.tally();
+        assert_eq!((tally.messages, tally.tags, tally.repetitions, tally.violations), (4, 3, 1, 1));
     }
 
     #[test]
@@ -443,14 +445,26 @@ mod tests {
             ("spotter/v1/edge-1/ramp/tag/smell", json(tag(1)), "the contract has no such topic"),
             ("spotter/v1/edge-1/gate/tag/object", json(tag(1)), "topic and message name a different camera"),
             (TOPIC, json(wire::Tag { score: 1.5, ..tag(1) }), "score is 1.5, allowed is 0 to 1"),
-            (TOPIC, json(wire::Tag { bbox: wide, ..tag(1) }), "box.x + box.width is 1.1, allowed is at most 1"),
+            (
+                TOPIC,
+                json(wire::Tag { bbox: wide, ..tag(1) }),
+                "box.x + box.width is 1.1, allowed is at most 1",
+            ),
             (
                 TOPIC,
                 json(wire::Tag { summary: None, ..phase(1, 1, Phase::Start) }).replace("start", "end"),
                 "a summary belongs to an end, and an end has one",
             ),
-            (TOPIC, json(tag(1)).replace("\"label\"", "\"mood\""), "not a valid message: unknown field `mood`"),
-            (TOPIC, json(tag(1)).replace("spotter.tag/1", "spotter.tag/2"), "not a valid message: unknown variant"),
+            (
+                TOPIC,
+                json(tag(1)).replace("\"label\"", "\"mood\""),
+                "not a valid message: unknown field `mood`",
+            ),
+            (
+                TOPIC,
+                json(tag(1)).replace("spotter.tag/1", "spotter.tag/2"),
+                "not a valid message: unknown variant",
+            ),
             (TOPIC, "{".to_owned(), "not a valid message: EOF"),
         ];
         for (topic, payload, expected) in cases {

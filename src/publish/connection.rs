@@ -9,12 +9,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, LastWill, LastWillProperties, Packet, PubAck, PubAckReason, PublishProperties,
 };
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
-use rumqttc::Outgoing;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -92,11 +92,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Connects and publishes until the connection ends or an order to end it was carried out.
-    pub(super) async fn run(
-        &mut self,
-        event_loop: EventLoop,
-        orders: &mut watch::Receiver<Order>,
-    ) -> Ended {
+    pub(super) async fn run(&mut self, event_loop: EventLoop, orders: &mut watch::Receiver<Order>) -> Ended {
         let mut stepping = pin!(step(event_loop));
         loop {
             let order = *orders.borrow_and_update();
@@ -172,7 +168,8 @@ impl<'a> Connection<'a> {
             Leaving::Goodbye(until) if now >= until => return Some(Ended::Parted),
             _ => {}
         }
-        let silent = self.window.oldest_since().is_some_and(|since| now >= Instant::from(since) + self.patience());
+        let silent =
+            self.window.oldest_since().is_some_and(|since| now >= Instant::from(since) + self.patience());
         silent.then(|| {
             let text = format!("{} does not acknowledge what is published", self.dial.address());
             Ended::Lost(Trouble { text, patient: false })
@@ -208,7 +205,8 @@ impl<'a> Connection<'a> {
             if let Some(max_bytes) = self.max_packet_bytes
                 && topic.as_str().len() + payload.len() + PACKET_OVERHEAD_BYTES > max_bytes
             {
-                let why = format!("a message for {topic} is larger than the {max_bytes} bytes the broker takes");
+                let why =
+                    format!("a message for {topic} is larger than the {max_bytes} bytes the broker takes");
                 tracing::error!(%topic, bytes = payload.len(), max_bytes, "message too large for the broker, dropped");
                 self.shared.pending().impossible(&ticket, why);
                 continue;

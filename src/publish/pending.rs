@@ -377,6 +377,9 @@ mod tests {
         pending.tag(&test_tag());
         pending.tag(&test_tag());
         assert_eq!(pending.unreported_loss(start + Duration::from_secs(59)), None);
-        assert_eq!(pending.unreported_loss(start + Duration::from_secs(60)), Some(Loss { tags: 2, total: 3 }));
+        assert_eq!(
+            pending.unreported_loss(start + Duration::from_secs(60)),
+            Some(Loss { tags: 2, total: 3 })
+        );
     }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::PublishError;
 use super::audit::Audit;
-pub use super::audit::{Summary, Violation};
+pub use super::audit::{Tally, Violation};
 use super::dial::{Dial, step};
 use super::topic::Root;
 use super::wire::Message;
@@ -115,8 +115,8 @@ impl Subscriber {
     }
 
     /// What was received since the start.
-    pub fn summary(&self) -> Summary {
-        self.audit.summary()
+    pub fn tally(&self) -> Tally {
+        self.audit.tally()
     }
 
     fn wait(&mut self, deadline: Instant) -> Option<(EventLoop, Result<Event, ConnectionError>)> {
@@ -142,7 +142,9 @@ impl Subscriber {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
                 let asked = client.try_subscribe(self.filter.as_str(), QoS::AtLeastOnce);
-                asked.err().map(|error| Heard::Refused(format!("cannot subscribe to {}: {error}", self.filter)))
+                asked
+                    .err()
+                    .map(|error| Heard::Refused(format!("cannot subscribe to {}: {error}", self.filter)))
             }
             Event::Incoming(Packet::SubAck(answer)) => {
                 self.trouble = None;
@@ -161,7 +163,13 @@ impl Subscriber {
                 let topic = String::from_utf8_lossy(&publish.topic).into_owned();
                 let (message, violations) = self.audit.examine(&topic, publish.retain, &publish.payload);
                 let payload = String::from_utf8_lossy(&publish.payload).into_owned();
-                Some(Heard::Received(Received { topic, retained: publish.retain, payload, message, violations }))
+                Some(Heard::Received(Received {
+                    topic,
+                    retained: publish.retain,
+                    payload,
+                    message,
+                    violations,
+                }))
             }
             _ => None,
         }

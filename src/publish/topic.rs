@@ -88,9 +88,7 @@ impl Root {
         match levels[..] {
             [node, "status"] => Some(Address::Node(name(node)?)),
             [node, camera, "status"] => Some(Address::Camera(name(node)?, name(camera)?)),
-            [node, camera, "tag", kind] => {
-                Some(Address::Tag(name(node)?, name(camera)?, kind.parse().ok()?))
-            }
+            [node, camera, "tag", kind] => Some(Address::Tag(name(node)?, name(camera)?, kind.parse().ok()?)),
             _ => None,
         }
     }
@@ -151,7 +149,8 @@ mod tests {
             assert_eq!(topic.as_str(), text);
             assert_eq!(root.address(text), Some(address));
         }
-        for foreign in ["spotter/v1", "spotter/v2/a/status", "spotter/v1/a/b/tag/smell", "spotter/v1/a/b/c/d"] {
+        for foreign in ["spotter/v1", "spotter/v2/a/status", "spotter/v1/a/b/tag/smell", "spotter/v1/a/b/c/d"]
+        {
             assert_eq!(root.address(foreign), None, "{foreign}");
         }
     }

@@ -92,6 +92,12 @@ impl Mosquitto {
         }
     }
 
+    /// Whether a text, such as a subscription's filter, is in what it has saved to disk.
+    fn has_saved(&self, text: &str) -> bool {
+        let saved = std::fs::read(self.folder.path().join("mosquitto.db")).unwrap_or_default();
+        saved.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("mosquitto.log")).unwrap_or_default()
@@ -113,7 +119,9 @@ pub struct Subscriber {
 impl Subscriber {
     /// Subscribes with QoS 1 and waits until the broker has taken the subscription.
     pub fn start(port: u16, filter: &str, extra: &[&str]) -> Self {
-        let mut child = Command::new("mosquitto_sub")
+        // Without `stdbuf` its output into a pipe comes in blocks.
+        let mut child = Command::new("stdbuf")
+            .args(["-oL", "mosquitto_sub"])
             .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-d", "-t", filter])
             .args(["-F", "message %t %p"])
             .args(extra)
@@ -140,9 +148,12 @@ impl Subscriber {
         subscriber
     }
 
-    /// A subscriber whose session outlives its connections and the broker's restarts.
-    pub fn persistent(port: u16, filter: &str, id: &str) -> Self {
-        Self::start(port, filter, &["-V", "5", "-i", id, "-c", "-x", "3600", "-k", "5"])
+    /// A subscriber whose session outlives its connections and, from now on, the death of the broker.
+    pub fn persistent(broker: &Mosquitto, filter: &str, id: &str) -> Self {
+        let session = ["-V", "5", "-i", id, "-c", "-x", "3600", "-k", "5"];
+        let subscriber = Self::start(broker.port(), filter, &session);
+        assert!(wait(|| broker.has_saved(filter)), "mosquitto did not save the subscription");
+        subscriber
     }
 
     /// The next message: topic and payload. Panics when none comes in time.
@@ -192,6 +203,15 @@ pub fn write_password_file(path: &Path, user: &str, password: &str) {
     std::fs::File::create(path).unwrap().write_all(format!("{user}:{password}\n").as_bytes()).unwrap();
     let hashed = Command::new("mosquitto_passwd").arg("-U").arg(path).status().expect("mosquitto_passwd");
     assert!(hashed.success());
+}
+
+/// Publishes one message.
+pub fn publish(port: u16, topic: &str, payload: &str) {
+    let port = port.to_string();
+    let sent = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "-m", payload])
+        .status();
+    assert!(sent.expect("mosquitto_pub is installed").success());
 }
 
 /// A loopback port that was free a moment ago.
