@@ -318,6 +318,59 @@ fn a_topic_that_the_broker_refuses_stays_and_the_others_go_on() {
 }
 
 #[test]
+fn a_broker_that_takes_little_at_a_time_gets_everything_in_order() {
+    let broker = Mosquitto::start("max_inflight_messages 2");
+    let subscriber = Subscriber::persistent(&broker, "spotter/v1/+/+/tag/#", "foreign");
+    let (publisher, handle) = start(&config(broker.port()));
+    publish(&handle, 1..=200);
+    assert_eq!(numbers(&tags_until(&subscriber, 200)), (1..=200).collect::<Vec<_>>());
+    assert_eq!(publisher.stop(GRACE).unsent, 0);
+}
+
+#[test]
+fn a_message_too_large_for_the_broker_is_counted_and_does_not_stop_the_others() {
+    let broker = Mosquitto::start("max_packet_size 700");
+    let (publisher, handle) = start(&config(broker.port()));
+    for track in 1..=3 {
+        handle.tag(&tag(track, Phase::Start));
+        handle.tag(&tag(track, Phase::End));
+    }
+    assert!(wait(|| handle.counts().waiting == 0), "{:?}", handle.counts());
+    let counts = handle.counts();
+    assert_eq!((counts.acknowledged, counts.dropped, counts.connections), (3, 3, 1), "{counts:?}");
+    assert!(counts.last_error.is_some_and(|error| error.contains("larger than the 700 bytes")));
+    publisher.stop(GRACE);
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_one_clear_line() {
+    let mut broker = Mosquitto::reserve("");
+    mosquitto::write_self_signed_certificate(broker.folder());
+    let path = broker.folder().display();
+    broker.configure(&format!("certfile {path}/certificate.pem\nkeyfile {path}/key.pem"));
+    broker.restart();
+    let (publisher, handle) = start(&config::Mqtt { tls: true, ..config(broker.port()) });
+    publish(&handle, 1..=1);
+    assert!(wait(|| handle.counts().last_error.is_some()));
+    let error = handle.counts().last_error.unwrap();
+    assert!(error.starts_with("TLS with 127.0.0.1:") && error.contains("certificate"), "{error}");
+    assert_eq!(handle.counts().connections, 0);
+    drop(publisher);
+}
+
+#[test]
+fn stopping_keeps_to_the_grace_when_the_broker_does_not_answer() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (publisher, handle) = start(&config(silent.local_addr().unwrap().port()));
+    publish(&handle, 1..=1);
+    let (_connection, _) = silent.accept().unwrap();
+    let started = Instant::now();
+    let stopped = publisher.stop(Duration::from_millis(300));
+    assert_eq!((stopped.unsent, stopped.said_goodbye), (1, false));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
 fn a_run_that_dies_leaves_its_last_will() {
     let broker = Mosquitto::start("");
     let (publisher, handle) = start(&config(broker.port()));
@@ -386,7 +439,7 @@ fn watch(watcher: &mut Watcher, mut until: impl FnMut(&Received) -> bool) -> Vec
         match watcher.next(Duration::from_millis(100)) {
             Some(Heard::Received(received)) => {
                 let done = until(&received);
-                all.push(received);
+                all.push(*received);
                 if done {
                     return all;
                 }

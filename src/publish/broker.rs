@@ -14,6 +14,7 @@ use rumqttd::protocol::v5::V5;
 use rumqttd::protocol::{Error as ProtocolError, Packet, Protocol};
 use rumqttd::{ConnectionSettings, LinkType, Router, RouterConfig, Server, ServerSettings};
 use tokio::sync::oneshot;
+use tracing::subscriber::NoSubscriber;
 
 use super::PublishError;
 
@@ -39,7 +40,11 @@ impl Broker {
         let (stop, stopped) = oneshot::channel();
         let (fault, faults) = sync_channel(1);
         let run = move || {
-            if let Some(why) = runtime.block_on(serve(address, stopped))
+            // rumqttd calls it an error when a client goes without a word.
+            let silent = NoSubscriber::default();
+            let ended =
+                tracing::subscriber::with_default(silent, || runtime.block_on(serve(address, stopped)));
+            if let Some(why) = ended
                 && let Err(unheard) = fault.try_send(why)
             {
                 tracing::error!("embedded broker: {unheard}");

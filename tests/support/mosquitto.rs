@@ -205,6 +205,18 @@ pub fn write_password_file(path: &Path, user: &str, password: &str) {
     assert!(hashed.success());
 }
 
+/// Writes `certificate.pem` and `key.pem` for 127.0.0.1, signed by nobody.
+pub fn write_self_signed_certificate(folder: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-days", "30", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("openssl is installed").success());
+}
+
 /// Publishes one message.
 pub fn publish(port: u16, topic: &str, payload: &str) {
     let port = port.to_string();
