@@ -1,5 +1,7 @@
 //! Publishing against a real broker and a foreign subscriber.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use spotter::config::{self, Secret};
 use spotter::geometry::{BBox, Point};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
-use spotter::publish::subscriber::{Heard, Received, Subscriber as Watcher, Tally, Violation};
+use spotter::publish::subscriber::{Heard, Received, Subscriber as Watcher, Summary as Watched, Violation};
 use spotter::publish::{Accelerators, Handle, LoadedModel, Node, Publisher, schema};
 use spotter::tag::{Body, ModelRef, Phase, Summary, Tag, TrackId};
 use spotter::telemetry::{CameraState, CameraStatus};
@@ -448,7 +450,7 @@ fn watch(watcher: &mut Watcher, mut until: impl FnMut(&Received) -> bool) -> Vec
             Some(Heard::Subscribed | Heard::Lost(_)) | None => {}
         }
     }
-    panic!("the watcher waited for {PATIENCE:?} and has {}", watcher.tally());
+    panic!("the watcher waited for {PATIENCE:?} and has {}", watcher.summary());
 }
 
 fn subscribed(watcher: &mut Watcher) {
@@ -472,7 +474,7 @@ fn the_embedded_broker_serves_spotter_and_foreign_subscribers() {
     }
     let received = watch(&mut watcher, |received| received.payload.contains("\"seq\":100,"));
     assert!(received.iter().all(|received| received.violations.is_empty() && received.message.is_some()));
-    let Tally { tags, starts, ends, violations, .. } = watcher.tally();
+    let Watched { tags, starts, ends, violations, .. } = watcher.summary();
     assert_eq!((tags, starts, ends, violations), (100, 50, 50, 0));
     assert!(publisher.stop(GRACE).said_goodbye);
     let late = Subscriber::start(broker.port(), "spotter/v1/+/status", &[]);

@@ -77,7 +77,7 @@ pub enum Violation {
 
 /// What was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Summary {
     /// Messages of any kind.
     pub messages: u64,
     /// Tags, each counted once.
@@ -96,7 +96,7 @@ pub struct Tally {
     pub violations: u64,
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -118,7 +118,7 @@ impl fmt::Display for Tally {
 pub(super) struct Audit {
     root: Root,
     runs: Vec<Run>,
-    tally: Tally,
+    summary: Summary,
 }
 
 /// One run of a node.
@@ -138,11 +138,11 @@ struct Run {
 
 impl Audit {
     pub(super) fn new(root: Root) -> Self {
-        Audit { root, runs: Vec::new(), tally: Tally::default() }
+        Audit { root, runs: Vec::new(), summary: Summary::default() }
     }
 
-    pub(super) fn tally(&self) -> Tally {
-        self.tally
+    pub(super) fn summary(&self) -> Summary {
+        self.summary
     }
 
     /// The subscriber was away and may have missed tags: the next gap is not the node's fault.
@@ -174,8 +174,8 @@ impl Audit {
                 }
             },
         };
-        self.tally.messages += 1;
-        self.tally.violations += violations.len() as u64;
+        self.summary.messages += 1;
+        self.summary.violations += violations.len() as u64;
         (message, violations)
     }
 
@@ -191,14 +191,14 @@ impl Audit {
         let run = &mut self.runs[at];
         let (repeated, violations) = run.follow(tag);
         if repeated {
-            self.tally.repetitions += 1;
+            self.summary.repetitions += 1;
         } else {
-            self.tally.tags += 1;
-            self.tally.historical += u64::from(tag.historical);
+            self.summary.tags += 1;
+            self.summary.historical += u64::from(tag.historical);
             *match tag.phase {
-                Phase::Start => &mut self.tally.starts,
-                Phase::Update => &mut self.tally.updates,
-                Phase::End => &mut self.tally.ends,
+                Phase::Start => &mut self.summary.starts,
+                Phase::Update => &mut self.summary.updates,
+                Phase::End => &mut self.summary.ends,
             } += 1;
         }
         violations
@@ -436,8 +436,8 @@ mod tests {
         assert_eq!(examine(&mut audit, &tag(1)), []);
         assert_eq!(examine(&mut audit, &tag(5)), []);
         assert_eq!(examine(&mut audit, &tag(8)), [Violation::Gap { first: 6, last: 7 }]);
-        let tally = audit.tally();
-        assert_eq!((tally.messages, tally.tags, tally.repetitions, tally.violations), (4, 3, 1, 1));
+        let summary = audit.summary();
+        assert_eq!((summary.messages, summary.tags, summary.repetitions, summary.violations), (4, 3, 1, 1));
     }
 
     #[test]

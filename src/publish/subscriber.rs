@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::PublishError;
 use super::audit::Audit;
-pub use super::audit::{Tally, Violation};
+pub use super::audit::{Summary, Violation};
 use super::dial::{Dial, step};
 use super::topic::Root;
 use super::wire::Message;
@@ -115,8 +115,8 @@ impl Subscriber {
     }
 
     /// What was received since the start.
-    pub fn tally(&self) -> Tally {
-        self.audit.tally()
+    pub fn summary(&self) -> Summary {
+        self.audit.summary()
     }
 
     fn wait(&mut self, deadline: Instant) -> Option<(EventLoop, Result<Event, ConnectionError>)> {

@@ -4,6 +4,7 @@
 //! is killed when it is dropped.
 
 #![allow(dead_code, reason = "every test uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
