@@ -1,5 +1,7 @@
 //! `docs/schema/` says what the wire types are. Renew it with `SPOTTER_BLESS=1 cargo test --test publish_schema`.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::PathBuf;
 
 use serde_json::Value;

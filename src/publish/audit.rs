@@ -406,10 +406,13 @@ mod tests {
         }
     }
 
+    /// What is said of which tracks, in this order.
+    type Life<'a> = &'a [(u64, Phase)];
+
     #[test]
     fn tracks_are_held_to_the_contract() {
         use Phase::{End, Start, Update};
-        let cases: [(u64, &[(u64, Phase)], &[Violation]); 6] = [
+        let cases: [(u64, Life<'_>, &[Violation]); 6] = [
             (1, &[(1, Start), (1, Update), (2, Start), (1, End), (2, End)], &[]),
             (1, &[(1, Start), (1, Start)], &[Violation::StartedTwice(1)]),
             (1, &[(5, Update)], &[Violation::NotStarted(5)]),

@@ -1,17 +1,20 @@
 //! A broker inside the process, for the demo: loopback only, nothing kept, nobody asked for a login.
 //!
-//! rumqttd speaks each MQTT version on a port of its own, so there are two: Spotter connects to the first (MQTT 5), and
-//! clients that are not told a version (`mosquitto_sub`) to the second (3.1.1). It is no broker to build a site on.
+//! It serves clients of MQTT 5 and of 3.1.1 (which `mosquitto_sub` speaks unless told otherwise) on one port. It is no
+//! broker to build a site on.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use rumqttd::protocol::v4::V4;
 use rumqttd::protocol::v5::V5;
+use rumqttd::protocol::{Error as ProtocolError, Packet, Protocol};
 use rumqttd::{ConnectionSettings, LinkType, Router, RouterConfig, Server, ServerSettings};
 use tokio::sync::oneshot;
+use tracing::subscriber::NoSubscriber;
 
 use super::PublishError;
 
@@ -21,57 +24,44 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// A running broker. Dropping it stops it.
 pub struct Broker {
     port: u16,
-    port_v3: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Broker {
-    /// Starts a broker on the wanted loopback ports, or on free ones, and waits until it listens.
+    /// Starts a broker on the wanted loopback port, or on a free one, and waits until it listens.
     ///
     /// # Errors
-    /// When a wanted port is taken, or there is no thread to be had.
-    pub fn start(port: Option<u16>, port_v3: Option<u16>) -> Result<Self, PublishError> {
-        // Both are held until both are known, so that they differ.
-        let (v5, v3) = (reserve(port)?, reserve(port_v3)?);
-        let addresses = [local_address(&v5)?, local_address(&v3)?];
-        drop((v5, v3));
+    /// When the wanted port is taken, or there is no thread to be had.
+    pub fn start(port: Option<u16>) -> Result<Self, PublishError> {
+        let address = free_address(port)?;
         let failed = |error| PublishError::Thread { thread: "broker", error };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
         let (fault, faults) = sync_channel(1);
         let run = move || {
-            let fault_text = runtime.block_on(serve(addresses, stopped));
-            if let Some(text) = fault_text
-                && fault.send(text.clone()).is_err()
+            // rumqttd calls it an error when a client goes without a word.
+            let silent = NoSubscriber::default();
+            let ended =
+                tracing::subscriber::with_default(silent, || runtime.block_on(serve(address, stopped)));
+            if let Some(why) = ended
+                && let Err(unheard) = fault.try_send(why)
             {
-                tracing::error!("embedded broker: {text}");
+                tracing::error!("embedded broker: {unheard}");
             }
         };
         let thread = std::thread::Builder::new().name("broker".to_owned()).spawn(run).map_err(failed)?;
-        let broker = Broker {
-            port: addresses[0].port(),
-            port_v3: addresses[1].port(),
-            stop: Some(stop),
-            thread: Some(thread),
-        };
-        for address in addresses {
-            await_listening(address, &faults)?;
-        }
+        let broker = Broker { port: address.port(), stop: Some(stop), thread: Some(thread) };
+        await_listening(address, &faults)?;
         Ok(broker)
     }
 
-    /// The loopback port for MQTT 5.
+    /// The loopback port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The loopback port for MQTT 3.1.1.
-    pub fn port_v3(&self) -> u16 {
-        self.port_v3
-    }
-
-    /// Closes its ports and all connections and joins its thread. rumqttd's router thread cannot be ended; it stays,
+    /// Closes its port and all connections and joins its thread. rumqttd's router thread cannot be ended; it stays,
     /// asleep, until the process ends.
     pub fn stop(mut self) {
         self.end();
@@ -95,14 +85,72 @@ impl Drop for Broker {
 }
 
 /// Serves until told to stop, or until it cannot; then it says why.
-async fn serve(addresses: [SocketAddr; 2], stop: oneshot::Receiver<()>) -> Option<String> {
+async fn serve(address: SocketAddr, stop: oneshot::Receiver<()>) -> Option<String> {
     let router = Router::new(0, router_config()).spawn();
-    let mut v5 = Server::new(server_settings("broker-v5", addresses[0]), router.clone(), V5);
-    let mut v3 = Server::new(server_settings("broker-v3", addresses[1]), router, V4);
+    let mut server = Server::new(server_settings(address), router, Dialect::Unknown);
     tokio::select! {
         _ = stop => None,
-        ended = v5.start(LinkType::Remote) => Some(format!("{ended:?}")),
-        ended = v3.start(LinkType::Remote) => Some(format!("{ended:?}")),
+        ended = server.start(LinkType::Remote) => Some(match ended {
+            Ok(()) => "it ended by itself".to_owned(),
+            Err(error) => error.to_string(),
+        }),
+    }
+}
+
+/// The MQTT version of one connection: the one with which the client greets.
+///
+/// rumqttd listens for one version per port, and it panics when a publish with properties, which only MQTT 5 knows,
+/// has to go to a client of 3.1.1. So versions are told apart here, and properties are left out where they are unknown.
+#[derive(Clone)]
+enum Dialect {
+    Unknown,
+    V3(V4),
+    V5(V5),
+}
+
+impl Protocol for Dialect {
+    fn read_mut(&mut self, stream: &mut BytesMut, max_size: usize) -> Result<Packet, ProtocolError> {
+        if matches!(self, Dialect::Unknown) {
+            *self = if protocol_level(stream)? == 5 { Dialect::V5(V5) } else { Dialect::V3(V4) };
+        }
+        match self {
+            Dialect::V5(v5) => v5.read_mut(stream, max_size),
+            Dialect::V3(v3) => v3.read_mut(stream, max_size),
+            Dialect::Unknown => Err(ProtocolError::InvalidProtocol),
+        }
+    }
+
+    fn write(&self, packet: Packet, buffer: &mut BytesMut) -> Result<usize, ProtocolError> {
+        match self {
+            Dialect::V5(v5) => v5.write(packet, buffer),
+            Dialect::V3(v3) => v3.write(without_properties(packet), buffer),
+            Dialect::Unknown => Err(ProtocolError::InvalidProtocol),
+        }
+    }
+}
+
+/// The protocol level of the CONNECT packet at the start of a stream: after the fixed header (a byte and a remaining
+/// length of one to four bytes) stands the protocol's name with its length in two bytes, then the level.
+fn protocol_level(stream: &[u8]) -> Result<u8, ProtocolError> {
+    let more = || ProtocolError::InsufficientBytes(1);
+    let length_bytes = stream.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0).ok_or_else(more)? + 1;
+    let name = stream.get(1 + length_bytes..).ok_or_else(more)?;
+    let [high, low] = name.first_chunk().ok_or_else(more)?;
+    let name_bytes = usize::from(u16::from_be_bytes([*high, *low]));
+    name.get(2 + name_bytes).copied().ok_or_else(more)
+}
+
+fn without_properties(packet: Packet) -> Packet {
+    match packet {
+        Packet::Publish(publish, _) => Packet::Publish(publish, None),
+        Packet::PubAck(ack, _) => Packet::PubAck(ack, None),
+        Packet::PubRec(ack, _) => Packet::PubRec(ack, None),
+        Packet::PubRel(ack, _) => Packet::PubRel(ack, None),
+        Packet::PubComp(ack, _) => Packet::PubComp(ack, None),
+        Packet::SubAck(ack, _) => Packet::SubAck(ack, None),
+        Packet::UnsubAck(ack, _) => Packet::UnsubAck(ack, None),
+        Packet::Disconnect(disconnect, _) => Packet::Disconnect(disconnect, None),
+        other => other,
     }
 }
 
@@ -116,9 +164,9 @@ fn router_config() -> RouterConfig {
     }
 }
 
-fn server_settings(name: &str, listen: SocketAddr) -> ServerSettings {
+fn server_settings(listen: SocketAddr) -> ServerSettings {
     ServerSettings {
-        name: name.to_owned(),
+        name: "embedded".to_owned(),
         listen,
         tls: None,
         next_connection_delay_ms: 1,
@@ -133,14 +181,12 @@ fn server_settings(name: &str, listen: SocketAddr) -> ServerSettings {
     }
 }
 
-fn reserve(port: Option<u16>) -> Result<TcpListener, PublishError> {
+/// The wanted loopback address, or one that nobody uses at this moment.
+fn free_address(port: Option<u16>) -> Result<SocketAddr, PublishError> {
     let port = port.unwrap_or(0);
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .and_then(|listener| listener.local_addr())
         .map_err(|error| PublishError::Broker { port, why: error.to_string() })
-}
-
-fn local_address(listener: &TcpListener) -> Result<SocketAddr, PublishError> {
-    listener.local_addr().map_err(|error| PublishError::Broker { port: 0, why: error.to_string() })
 }
 
 fn await_listening(address: SocketAddr, faults: &Receiver<String>) -> Result<(), PublishError> {
@@ -156,6 +202,26 @@ fn await_listening(address: SocketAddr, faults: &Receiver<String>) -> Result<(),
             Ok(_) => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(fault(error.to_string())),
             Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_apart_by_the_greeting() {
+        let cases: [(&[u8], Option<u8>); 6] = [
+            (b"\x10\x10\x00\x04MQTT\x05\x02", Some(5)),
+            (b"\x10\x10\x00\x04MQTT\x04\x02", Some(4)),
+            (b"\x10\xff\x01\x00\x04MQTT\x05", Some(5)),
+            (b"\x10\x10\x00\x06MQIsdp\x03", Some(3)),
+            (b"\x10\x10\x00\x04MQTT", None),
+            (b"\x10\xff", None),
+        ];
+        for (greeting, level) in cases {
+            assert_eq!(protocol_level(greeting).ok(), level, "{greeting:?}");
         }
     }
 }

@@ -109,6 +109,17 @@ impl Dial {
         Trouble { text, patient: false }
     }
 
+    /// The same trouble, when it has come more than once soon after the broker had taken what was published. MQTT 5
+    /// brokers do say when a second client takes over, but rumqttc 0.25 cannot read a DISCONNECT that has a reason and
+    /// no properties, which is how mosquitto says it.
+    pub(super) fn again(&self, trouble: &Trouble) -> Trouble {
+        let text = format!(
+            "{}, again and soon: does another client, such as a second node of the same name, have the id `{}`?",
+            trouble.text, self.client_id
+        );
+        Trouble { text, ..*trouble }
+    }
+
     fn refused(&self, code: ConnectReturnCode) -> Trouble {
         let broker = self.address();
         let text = match code {
@@ -127,7 +138,7 @@ impl Dial {
         let broker = self.address();
         if code == DisconnectReasonCode::SessionTakenOver {
             let text = format!(
-                "{broker} has another client with the id `{}`: does a second node have the same name?",
+                "{broker} has given the id `{}` to another client: does a second node have the same name?",
                 self.client_id
             );
             return Trouble { text, patient: true };
@@ -173,8 +184,8 @@ mod tests {
             ),
             (
                 server(DisconnectReasonCode::SessionTakenOver, None),
-                "127.0.0.1:1883 has another client with the id `spotter-edge-1`: does a second node have the same \
-                 name?",
+                "127.0.0.1:1883 has given the id `spotter-edge-1` to another client: does a second node have the \
+                 same name?",
                 true,
             ),
             (

@@ -19,6 +19,9 @@ use crate::clock::Clock;
 /// little.
 const PAUSES_MS: [u64; 7] = [100, 250, 500, 1000, 2000, 5000, 15_000];
 
+/// A connection that ends sooner proves nothing, whatever the broker has acknowledged.
+const SHORT_LIVED: Duration = Duration::from_secs(10);
+
 /// The same trouble is put into the log once per period.
 const TROUBLE_PERIOD: Duration = Duration::from_secs(600);
 
@@ -72,9 +75,11 @@ pub(super) async fn run(
             return false;
         }
         let (mut connection, event_loop) = Connection::new(dial, shared);
+        let began = Instant::now();
         let ended = connection.run(event_loop, &mut orders).await;
-        let proved = connection.proved;
-        let trouble = match ended {
+        let proved = connection.proved && began.elapsed() >= SHORT_LIVED;
+        failures = if proved { 0 } else { failures + 1 };
+        let mut trouble = match ended {
             Ended::Parted => return true,
             Ended::Abandoned => {
                 shared.pending().disconnected(None);
@@ -82,12 +87,14 @@ pub(super) async fn run(
             }
             Ended::Lost(trouble) => trouble,
         };
+        if connection.proved && failures > 1 {
+            trouble = dial.again(&trouble);
+        }
         shared.pending().disconnected(Some(trouble.text.clone()));
         troubles.report(&trouble, shared, proved);
         if !matches!(*orders.borrow(), Order::Publish) {
             return false;
         }
-        failures = if proved { 0 } else { failures + 1 };
         let pause = if trouble.patient { longest_pause() } else { pause(failures, boot) };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -24,6 +24,8 @@ pub(super) struct Pending {
     outbox: Box<dyn Outbox>,
     /// The newest status of the node (first) and of each camera: as many as there are cameras, and one.
     statuses: Vec<Status>,
+    /// Whether the last word was said.
+    parted: bool,
     connected: bool,
     connections: u64,
     published: u64,
@@ -91,6 +93,7 @@ impl Pending {
             node,
             outbox,
             statuses: vec![online],
+            parted: false,
             connected: false,
             connections: 0,
             published: 0,
@@ -109,14 +112,18 @@ impl Pending {
         self.outbox.append(message);
     }
 
-    /// Replaces what was to be said about a camera.
+    /// Replaces what was to be said about a camera, unless the last word was said.
     pub(super) fn camera_status(&mut self, status: &CameraStatus) {
+        if self.parted {
+            return;
+        }
         let topic = self.root.camera_status(&self.node.name, &status.camera);
         self.set_status(topic, wire::Message::Camera(status::camera(&self.node, status)));
     }
 
     /// The node and its cameras go offline, as the last thing they say.
     pub(super) fn part(&mut self, now: Timestamp) {
+        self.parted = true;
         for status in &mut self.statuses {
             match &mut status.message {
                 wire::Message::Node(node) => *node = status::offline(&self.node, Some(now), status::STOPPED),
@@ -356,6 +363,7 @@ mod tests {
         pending.camera_status(&camera_status(CameraState::Online, 0));
         topics(&mut pending);
         pending.part(Timestamp::from_micros(5));
+        pending.camera_status(&camera_status(CameraState::Online, 0));
         let reasons: Vec<Option<String>> = std::iter::from_fn(|| pending.next_status())
             .map(|offer| match offer.message {
                 wire::Message::Node(node) => node.reason,

@@ -37,7 +37,7 @@ pub enum Heard {
     /// The broker was reached and has taken the subscription.
     Subscribed,
     /// A message.
-    Received(Received),
+    Received(Box<Received>),
     /// The broker is away, in one line; it is tried again.
     Lost(String),
     /// The broker does not let this client subscribe; trying again would not help.
@@ -163,13 +163,13 @@ impl Subscriber {
                 let topic = String::from_utf8_lossy(&publish.topic).into_owned();
                 let (message, violations) = self.audit.examine(&topic, publish.retain, &publish.payload);
                 let payload = String::from_utf8_lossy(&publish.payload).into_owned();
-                Some(Heard::Received(Received {
+                Some(Heard::Received(Box::new(Received {
                     topic,
                     retained: publish.retain,
                     payload,
                     message,
                     violations,
-                }))
+                })))
             }
             _ => None,
         }

@@ -1,8 +1,8 @@
 //! The messages of the contract: the only types that serialise to JSON.
 //!
-//! [`super::sequence`] and [`super::status`] fill them, [`super::mqtt`] sends them, [`super::subscriber`] reads them back
-//! strictly. Fields are written in the order in which they stand here. Field names and meanings are the product:
-//! change one only together with the schema's version and `docs/schema/`.
+//! `sequence` and `status` fill them, `connection` sends them, and [`super::subscriber`] reads them back strictly.
+//! Fields are written in the order in which they stand here. Their names and meanings are the product: change one only
+//! together with the schema's version and `docs/schema/`.
 
 use std::fmt;
 

@@ -4,6 +4,7 @@
 //! is killed when it is dropped.
 
 #![allow(dead_code, reason = "every test uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -92,6 +93,12 @@ impl Mosquitto {
         }
     }
 
+    /// Whether a text, such as a subscription's filter, is in what it has saved to disk.
+    fn has_saved(&self, text: &str) -> bool {
+        let saved = std::fs::read(self.folder.path().join("mosquitto.db")).unwrap_or_default();
+        saved.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("mosquitto.log")).unwrap_or_default()
@@ -113,7 +120,9 @@ pub struct Subscriber {
 impl Subscriber {
     /// Subscribes with QoS 1 and waits until the broker has taken the subscription.
     pub fn start(port: u16, filter: &str, extra: &[&str]) -> Self {
-        let mut child = Command::new("mosquitto_sub")
+        // Without `stdbuf` its output into a pipe comes in blocks.
+        let mut child = Command::new("stdbuf")
+            .args(["-oL", "mosquitto_sub"])
             .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-d", "-t", filter])
             .args(["-F", "message %t %p"])
             .args(extra)
@@ -140,9 +149,12 @@ impl Subscriber {
         subscriber
     }
 
-    /// A subscriber whose session outlives its connections and the broker's restarts.
-    pub fn persistent(port: u16, filter: &str, id: &str) -> Self {
-        Self::start(port, filter, &["-V", "5", "-i", id, "-c", "-x", "3600", "-k", "5"])
+    /// A subscriber whose session outlives its connections and, from now on, the death of the broker.
+    pub fn persistent(broker: &Mosquitto, filter: &str, id: &str) -> Self {
+        let session = ["-V", "5", "-i", id, "-c", "-x", "3600", "-k", "5"];
+        let subscriber = Self::start(broker.port(), filter, &session);
+        assert!(wait(|| broker.has_saved(filter)), "mosquitto did not save the subscription");
+        subscriber
     }
 
     /// The next message: topic and payload. Panics when none comes in time.
@@ -192,6 +204,27 @@ pub fn write_password_file(path: &Path, user: &str, password: &str) {
     std::fs::File::create(path).unwrap().write_all(format!("{user}:{password}\n").as_bytes()).unwrap();
     let hashed = Command::new("mosquitto_passwd").arg("-U").arg(path).status().expect("mosquitto_passwd");
     assert!(hashed.success());
+}
+
+/// Writes `certificate.pem` and `key.pem` for 127.0.0.1, signed by nobody.
+pub fn write_self_signed_certificate(folder: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-days", "30", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("openssl is installed").success());
+}
+
+/// Publishes one message.
+pub fn publish(port: u16, topic: &str, payload: &str) {
+    let port = port.to_string();
+    let sent = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "-m", payload])
+        .status();
+    assert!(sent.expect("mosquitto_pub is installed").success());
 }
 
 /// A loopback port that was free a moment ago.
