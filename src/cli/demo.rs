@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupted = on_interrupt()?;
     let scratch = tempfile::tempdir().context("no folder for the generated scene")?;
     let (name, source) = footage_of(arguments, scratch.path())?;
-    let broker = Broker::start(None, None)?;
+    let broker = Broker::start(None)?;
     let mqtt = Mqtt { host: "127.0.0.1".to_owned(), port: broker.port(), ..Mqtt::default() };
     let config = Config {
         node: Name::new("demo")?,
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     wait_for_subscription(&mut subscriber)?;
     println!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].source);
     println!("Subscribe from another terminal, for as long as this runs:");
-    println!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port_v3(), mqtt.root);
+    println!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root);
     println!("Loading the model ...\n");
     let daemon = Daemon::start(&config)?;
     println!("time (UTC)    camera        what            phase   score                            latency");
