@@ -1,9 +1,55 @@
-//! Configuration: the TOML file as structs whose values are valid, and nothing of how they are read.
+//! Configuration: the TOML file as structs whose values are valid, defaults in one place.
 //!
-//! Every stage gets its own section. `docs/configuration.md` has a line for every key.
+//! Every stage gets its own section and sees no other. `docs/configuration.md` has a line for every key, and
+//! `config/spotter.toml` shows each with its default. Reading collects every error; see [`Config::parse`].
+
+mod broker;
+mod read;
+mod source;
+mod validate;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::name::Name;
+
+pub use broker::{BadBroker, Broker};
+pub use read::Problem;
+pub use source::{BadSource, CameraUrl, Source, Transport};
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[node]`: this box's name.
+    pub node: Name,
+    /// `[runtime]`: ONNX Runtime.
+    pub runtime: Runtime,
+    /// `[models]`: which models, and where they lie.
+    pub models: Models,
+    /// `[mqtt]`: the broker.
+    pub mqtt: Mqtt,
+    /// `[[camera]]`: one entry per camera, names unique; at least one.
+    pub cameras: Vec<Camera>,
+}
+
+/// `[runtime]`: ONNX Runtime.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Runtime {
+    /// The library file; searched when absent.
+    pub onnxruntime: Option<PathBuf>,
+    /// Threads that work on one inference; 0 lets ONNX Runtime use every core.
+    pub threads: usize,
+}
+
+/// `[models]`: which models, and where they lie.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Models {
+    /// Folders whose sub-folders are model packages; the first that has the name wins.
+    pub directories: Vec<PathBuf>,
+    /// Name of the package that detects objects.
+    pub detect: String,
+}
 
 /// `[mqtt]`: the broker and how to speak to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +68,109 @@ pub struct Mqtt {
     pub keep_alive: Duration,
     /// How many messages may wait in memory while the broker is away; past it the oldest goes, counted.
     pub queue_messages: usize,
+}
+
+/// `[[camera]]`: one camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Camera {
+    /// Its name in topics and tags.
+    pub name: Name,
+    /// Where its frames come from.
+    pub source: Source,
+    /// Which objects become tags.
+    pub objects: Objects,
+}
+
+/// `[objects]` and `[camera.objects]`: which objects become tags, and how often.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objects {
+    /// Only these labels; every label of the model when absent.
+    pub labels: Option<Vec<String>>,
+    /// The score of a sure detection, 0..=1; the model's own when absent.
+    pub score: Option<f32>,
+    /// An update is sent at least this often while a thing stays.
+    pub update_interval: Duration,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Models { directories: model_directories(), detect: "centernet-mobilenetv3-coco".to_owned() }
+    }
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Mqtt {
+            host: "localhost".to_owned(),
+            port: 1883,
+            tls: false,
+            login: None,
+            root: "spotter/v1".to_owned(),
+            keep_alive: Duration::from_secs(30),
+            queue_messages: 100_000,
+        }
+    }
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Objects { labels: None, score: None, update_interval: Duration::from_secs(60) }
+    }
+}
+
+/// Where packages lie unless the file says otherwise: beside an installed binary, then in a checkout.
+fn model_directories() -> Vec<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
+    beside
+        .iter()
+        .flat_map(|bin| ["../share/spotter/models", "../../models", "../../../models"].map(|at| bin.join(at)))
+        .chain([PathBuf::from("/usr/share/spotter/models"), PathBuf::from("models")])
+        .filter(|directory| directory.is_dir())
+        .collect()
+}
+
+/// Every problem of a configuration, or the one that kept it from being read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file was read and is wrong.
+    #[error("{}", list(problems))]
+    Wrong {
+        /// Everything that is wrong, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}
+
+impl Config {
+    /// Reads the file at `path`; relative paths in it count from the file's folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with every problem that it has.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_path_buf(), error })?;
+        Config::parse(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads `text`; relative paths in it count from `base`.
+    ///
+    /// # Errors
+    /// With every problem in the text: bad syntax, unknown or missing keys, wrong types, values out of range.
+    pub fn parse(text: &str, base: &Path) -> Result<Config, ConfigError> {
+        validate::config(text, base).map_err(|problems| ConfigError::Wrong { problems })
+    }
 }
 
 /// A text that is never printed.

@@ -9,21 +9,20 @@
 //!
 //! `docs/architecture.md` is the map of the house; `tests/architecture.rs` holds the code to it.
 
-// pub mod capture;
+pub mod capture;
 pub mod clock;
 pub mod config;
-// pub mod daemon;
+pub mod daemon;
 pub mod detect;
-// pub mod eval;
+pub mod eval;
 pub mod frame;
 pub mod geometry;
-// pub mod install;
-// pub mod model;
+pub mod model;
 pub mod name;
-// pub mod picture;
+pub mod picture;
 pub mod publish;
-// pub mod recognize;
-// pub mod rules;
+pub mod recognize;
+pub mod rules;
 pub mod tag;
 pub mod telemetry;
 pub mod track;

@@ -1,0 +1,51 @@
+"""Convert the model as it is with tf2onnx: the reference for verify.py."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import centernet
+
+
+def patch(model: dict) -> None:
+    """Give two kinds of node the attributes that tf2onnx insists on."""
+    for node in model["modelTopology"]["node"]:
+        if node["op"] == "_FusedConv2D":
+            count = int(node["attr"]["num_args"]["i"])
+            node["attr"]["TArgs"] = {"list": {"type": ["DT_FLOAT"] * count}}
+        elif node["op"] == "TopKV2":
+            node["attr"]["index_type"] = {"type": "DT_INT32"}
+
+
+def convert(models: Path, output: Path) -> None:
+    model = json.loads((models / "centernet.json").read_text())
+    patch(model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "model.json").write_text(json.dumps(model))
+        shutil.copy(models / "centernet.bin", folder)
+        command = [sys.executable, "-m", "tf2onnx.convert"]
+        command += ["--tfjs", str(folder / "model.json")]
+        command += ["--output", str(output), "--opset", str(centernet.OPSET)]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--source", type=Path, help="folder with centernet.json and .bin"
+    )
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        models = arguments.source or centernet.fetch(Path(folder))
+        centernet.check(models)
+        convert(models, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+//! Capture: a camera's source becomes frames on the board.
+//!
+//! One GStreamer pipeline and one control thread per camera; [`crate::daemon`] starts them, `replay` reads a
+//! [`Stream`] directly. Only this module uses GStreamer.
+
+mod board;
+mod camera;
+mod description;
+mod stream;
+
+pub use board::{Board, Item};
+pub use camera::{Camera, Health, Stopping};
+pub use description::{Pace, describe};
+pub use stream::{CaptureError, Next, Stream, Timing};

@@ -1,0 +1,270 @@
+//! A running pipeline: frames out, one at a time.
+//!
+//! Whoever holds the stream pulls; GStreamer's own threads only decode. Buffers are mapped, not copied.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app::AppSink;
+use gstreamer_video::{self as gst_video, VideoColorMatrix, VideoColorRange, VideoFrameExt};
+
+use super::description::{Pace, SINK, describe, gst_name};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Source;
+use crate::frame::{BadImage, Colorimetry, ColourMatrix, Frame, Image, PixelFormat, Planes};
+use crate::name::Name;
+
+/// Why a camera gives no frames.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// GStreamer itself cannot start.
+    #[error("GStreamer cannot start: {0}")]
+    NoGstreamer(String),
+    /// The pipeline's text is wrong, or an element of it is not installed.
+    #[error("camera {camera}: the pipeline cannot be built: {reason}")]
+    Unbuildable {
+        /// The camera.
+        camera: Name,
+        /// What GStreamer says.
+        reason: String,
+    },
+    /// An element failed.
+    #[error("camera {camera}: {source_name}: {reason}")]
+    Failed {
+        /// The camera.
+        camera: Name,
+        /// What it was reading, without credentials.
+        source_name: String,
+        /// What the element says, without credentials.
+        reason: String,
+    },
+    /// A frame is not what its caps say.
+    #[error("camera {camera}: a frame cannot be read: {reason}")]
+    BadFrame {
+        /// The camera.
+        camera: Name,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nothing came in time.
+    #[error("camera {camera}: {source_name}: no frame for {} s", waited.as_secs())]
+    NoFrames {
+        /// The camera.
+        camera: Name,
+        /// What it was reading, without credentials.
+        source_name: String,
+        /// How long nothing came.
+        waited: Duration,
+    },
+}
+
+/// Where the capture times of frames come from, and so how fast the frames come.
+#[derive(Clone)]
+pub enum Timing {
+    /// A camera, or a file that plays as one: the time of day at capture.
+    Live(Arc<dyn Clock>),
+    /// A file that is gone through as fast as it can be: this start, plus the frame's place in the file.
+    Simulated(Timestamp),
+}
+
+/// What [`Stream::next`] found.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame.
+    Frame(Frame),
+    /// None yet.
+    Idle,
+    /// The source has ended.
+    End,
+}
+
+/// A running pipeline. Dropping it stops the pipeline.
+pub struct Stream {
+    camera: Name,
+    source: Source,
+    timing: Timing,
+    pipeline: gst::Pipeline,
+    sink: AppSink,
+    bus: gst::Bus,
+    frames: u64,
+}
+
+impl Stream {
+    /// Builds and starts the pipeline of `source`.
+    ///
+    /// # Errors
+    /// When GStreamer is not usable, the pipeline's text is wrong, or an element refuses to start.
+    pub fn open(camera: Name, source: &Source, timing: Timing) -> Result<Stream, CaptureError> {
+        gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
+        let pace = match timing {
+            Timing::Live(_) => Pace::Live,
+            Timing::Simulated(_) => Pace::EveryFrame,
+        };
+        let unbuildable = |reason: String| CaptureError::Unbuildable {
+            camera: camera.clone(),
+            reason: source.redact(&one_line(&reason)),
+        };
+        let element =
+            gst::parse::launch(&describe(source, pace)).map_err(|error| unbuildable(error.to_string()))?;
+        let pipeline = element
+            .downcast::<gst::Pipeline>()
+            .map_err(|_| unbuildable("its text is a single element".to_owned()))?;
+        let sink = pipeline
+            .by_name(SINK)
+            .and_then(|element| element.downcast::<AppSink>().ok())
+            .ok_or_else(|| unbuildable(format!("another element took the name `{SINK}`")))?;
+        let bus = pipeline.bus().expect("a pipeline has a bus");
+        // Only these are read; the rest would pile up on the bus for as long as the camera runs.
+        bus.set_sync_handler(|_, message| match message.view() {
+            gst::MessageView::Error(_) => gst::BusSyncReply::Pass,
+            _ => gst::BusSyncReply::Drop,
+        });
+        let stream = Stream { camera, source: source.clone(), timing, pipeline, sink, bus, frames: 0 };
+        match stream.pipeline.set_state(gst::State::Playing) {
+            Ok(_) => Ok(stream),
+            Err(error) => Err(stream.failure().unwrap_or_else(|| stream.failed(&error.to_string()))),
+        }
+    }
+
+    /// Waits up to `timeout` for the next frame.
+    ///
+    /// # Errors
+    /// When an element of the pipeline has failed, a frame cannot be read, or the source ended without any.
+    pub fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
+        let timeout = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::from_seconds(1));
+        if let Some(sample) = self.sink.try_pull_sample(timeout) {
+            return self.frame(&sample).map(Next::Frame);
+        }
+        match self.failure() {
+            Some(error) => Err(error),
+            None if self.sink.is_eos() && self.frames == 0 => {
+                Err(self.failed("it ended without a frame: it is no video, or an empty one"))
+            }
+            None if self.sink.is_eos() => Ok(Next::End),
+            None => Ok(Next::Idle),
+        }
+    }
+
+    /// How long the source plays; nothing for a live one, or before its first frame.
+    pub fn duration(&self) -> Option<Duration> {
+        self.pipeline.query_duration::<gst::ClockTime>().map(Duration::from)
+    }
+
+    fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, CaptureError> {
+        let bad = |camera: &Name, reason: &str| CaptureError::BadFrame {
+            camera: camera.clone(),
+            reason: reason.to_owned(),
+        };
+        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
+            return Err(bad(&self.camera, "it has no data or no caps"));
+        };
+        let at = self.capture_time(sample, &buffer);
+        let info =
+            gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(&self.camera, &error.to_string()))?;
+        let image = image(buffer, &info).map_err(|reason| bad(&self.camera, &reason))?;
+        let number = self.frames;
+        self.frames += 1;
+        Ok(Frame { camera: self.camera.clone(), number, at, image })
+    }
+
+    fn capture_time(&self, sample: &gst::Sample, buffer: &gst::Buffer) -> Timestamp {
+        let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let running = segment.zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts));
+        match &self.timing {
+            Timing::Simulated(start) => match running {
+                Some(running) => *start + Duration::from(running),
+                None => *start,
+            },
+            Timing::Live(clock) => {
+                let now = clock.now();
+                let age = running
+                    .zip(self.pipeline.current_running_time())
+                    .and_then(|(captured, now)| now.checked_sub(captured))
+                    .map_or(Duration::ZERO, Duration::from);
+                // A source with a clock of its own may claim anything; older than this is not believed.
+                if age < Duration::from_secs(10) { now - age } else { now }
+            }
+        }
+    }
+
+    /// The first error on the bus.
+    fn failure(&self) -> Option<CaptureError> {
+        let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                let text = error.error().to_string();
+                // The element's own detail follows the last colon of the debug text, after file and line.
+                let detail = error.debug().and_then(|debug| debug.rsplit('\n').next().map(str::to_owned));
+                let reason = match detail {
+                    Some(detail) if !detail.is_empty() && detail.len() < 200 && !detail.contains(".c(") => {
+                        format!("{text} ({detail})")
+                    }
+                    _ => text,
+                };
+                Some(self.failed(&reason))
+            }
+            _ => None,
+        }
+    }
+
+    fn failed(&self, reason: &str) -> CaptureError {
+        CaptureError::Failed {
+            camera: self.camera.clone(),
+            source_name: self.source.to_string(),
+            reason: self.source.redact(&one_line(reason)),
+        }
+    }
+
+    /// The error of a camera from which nothing came for `waited`.
+    pub fn silent(&self, waited: Duration) -> CaptureError {
+        CaptureError::NoFrames { camera: self.camera.clone(), source_name: self.source.to_string(), waited }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Err(error) = self.pipeline.set_state(gst::State::Null) {
+            tracing::warn!(camera = %self.camera, %error, "the pipeline did not stop cleanly");
+        }
+        self.bus.unset_sync_handler();
+    }
+}
+
+/// A mapped buffer is a picture's bytes.
+struct Mapped(gst_video::VideoFrame<gst_video::video_frame::Readable>);
+
+impl Planes for Mapped {
+    fn plane(&self, index: usize) -> &[u8] {
+        u32::try_from(index).ok().and_then(|index| self.0.plane_data(index).ok()).unwrap_or_default()
+    }
+}
+
+fn image(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> Result<Image, String> {
+    let name = info.format().to_str();
+    let format = PixelFormat::ALL
+        .into_iter()
+        .find(|&format| gst_name(format) == name.as_str())
+        .ok_or_else(|| format!("it came as {name}"))?;
+    let colorimetry = Colorimetry {
+        matrix: match info.colorimetry().matrix() {
+            VideoColorMatrix::Bt709 => ColourMatrix::Bt709,
+            VideoColorMatrix::Bt2020 => ColourMatrix::Bt2020,
+            _ => ColourMatrix::Bt601,
+        },
+        full_range: info.colorimetry().range() == VideoColorRange::Range0_255,
+    };
+    let frame = gst_video::VideoFrame::from_buffer_readable(buffer, info)
+        .map_err(|_| "its buffer cannot be mapped".to_owned())?;
+    let mut strides = [0; 3];
+    for (stride, &found) in strides.iter_mut().zip(frame.plane_stride()) {
+        *stride = usize::try_from(found).map_err(|_| "its rows run upwards".to_owned())?;
+    }
+    Image::new(format, (info.width(), info.height()), colorimetry, strides, Arc::new(Mapped(frame)))
+        .map_err(|error: BadImage| error.to_string())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

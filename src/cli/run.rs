@@ -1,0 +1,56 @@
+//! `spotter run`: the daemon.
+
+use std::path::PathBuf;
+
+use spotter::config::{Config, ConfigError};
+use spotter::daemon::{Daemon, DaemonError, Event, stop_on_signals};
+
+use super::Outcome;
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// It starts when the configuration is valid and the models are loaded, and waits for neither broker nor cameras: both
+/// are tried again for as long as it runs. On SIGTERM or SIGINT every track ends, what waits is published, and the
+/// process exits with 0; a second signal ends it at once.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/spotter/spotter.toml")]
+    config: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => return Ok(refuse(&arguments.config, &error)),
+    };
+    let daemon = match Daemon::start(&config) {
+        Err(error @ (DaemonError::Labels(_) | DaemonError::Package(_))) => {
+            eprintln!("spotter: {}: {error}", arguments.config.display());
+            return Ok(Outcome::BadConfiguration);
+        }
+        started => started?,
+    };
+    let signals = stop_on_signals(daemon.stopper())?;
+    let event = daemon.wait();
+    let stopped = daemon.stop();
+    drop(signals);
+    stopped?;
+    match event {
+        Event::Stop => Ok(Outcome::Done),
+        Event::WorkerEnded => anyhow::bail!("recognition ended without being asked to"),
+    }
+}
+
+/// Prints every problem, each with the file's name.
+pub(super) fn refuse(path: &std::path::Path, error: &ConfigError) -> Outcome {
+    match error {
+        ConfigError::Unreadable { .. } => eprintln!("spotter: {error}"),
+        ConfigError::Wrong { problems } => {
+            for problem in problems {
+                eprintln!("{}: {problem}", path.display());
+            }
+        }
+    }
+    Outcome::BadConfiguration
+}

@@ -1,0 +1,88 @@
+//! `spotter watch`: see and check every message at a broker.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use spotter::config::{Broker, Config, Mqtt};
+use spotter::publish::line;
+use spotter::publish::subscriber::{Heard, Received, Subscriber};
+
+use super::{Outcome, run::refuse};
+
+/// Subscribes to a broker, checks every message against the contract and prints it.
+///
+/// Prints one line for each message and one for everything that breaks the contract: a payload that is not what its
+/// topic promises, a sequence number that is missing or comes twice, an update or an end without a start. Ends with a
+/// summary on Ctrl-C or after `--seconds`; exits with 1 when anything broke the contract.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The broker, such as mqtt://localhost or mqtts://host:8883.
+    #[arg(short, long, value_name = "URL", default_value = "mqtt://localhost", conflicts_with = "config")]
+    broker: Broker,
+    /// First part of every topic.
+    #[arg(long, value_name = "TOPIC", default_value = "spotter/v1", conflicts_with = "config")]
+    root: String,
+    /// Take broker, login and root from this configuration instead.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Stop after so many seconds.
+    #[arg(short, long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Print the JSON as it came instead of a readable line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let mqtt = match &arguments.config {
+        None => {
+            let Broker { tls, host, port } = arguments.broker.clone();
+            Mqtt { tls, host, port, root: arguments.root.clone(), ..Mqtt::default() }
+        }
+        Some(path) => match Config::load(path) {
+            Ok(config) => config.mqtt,
+            Err(error) => return Ok(refuse(path, &error)),
+        },
+    };
+    let interrupted = on_interrupt()?;
+    let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut subscriber = Subscriber::new(&mqtt)?;
+    while !interrupted.load(Ordering::Relaxed) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        match subscriber.next(Duration::from_millis(200)) {
+            Some(Heard::Received(received)) => print(&received, arguments.json),
+            Some(Heard::Subscribed) => {
+                eprintln!("subscribed to {}/# at {}:{}", mqtt.root, mqtt.host, mqtt.port)
+            }
+            Some(Heard::Lost(why)) => eprintln!("{why}; trying again"),
+            Some(Heard::Refused(why)) => anyhow::bail!(why),
+            None => {}
+        }
+    }
+    let summary = subscriber.summary();
+    eprintln!("{summary}");
+    Ok(if summary.violations > 0 { Outcome::Bad } else { Outcome::Done })
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+pub(super) fn on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The second one ends the process, should anything hang.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
+/// Prints a message and what is wrong with it.
+pub(super) fn print(received: &Received, json: bool) {
+    match &received.message {
+        Some(message) if !json => println!("{}", line(message)),
+        _ => println!("{} {}", received.topic, received.payload),
+    }
+    for violation in &received.violations {
+        println!("  ! {}: {violation}", received.topic);
+    }
+}

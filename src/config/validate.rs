@@ -1,0 +1,193 @@
+//! From the text to a valid [`Config`], or every problem it has.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::read::{Problem, Report, Section};
+use super::{Broker, Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Source, Transport};
+use crate::name::Name;
+use toml::de::DeTable;
+
+pub(super) fn config(text: &str, base: &Path) -> Result<Config, Vec<Problem>> {
+    let mut report = Report::new(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        report.add(error.span().map_or(0, |span| span.start), "", error.message());
+    }
+    if !errors.is_empty() {
+        return report.finish(()).and(Err(Vec::new()));
+    }
+    let mut root = Section::root(&mut report, table.get_ref());
+    let node = node(root.child("node"));
+    let runtime = runtime(root.child("runtime"), base);
+    let models = models(root.child("models"), base);
+    let mqtt = mqtt(root.child("mqtt"), base);
+    let objects = objects(root.child("objects"), &Objects::default());
+    let cameras = cameras(&mut root, base, &objects);
+    root.finish();
+    match node {
+        Some(node) => report.finish(Config { node, runtime, models, mqtt, cameras }),
+        None => report.finish(()).and(Err(Vec::new())),
+    }
+}
+
+fn node(mut section: Section<'_, '_, '_>) -> Option<Name> {
+    let named = section.has("name");
+    let mut name = section.parsed("name", Name::new);
+    if !named {
+        name = host_name();
+        if name.is_none() {
+            section.problem("name", "is missing, and this machine's host name cannot serve");
+        }
+    }
+    section.finish();
+    name
+}
+
+/// The host name up to its first dot, with what no name may hold replaced.
+fn host_name() -> Option<Name> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let short = host.trim().split('.').next()?;
+    Name::new(&short.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_', "-")).ok()
+}
+
+fn runtime(mut section: Section<'_, '_, '_>, base: &Path) -> Runtime {
+    let runtime = Runtime {
+        onnxruntime: section.string("onnxruntime").map(|path| base.join(path)),
+        threads: section.integer("threads", 0..=256).unwrap_or(0) as usize,
+    };
+    section.finish();
+    runtime
+}
+
+fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
+    let defaults = Models::default();
+    let models = Models {
+        directories: section
+            .strings("directories")
+            .map_or(defaults.directories, |list| list.iter().map(|path| base.join(path)).collect()),
+        detect: section.string("detect").unwrap_or(defaults.detect),
+    };
+    section.finish();
+    models
+}
+
+fn mqtt(mut section: Section<'_, '_, '_>, base: &Path) -> Mqtt {
+    let defaults = Mqtt::default();
+    let Broker { tls, host, port } = section.parsed("broker", str::parse).unwrap_or_default();
+    let login = login(&mut section, base);
+    let mqtt = Mqtt {
+        host,
+        port,
+        tls,
+        login,
+        root: section.parsed("root", topic_root).unwrap_or(defaults.root),
+        keep_alive: section
+            .number("keep_alive_s", 5.0..=3600.0)
+            .map_or(defaults.keep_alive, Duration::from_secs_f64),
+        queue_messages: section
+            .integer("queue_messages", 100..=10_000_000)
+            .map_or(defaults.queue_messages, |n| n as usize),
+    };
+    section.finish();
+    mqtt
+}
+
+fn login(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<(String, Secret)> {
+    let user = section.string("username");
+    let password = section.parsed("password_file", |path| {
+        let path = base.join(path);
+        std::fs::read_to_string(&path)
+            .map(|text| Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+            .map_err(|error| format!("cannot be read: {}: {error}", path.display()))
+    });
+    match (section.has("username"), section.has("password_file")) {
+        (true, false) => section.problem("password_file", "is missing; username needs it"),
+        (false, true) => section.problem("username", "is missing; password_file needs it"),
+        _ => {}
+    }
+    user.zip(password)
+}
+
+fn topic_root(text: &str) -> Result<String, String> {
+    let bad = |c: char| c == '+' || c == '#' || c.is_control();
+    if text.is_empty() || text.split('/').any(str::is_empty) || text.contains(bad) || text.starts_with('$') {
+        return Err(format!(
+            "is \"{}\"; it must be topic levels such as spotter/v1, none empty, without + # and control characters",
+            text.escape_debug()
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn objects(mut section: Section<'_, '_, '_>, defaults: &Objects) -> Objects {
+    let objects = Objects {
+        labels: section.strings("labels").or_else(|| defaults.labels.clone()),
+        score: section.number("score", 0.01..=1.0).map(|n| n as f32).or(defaults.score),
+        update_interval: section
+            .number("update_interval_s", 1.0..=3600.0)
+            .map_or(defaults.update_interval, Duration::from_secs_f64),
+    };
+    if objects.labels.as_ref().is_some_and(Vec::is_empty) {
+        section.problem(
+            "labels",
+            "is an empty list, so nothing would ever be reported; leave it out for every label",
+        );
+    }
+    section.finish();
+    objects
+}
+
+fn cameras(root: &mut Section<'_, '_, '_>, base: &Path, defaults: &Objects) -> Vec<Camera> {
+    let mut names = BTreeSet::new();
+    let cameras = root.each("camera", |section| {
+        let name = section.parsed("name", Name::new);
+        if !section.has("name") {
+            section.problem("name", "is missing; every camera needs one of its own");
+        }
+        if let Some(name) = &name
+            && !names.insert(name.clone())
+        {
+            section.problem("name", format!("is \"{name}\", which another camera has"));
+        }
+        let source = source(section, base);
+        let objects = objects(section.child("objects"), defaults);
+        Some(Camera { name: name?, source: source?, objects })
+    });
+    if !root.has("camera") {
+        root.problem("camera", "is missing; give at least one [[camera]] with name and source");
+    }
+    cameras
+}
+
+fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Source> {
+    let text = section.parsed("source", |text| Source::parse(text, base));
+    let fragment = section.string("pipeline");
+    let repeat = section.boolean("loop");
+    let transport = section.parsed("transport", |text| match text {
+        "tcp" => Ok(Transport::Tcp),
+        "udp" => Ok(Transport::Udp),
+        other => Err(format!("is \"{other}\"; allowed: \"tcp\", \"udp\"")),
+    });
+    match (section.has("source"), section.has("pipeline")) {
+        (false, false) => section.problem("source", "is missing; give source or pipeline"),
+        (true, true) => section.problem("pipeline", "stands beside source; give one of the two"),
+        _ => {}
+    }
+    if fragment.as_deref().is_some_and(|text| text.trim().is_empty()) {
+        section.problem("pipeline", "is empty");
+    }
+    let mut source = text.or(fragment.map(|fragment| Source::Pipeline { fragment }))?;
+    match (&mut source, repeat) {
+        (Source::File { repeat, .. }, Some(wanted)) => *repeat = wanted,
+        (_, Some(_)) => section.problem("loop", "is only for a source that is a file"),
+        (_, None) => {}
+    }
+    match (&mut source, transport) {
+        (Source::Rtsp { transport, .. }, Some(wanted)) => *transport = wanted,
+        (_, Some(_)) => section.problem("transport", "is only for an rtsp:// source"),
+        (_, None) => {}
+    }
+    Some(source)
+}

@@ -1,0 +1,253 @@
+//! A model package on disk: found by name, read, and compared with the hash it promises.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::manifest::{Input, Labels, Manifest, Output, Problem, Task, Thresholds};
+use crate::tag::{Label, ModelRef};
+
+/// The manifest's file name.
+const MANIFEST: &str = "model.toml";
+
+/// Classes are counted in 16 bits.
+const MAX_LABELS: usize = 1 << 16;
+
+/// A package whose manifest is valid, whose labels are there and whose model has the promised hash.
+#[derive(Clone, Debug)]
+pub struct Package {
+    folder: PathBuf,
+    manifest: Manifest,
+    labels: Arc<[Label]>,
+    reference: Arc<ModelRef>,
+}
+
+/// Why a package cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// No model directory has a package of the name.
+    #[error(
+        "there is no model package `{name}` in {}; {}",
+        display(looked_in, "no directory at all"),
+        match available.as_slice() {
+            [] => "no packages are there".to_owned(),
+            available => format!("there are {}", available.join(", ")),
+        }
+    )]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The model directories.
+        looked_in: Vec<PathBuf>,
+        /// The names of the packages in them.
+        available: Vec<String>,
+    },
+    /// A file of the package cannot be read.
+    #[error("{}: {what} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The manifest has problems, all of which are here.
+    #[error("{}: {}", path.display(), lines(problems))]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        problems: Vec<Problem>,
+    },
+    /// The labels make no list.
+    #[error("{}: line {line} is empty: a labels file has one label per line", path.display())]
+    EmptyLabel {
+        /// The labels file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// More labels than a class can count.
+    #[error("{}: {found} labels, but there can be at most {MAX_LABELS}", folder.display())]
+    TooManyLabels {
+        /// The package.
+        folder: PathBuf,
+        /// How many there are.
+        found: usize,
+    },
+    /// The model is not the one that the manifest describes.
+    #[error("{}: SHA-256 is {found}, but {MANIFEST} promises {expected}", path.display())]
+    Hash {
+        /// The model file.
+        path: PathBuf,
+        /// The file's hash.
+        found: String,
+        /// The manifest's hash.
+        expected: String,
+    },
+}
+
+impl Package {
+    /// Reads the package in `folder` and compares its model with the promised hash.
+    ///
+    /// # Errors
+    /// When a file cannot be read, the manifest or the labels have problems, or the hash differs.
+    pub fn open(folder: &Path) -> Result<Self, PackageError> {
+        let path = folder.join(MANIFEST);
+        let manifest = Manifest::parse(&read_text(&path, "the manifest")?)
+            .map_err(|problems| PackageError::Manifest { path, problems })?;
+        let labels = match &manifest.labels {
+            Labels::Inline(labels) => labels.iter().map(|label| Label::from(label.as_str())).collect(),
+            Labels::File(file) => read_labels(&folder.join(file))?,
+        };
+        if labels.len() > MAX_LABELS {
+            return Err(PackageError::TooManyLabels { folder: folder.to_owned(), found: labels.len() });
+        }
+        let reference = Arc::new(ModelRef {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            sha256: manifest.sha256.clone(),
+        });
+        let package = Package { folder: folder.to_owned(), manifest, labels, reference };
+        package.read_model()?;
+        Ok(package)
+    }
+
+    /// Opens the package in the folder `name` of the first of `directories` that has one.
+    ///
+    /// # Errors
+    /// When none has one, with the names that there are; else as [`Package::open`].
+    pub fn find(name: &str, directories: &[PathBuf]) -> Result<Self, PackageError> {
+        let folders = Self::folders(directories);
+        match folders.iter().find(|folder| folder_name(folder) == name) {
+            Some(folder) => Self::open(folder),
+            None => Err(PackageError::Unknown {
+                name: name.to_owned(),
+                looked_in: directories.to_vec(),
+                available: folders.iter().map(|folder| folder_name(folder)).collect(),
+            }),
+        }
+    }
+
+    /// Every folder of `directories` with a manifest, in the order of the directories and then by name. A directory
+    /// that is not there has none.
+    pub fn folders(directories: &[PathBuf]) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for directory in directories {
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            let mut here: Vec<PathBuf> =
+                entries.map(|entry| entry.path()).filter(|path| path.join(MANIFEST).is_file()).collect();
+            here.sort();
+            folders.append(&mut here);
+        }
+        folders
+    }
+
+    /// Where the package is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Name, version and hash, as tags carry them.
+    pub fn reference(&self) -> &Arc<ModelRef> {
+        &self.reference
+    }
+
+    /// What the model is for.
+    pub fn task(&self) -> Task {
+        self.manifest.task
+    }
+
+    /// The labels; a class is an index into them.
+    pub fn labels(&self) -> &Arc<[Label]> {
+        &self.labels
+    }
+
+    /// The picture that the model takes.
+    pub fn input(&self) -> &Input {
+        &self.manifest.input
+    }
+
+    /// The numbers that it gives.
+    pub fn output(&self) -> &Output {
+        &self.manifest.output
+    }
+
+    /// The scores and the overlap to work with.
+    pub fn thresholds(&self) -> Thresholds {
+        self.manifest.thresholds
+    }
+
+    /// The model's licence.
+    pub fn licence(&self) -> &str {
+        &self.manifest.licence
+    }
+
+    /// Where the model comes from.
+    pub fn source(&self) -> &str {
+        &self.manifest.source
+    }
+
+    /// The bytes of the model, compared with the hash: what was verified is what is run.
+    pub(super) fn read_model(&self) -> Result<Vec<u8>, PackageError> {
+        let path = self.model_path();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(PackageError::Unreadable { path, what: "the model", source }),
+        };
+        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if found == self.manifest.sha256 {
+            Ok(bytes)
+        } else {
+            Err(PackageError::Hash { path, found, expected: self.manifest.sha256.clone() })
+        }
+    }
+
+    pub(super) fn model_path(&self) -> PathBuf {
+        self.folder.join(&self.manifest.file)
+    }
+}
+
+fn read_text(path: &Path, what: &'static str) -> Result<String, PackageError> {
+    fs::read_to_string(path).map_err(|source| PackageError::Unreadable {
+        path: path.to_owned(),
+        what,
+        source,
+    })
+}
+
+/// One label per line; empty lines only at the end.
+fn read_labels(path: &Path) -> Result<Arc<[Label]>, PackageError> {
+    let text = read_text(path, "the labels file")?;
+    let empty = |line| PackageError::EmptyLabel { path: path.to_owned(), line };
+    let labels: Vec<Label> = text.trim_end().lines().map(|line| Label::from(line.trim())).collect();
+    match labels.iter().position(|label| label.is_empty()) {
+        Some(index) => Err(empty(index + 1)),
+        None if labels.is_empty() => Err(empty(1)),
+        None => Ok(labels.into()),
+    }
+}
+
+fn folder_name(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn display(paths: &[PathBuf], none: &str) -> String {
+    if paths.is_empty() {
+        return none.to_owned();
+    }
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
+}
+
+/// One problem on the line of the path, several below it.
+fn lines(problems: &[Problem]) -> String {
+    match problems {
+        [problem] => problem.to_string(),
+        problems => problems.iter().map(|problem| format!("\n  {problem}")).collect(),
+    }
+}

@@ -1,0 +1,196 @@
+//! ONNX Runtime: where its library is, and loading it, once per process.
+//!
+//! The library is not linked: it is looked for at start, so that users bring the build that has their accelerator.
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+/// The runtime of this process; ONNX Runtime allows one environment for as long as the process lives.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// ONNX Runtime, loaded. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    environment: Environment,
+    path: PathBuf,
+    version: String,
+}
+
+/// Why there is no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// It was looked for in vain.
+    #[error(
+        "ONNX Runtime's library was not found; looked at:{}\nrun `make setup`, or set ORT_DYLIB_PATH or \
+         [runtime] onnxruntime to the library's path",
+        looked_at.iter().map(|(path, why)| format!("\n  {}: {why}", path.display())).collect::<String>()
+    )]
+    NotFound {
+        /// Every place, and why it did not do.
+        looked_at: Vec<(PathBuf, String)>,
+    },
+    /// The library that was asked for does not do; no other one is taken in its place.
+    #[error("ONNX Runtime's library {} ({asked_by}) cannot be used: {why}", path.display())]
+    Unusable {
+        /// The library.
+        path: PathBuf,
+        /// What named it.
+        asked_by: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The process runs another one.
+    #[error(
+        "ONNX Runtime was loaded from {} already, so that {} cannot be: a process has one",
+        loaded.display(), asked.display()
+    )]
+    AlreadyLoaded {
+        /// The one that is in use.
+        loaded: PathBuf,
+        /// The one that was asked for.
+        asked: PathBuf,
+    },
+}
+
+impl Runtime {
+    /// Loads the library at `configured`, else at `ORT_DYLIB_PATH`, else the first that does out of: beside the
+    /// executable, `../lib/spotter`, the `runtime` folder of a checkout, the system's libraries. Later calls give the
+    /// same runtime.
+    ///
+    /// # Errors
+    /// When no library is found, with every place that was looked at; when the one that was asked for does not do; when
+    /// it is not the one in use.
+    pub fn load(configured: Option<&Path>) -> Result<Self, RuntimeError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = loaded.as_ref() {
+            return match configured {
+                Some(asked) if !same_file(asked, &runtime.path) => {
+                    Err(RuntimeError::AlreadyLoaded { loaded: runtime.path.clone(), asked: asked.to_owned() })
+                }
+                _ => Ok(runtime.clone()),
+            };
+        }
+        let executable = std::env::current_exe().ok();
+        let from_environment = std::env::var_os("ORT_DYLIB_PATH");
+        let runtime = match asked_for(configured, from_environment) {
+            Some((path, asked_by)) => {
+                open(&path).map_err(|why| RuntimeError::Unusable { path, asked_by, why })?
+            }
+            None => first_that_does(places(executable.as_deref().and_then(Path::parent)))?,
+        };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// Where the library was found.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// ONNX Runtime's version, such as `1.32.0`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Runtime({} at {})", self.version, self.path.display())
+    }
+}
+
+fn asked_for(configured: Option<&Path>, variable: Option<OsString>) -> Option<(PathBuf, &'static str)> {
+    let configured = configured.map(|path| (path.to_owned(), "[runtime] onnxruntime"));
+    let variable = variable.filter(|path| !path.is_empty());
+    configured.or_else(|| variable.map(|path| (path.into(), "ORT_DYLIB_PATH")))
+}
+
+/// Where to look when nobody says, best first; a bare name is left to the system's loader.
+fn places(executable_folder: Option<&Path>) -> Vec<PathBuf> {
+    let library = format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}");
+    let mut places = Vec::new();
+    if let Some(folder) = executable_folder {
+        places.push(folder.join(&library));
+        // Installed: bin/ and lib/spotter/ side by side.
+        places.push(folder.join("../lib/spotter").join(&library));
+        // A checkout: target/<profile>/, and target/<profile>/deps/ for tests.
+        places.push(folder.join("../../runtime").join(&library));
+        places.push(folder.join("../../../runtime").join(&library));
+    }
+    places.push(library.clone().into());
+    if cfg!(target_os = "linux") {
+        // Distributions ship the bare name with the headers only.
+        places.push(format!("{library}.1").into());
+    }
+    places
+}
+
+fn first_that_does(places: Vec<PathBuf>) -> Result<Runtime, RuntimeError> {
+    let mut looked_at = Vec::new();
+    for path in places {
+        let bare = path.components().count() == 1;
+        let attempt = if bare || path.exists() { open(&path) } else { Err("is not there".to_owned()) };
+        match attempt {
+            Ok(runtime) => return Ok(runtime),
+            Err(why) => looked_at.push((path, why)),
+        }
+    }
+    Err(RuntimeError::NotFound { looked_at })
+}
+
+/// Loads one library and starts its environment, or says why not.
+fn open(path: &Path) -> Result<Runtime, String> {
+    use ort::LoadDynamicError as Load;
+    let builder = ort::init_from(path).map_err(|error| match error {
+        Load::Dlopen { error, .. } => format!("it is no library that can be loaded here: {error}"),
+        Load::MissingApi { .. } => "it is a library, but not ONNX Runtime".to_owned(),
+        Load::InvalidVersionString => "its version is no text".to_owned(),
+        Load::BadVersion { version_str, .. } => {
+            format!("it is version {version_str}; 1.{}.0 or newer is needed", ort::MINOR_VERSION)
+        }
+    })?;
+    let environment = builder
+        .with_name("spotter")
+        .with_telemetry(false)
+        .with_logger(Arc::new(log))
+        .build()
+        .map_err(|error| format!("it does not start: {error}"))?;
+    environment.set_log_level(LogLevel::Warning);
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    Ok(Runtime { environment, path, version: version() })
+}
+
+/// The version out of the build's description, the only place where `ort` shows it: official builds come from a branch
+/// `rel-1.32.0`; of any other the whole description is kept.
+fn version() -> String {
+    let build = ort::info();
+    let branch =
+        build.split_once("git-branch=rel-").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest));
+    branch.unwrap_or(build).to_owned()
+}
+
+/// ONNX Runtime's own messages. What it calls an error comes back from the failed call too, so nothing is lost by
+/// keeping its chatter out.
+fn log(level: LogLevel, category: &str, id: &str, location: &str, message: &str) {
+    match level {
+        LogLevel::Verbose | LogLevel::Info => {}
+        LogLevel::Warning => tracing::warn!(target: "onnxruntime", category, id, location, "{message}"),
+        LogLevel::Error | LogLevel::Fatal => {
+            tracing::error!(target: "onnxruntime", category, id, location, "{message}");
+        }
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

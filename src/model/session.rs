@@ -1,0 +1,248 @@
+//! One loaded model: a session of ONNX Runtime whose input is what the manifest says.
+//!
+//! Owned by one worker: [`Session::run`] takes `&mut self`. Execution is on the CPU.
+
+use std::fmt;
+
+use ort::session::{Session as OrtSession, SessionOutputs};
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+
+use super::input::{Elements, InputTensor};
+use super::manifest::{Input, InputType};
+use super::package::{Package, PackageError};
+use super::runtime::Runtime;
+
+/// How a session computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads that one run uses; 0: as many as there are processor cores.
+    pub intra_threads: usize,
+}
+
+/// Why a model does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The model file has changed since the package was opened.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// ONNX Runtime does not take the file.
+    #[error("{path}: ONNX Runtime cannot load the model: {why}")]
+    Load {
+        /// The model file.
+        path: String,
+        /// What ONNX Runtime says.
+        why: String,
+    },
+    /// The model's inputs are not the manifest's.
+    #[error(
+        "{path}: the manifest describes the model's only input as {expected}, but its inputs are {found}"
+    )]
+    Input {
+        /// The model file.
+        path: String,
+        /// The manifest's input.
+        expected: String,
+        /// The model's inputs.
+        found: String,
+    },
+    /// A run has failed.
+    #[error("model `{model}`: ONNX Runtime has failed: {why}")]
+    Run {
+        /// The package's name.
+        model: String,
+        /// What ONNX Runtime says.
+        why: String,
+    },
+}
+
+/// A model that has been loaded, and whose input has been compared with the manifest.
+pub struct Session {
+    session: OrtSession,
+    model: String,
+    outputs: Vec<TensorInfo>,
+}
+
+/// The type of a tensor's elements, in ONNX Runtime's words: `f32`, `i64`, ...
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElementType(String);
+
+/// An input or output as the model declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its elements' type.
+    pub element: ElementType,
+    /// Its dimensions; `None` for one that is known only when the model runs.
+    pub shape: Vec<Option<usize>>,
+}
+
+/// What one run has given.
+pub struct Outputs<'s>(SessionOutputs<'s>);
+
+/// One output, where ONNX Runtime has written it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'a> {
+    /// Dimensions.
+    pub shape: &'a [i64],
+    /// Elements, row-major.
+    pub values: Values<'a>,
+}
+
+/// The elements of an output.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// 32 bit floating point.
+    F32(&'a [f32]),
+    /// 64 bit integers.
+    I64(&'a [i64]),
+    /// 32 bit integers.
+    I32(&'a [i32]),
+}
+
+impl Package {
+    /// Loads the model and compares its input with the manifest. The first run of a session is slow: warm it up.
+    ///
+    /// # Errors
+    /// When the file has changed, ONNX Runtime does not take it, or its input is not the manifest's.
+    pub fn session(&self, runtime: &Runtime, options: &SessionOptions) -> Result<Session, SessionError> {
+        let bytes = self.read_model()?;
+        let path = || self.model_path().display().to_string();
+        let session = load(runtime, options, &bytes)
+            .map_err(|error| SessionError::Load { path: path(), why: one_line(&error.to_string()) })?;
+        let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
+        if !matches!(inputs.as_slice(), [input] if accepts(input, self.input())) {
+            let expected = describe(self.input()).to_string();
+            return Err(SessionError::Input { path: path(), expected, found: list(&inputs) });
+        }
+        let outputs = session.outputs().iter().map(TensorInfo::of).collect();
+        Ok(Session { session, model: self.reference().name.clone(), outputs })
+    }
+}
+
+fn load(runtime: &Runtime, options: &SessionOptions, bytes: &[u8]) -> ort::Result<OrtSession> {
+    let mut builder = OrtSession::builder(runtime.environment())?
+        .with_intra_threads(options.intra_threads)?
+        .with_deterministic_compute(true)?;
+    builder.commit_from_memory(bytes)
+}
+
+impl Session {
+    /// The outputs that the model declares.
+    pub fn outputs(&self) -> &[TensorInfo] {
+        &self.outputs
+    }
+
+    /// Runs the model once.
+    ///
+    /// # Errors
+    /// When ONNX Runtime fails.
+    pub fn run(&mut self, input: &InputTensor) -> Result<Outputs<'_>, SessionError> {
+        let Session { session, model, .. } = self;
+        let failed =
+            |error: ort::Error| SessionError::Run { model: model.clone(), why: one_line(error.message()) };
+        let shape = input.shape();
+        let outputs = match input.elements() {
+            Elements::F32(data) => {
+                let tensor = TensorRef::from_array_view((shape, data.as_slice())).map_err(failed)?;
+                session.run(ort::inputs![tensor])
+            }
+            Elements::U8(data) => {
+                let tensor = TensorRef::from_array_view((shape, data.as_slice())).map_err(failed)?;
+                session.run(ort::inputs![tensor])
+            }
+        };
+        outputs.map(Outputs).map_err(failed)
+    }
+}
+
+impl Outputs<'_> {
+    /// The output `name`, not copied; `None` when there is none, or its elements are neither f32, i64 nor i32.
+    pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
+        let value = self.0.get(name)?;
+        let ValueType::Tensor { ty, .. } = value.dtype() else { return None };
+        let (shape, values) = match ty {
+            TensorElementType::Float32 => {
+                let (shape, values) = value.try_extract_tensor().ok()?;
+                (shape, Values::F32(values))
+            }
+            TensorElementType::Int64 => {
+                let (shape, values) = value.try_extract_tensor().ok()?;
+                (shape, Values::I64(values))
+            }
+            TensorElementType::Int32 => {
+                let (shape, values) = value.try_extract_tensor().ok()?;
+                (shape, Values::I32(values))
+            }
+            _ => return None,
+        };
+        Some(Tensor { shape, values })
+    }
+}
+
+impl ElementType {
+    /// The type that ONNX Runtime calls so.
+    pub fn new(name: &str) -> Self {
+        ElementType(name.to_owned())
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TensorInfo {
+    fn of(outlet: &Outlet) -> Self {
+        let (element, shape) = match outlet.dtype() {
+            ValueType::Tensor { ty, shape, .. } => {
+                (ty.to_string(), shape.iter().map(|&n| usize::try_from(n).ok()).collect())
+            }
+            other => (other.to_string(), Vec::new()),
+        };
+        TensorInfo { name: outlet.name().to_owned(), element: ElementType(element), shape }
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape: Vec<String> =
+            self.shape.iter().map(|n| n.map_or_else(|| "any".to_owned(), |n| n.to_string())).collect();
+        write!(f, "`{}` {} [{}]", self.name, self.element, shape.join(", "))
+    }
+}
+
+/// The input that the manifest describes.
+fn describe(input: &Input) -> TensorInfo {
+    let element = match input.element {
+        InputType::F32 => TensorElementType::Float32,
+        InputType::U8 => TensorElementType::Uint8,
+    };
+    TensorInfo {
+        name: input.name.clone(),
+        element: ElementType(element.to_string()),
+        shape: input.shape().map(Some).to_vec(),
+    }
+}
+
+/// Whether a model's input takes what the manifest describes; a dimension that the model leaves open takes any size.
+fn accepts(found: &TensorInfo, input: &Input) -> bool {
+    let expected = describe(input);
+    let same_shape = found.shape.len() == expected.shape.len()
+        && found
+            .shape
+            .iter()
+            .zip(&expected.shape)
+            .all(|(found, expected)| found.is_none() || found == expected);
+    found.name == expected.name && found.element == expected.element && same_shape
+}
+
+fn list(tensors: &[TensorInfo]) -> String {
+    let tensors: Vec<String> = tensors.iter().map(TensorInfo::to_string).collect();
+    if tensors.is_empty() { "none".to_owned() } else { tensors.join(", ") }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,171 @@
+//! Pictures for people: a frame with its tracks drawn on it.
+//!
+//! `replay --picture` writes them. Nothing here is on the way from frame to tag.
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use embedded_graphics::mono_font::MonoTextStyle;
+use embedded_graphics::mono_font::ascii::FONT_7X14_BOLD;
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::{Polyline, PrimitiveStyle, Rectangle};
+use embedded_graphics::text::{Baseline, Text};
+use image::RgbImage;
+
+use crate::frame::Image;
+use crate::geometry;
+use crate::track::Track;
+
+/// Colours that stay apart on grey footage, one per track in turn.
+const COLOURS: [Rgb888; 8] = [
+    Rgb888::new(0xff, 0xc1, 0x07),
+    Rgb888::new(0x4f, 0xc3, 0xf7),
+    Rgb888::new(0x9c, 0xcc, 0x65),
+    Rgb888::new(0xff, 0x8a, 0x65),
+    Rgb888::new(0xce, 0x93, 0xd8),
+    Rgb888::new(0x4d, 0xd0, 0xe1),
+    Rgb888::new(0xf0, 0x62, 0x92),
+    Rgb888::new(0xff, 0xf1, 0x76),
+];
+const FONT: embedded_graphics::mono_font::MonoFont<'_> = FONT_7X14_BOLD;
+
+/// A picture that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the picture {path}: {error}")]
+pub struct PictureError {
+    path: String,
+    error: image::ImageError,
+}
+
+/// A frame's picture in RGB, to draw on.
+pub struct Picture {
+    rgb: RgbImage,
+}
+
+impl Picture {
+    /// The picture of a frame.
+    pub fn new(image: &Image) -> Self {
+        let rgb = RgbImage::from_raw(image.width(), image.height(), image.to_rgb());
+        Picture { rgb: rgb.expect("an image gives three bytes per pixel") }
+    }
+
+    /// Draws a track: its box (thin while it is hidden), where its foot went, and a line of text above it.
+    pub fn draw_track(&mut self, track: &Track, label: &str) {
+        let colour = COLOURS[(track.id.0 % COLOURS.len() as u64) as usize];
+        let path: Vec<Point> = track.path.iter().map(|&point| self.pixel(point)).collect();
+        let corner = self.pixel(geometry::Point { x: track.bbox.x, y: track.bbox.y });
+        let opposite = self.pixel(geometry::Point { x: track.bbox.right(), y: track.bbox.bottom() });
+        let stroke = PrimitiveStyle::with_stroke(colour, if track.visible { 2 } else { 1 });
+        drawn(Polyline::new(&path).into_styled(PrimitiveStyle::with_stroke(colour, 1)).draw(self));
+        drawn(Rectangle::with_corners(corner, opposite).into_styled(stroke).draw(self));
+        self.caption(corner, &format!("{label} {} {:.2}", track.id, track.score), colour);
+    }
+
+    /// Writes it as JPEG or PNG, as the file's ending says.
+    ///
+    /// # Errors
+    /// When the ending names neither, or the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), PictureError> {
+        self.rgb.save(path).map_err(|error| PictureError { path: path.display().to_string(), error })
+    }
+
+    /// Dark text on a bar of `colour`, above `corner` where there is room and below it where not.
+    fn caption(&mut self, corner: Point, text: &str, colour: Rgb888) {
+        let size = FONT.character_size;
+        let bar = Size::new(size.width * text.len() as u32 + 4, size.height);
+        let right_end = self.rgb.width().saturating_sub(bar.width) as i32;
+        let top = if corner.y >= bar.height as i32 { corner.y - bar.height as i32 } else { corner.y };
+        let at = Point::new(corner.x.clamp(0, right_end), top);
+        drawn(Rectangle::new(at, bar).into_styled(PrimitiveStyle::with_fill(colour)).draw(self));
+        let style = MonoTextStyle::new(&FONT, Rgb888::BLACK);
+        drawn(Text::with_baseline(text, at + Point::new(2, 0), style, Baseline::Top).draw(self));
+    }
+
+    fn pixel(&self, point: geometry::Point) -> Point {
+        let scale = |relative: f32, pixels: u32| (relative * pixels as f32).round() as i32;
+        Point::new(scale(point.x, self.rgb.width()), scale(point.y, self.rgb.height()))
+    }
+}
+
+/// Drawing on memory cannot fail.
+fn drawn<T>(result: Result<T, Infallible>) {
+    match result {
+        Ok(_) => {}
+        Err(never) => match never {},
+    }
+}
+
+impl OriginDimensions for Picture {
+    fn size(&self) -> Size {
+        Size::new(self.rgb.width(), self.rgb.height())
+    }
+}
+
+impl DrawTarget for Picture {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        for Pixel(at, colour) in pixels {
+            let inside = u32::try_from(at.x).ok().zip(u32::try_from(at.y).ok());
+            if let Some(pixel) = inside.and_then(|(x, y)| self.rgb.get_pixel_mut_checked(x, y)) {
+                pixel.0 = [colour.r(), colour.g(), colour.b()];
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::detect::ClassId;
+    use crate::frame::{Colorimetry, ColourMatrix, PixelFormat};
+    use crate::geometry::BBox;
+    use crate::tag::TrackId;
+
+    fn track(bbox: BBox) -> Track {
+        Track {
+            id: TrackId(1),
+            class: ClassId(0),
+            score: 0.5,
+            bbox,
+            visible: true,
+            first_seen: Timestamp::EPOCH,
+            last_seen: Timestamp::EPOCH,
+            best_score: 0.5,
+            classes: vec![(ClassId(0), 1.0)],
+            path: vec![bbox.foot()],
+        }
+    }
+
+    fn black() -> Image {
+        let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let planes = Arc::new(vec![vec![0; 200 * 100]]);
+        Image::new(PixelFormat::Gray8, (200, 100), colorimetry, [200, 0, 0], planes).unwrap()
+    }
+
+    #[test]
+    fn a_box_is_drawn_where_the_track_is() {
+        let mut picture = Picture::new(&black());
+        picture.draw_track(&track(BBox { x: 0.5, y: 0.5, w: 0.25, h: 0.4 }), "person");
+        let colour = image::Rgb([0x4f, 0xc3, 0xf7]);
+        assert_eq!(picture.rgb.get_pixel(100, 70), &colour, "left edge");
+        assert_eq!(picture.rgb.get_pixel(150, 70), &colour, "right edge");
+        assert_eq!(picture.rgb.get_pixel(125, 70), &image::Rgb([0, 0, 0]), "inside");
+        assert_eq!(picture.rgb.get_pixel(101, 40), &colour, "caption above");
+    }
+
+    #[test]
+    fn what_reaches_outside_is_cut() {
+        let mut picture = Picture::new(&black());
+        picture.draw_track(&track(BBox { x: -0.5, y: -0.5, w: 2.0, h: 2.0 }), "a very long label of a thing");
+        let folder = tempfile::tempdir().unwrap();
+        picture.write(&folder.path().join("a.jpg")).unwrap();
+        assert!(picture.write(&folder.path().join("a.txt")).is_err(), "an ending that names no format");
+    }
+}

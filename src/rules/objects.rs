@@ -1,0 +1,204 @@
+//! The life of an object in tags: one start, updates when something changes or after a while of silence, one end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::detect::ClassId;
+use crate::geometry::BBox;
+use crate::name::Name;
+use crate::tag::{Body, Label, ModelRef, Phase, Summary, Tag, TrackId};
+use crate::track::Track;
+
+/// A thing that overlaps less than this with where it was said to be has moved (intersection over union).
+const MOVED_IOU: f32 = 0.3;
+/// Changes are told at most this often per track.
+const UPDATE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whose words the tags use.
+#[derive(Clone, Debug)]
+pub struct Vocabulary {
+    /// The model that made the detections.
+    pub model: Arc<ModelRef>,
+    /// Its labels, by class.
+    pub labels: Arc<[Label]>,
+}
+
+impl Vocabulary {
+    /// The label of a class; the detector gives none beyond its labels.
+    pub fn label(&self, class: ClassId) -> Label {
+        Arc::clone(&self.labels[usize::from(class.0)])
+    }
+}
+
+/// Turns the tracks of one camera into `object` tags.
+#[derive(Debug)]
+pub struct ObjectRules {
+    camera: Name,
+    vocabulary: Vocabulary,
+    update_interval: Duration,
+    /// What was last said of every track that is told of.
+    told: BTreeMap<TrackId, Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    at: Timestamp,
+    class: ClassId,
+    bbox: BBox,
+}
+
+impl ObjectRules {
+    /// Rules for `camera` that send an update at least every `update_interval` while a thing stays.
+    pub fn new(camera: Name, vocabulary: Vocabulary, update_interval: Duration) -> Self {
+        ObjectRules { camera, vocabulary, update_interval, told: BTreeMap::new() }
+    }
+
+    /// What is to be said after the frame captured at `at`: ends first, then starts and updates in the order of tracks.
+    pub fn observe<'a>(
+        &mut self,
+        at: Timestamp,
+        tracks: impl IntoIterator<Item = &'a Track>,
+        ended: &[Track],
+    ) -> Vec<Tag> {
+        let mut tags = self.end(ended);
+        for track in tracks {
+            let phase = match self.told.get(&track.id) {
+                None => Phase::Start,
+                Some(told) if self.is_news(at, track, told) => Phase::Update,
+                Some(_) => continue,
+            };
+            self.told.insert(track.id, Told { at, class: track.class, bbox: track.bbox });
+            tags.push(self.tag(phase, at, track, None));
+        }
+        tags
+    }
+
+    /// The ends of `tracks`, each at the moment when the thing was last seen.
+    pub fn end(&mut self, tracks: &[Track]) -> Vec<Tag> {
+        let told: Vec<&Track> = tracks.iter().filter(|track| self.told.remove(&track.id).is_some()).collect();
+        told.into_iter()
+            .map(|track| self.tag(Phase::End, track.last_seen, track, Some(self.summary(track))))
+            .collect()
+    }
+
+    /// A hidden thing is no news: its box is a guess.
+    fn is_news(&self, at: Timestamp, track: &Track, told: &Told) -> bool {
+        let silence = at.since(told.at);
+        let changed = track.class != told.class || track.bbox.iou(&told.bbox) < MOVED_IOU;
+        track.visible && (silence >= self.update_interval || (changed && silence >= UPDATE_PAUSE))
+    }
+
+    fn tag(&self, phase: Phase, at: Timestamp, track: &Track, summary: Option<Summary>) -> Tag {
+        Tag {
+            camera: self.camera.clone(),
+            phase,
+            track: track.id,
+            at,
+            label: self.vocabulary.label(track.class),
+            score: track.score.clamp(0.0, 1.0),
+            bbox: track.bbox.clipped(),
+            model: Arc::clone(&self.vocabulary.model),
+            latency: Duration::ZERO,
+            body: Body::Object(summary),
+        }
+    }
+
+    fn summary(&self, track: &Track) -> Summary {
+        Summary {
+            first_seen: track.first_seen,
+            last_seen: track.last_seen,
+            best_score: track.best_score,
+            path: track.path.clone(),
+            labels: track
+                .classes
+                .iter()
+                .map(|&(class, share)| (self.vocabulary.label(class), share))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Point;
+
+    fn rules() -> ObjectRules {
+        let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+        let labels = ["person", "car"].map(Label::from).to_vec();
+        let vocabulary = Vocabulary { model: Arc::new(model), labels: labels.into() };
+        ObjectRules::new(Name::new("ramp").unwrap(), vocabulary, Duration::from_secs(60))
+    }
+
+    fn track(id: u64, x: f32) -> Track {
+        Track {
+            id: TrackId(id),
+            class: ClassId(0),
+            score: 0.6,
+            bbox: BBox { x, y: 0.2, w: 0.1, h: 0.3 },
+            visible: true,
+            first_seen: Timestamp::EPOCH,
+            last_seen: Timestamp::EPOCH + Duration::from_secs(3),
+            best_score: 0.8,
+            classes: vec![(ClassId(0), 0.9), (ClassId(1), 0.1)],
+            path: vec![Point { x: 0.1, y: 0.5 }],
+        }
+    }
+
+    fn at(seconds: f64) -> Timestamp {
+        Timestamp::EPOCH + Duration::from_secs_f64(seconds)
+    }
+
+    fn phases(tags: &[Tag]) -> Vec<(u64, Phase)> {
+        tags.iter().map(|tag| (tag.track.0, tag.phase)).collect()
+    }
+
+    #[test]
+    fn a_still_thing_starts_once_and_is_confirmed_every_minute() {
+        let mut rules = rules();
+        let still = track(1, 0.5);
+        let mut told = Vec::new();
+        for second in 0..=130 {
+            told.extend(
+                rules.observe(at(f64::from(second)), [&still], &[]).iter().map(|tag| (second, tag.phase)),
+            );
+        }
+        assert_eq!(told, [(0, Phase::Start), (60, Phase::Update), (120, Phase::Update)]);
+    }
+
+    #[test]
+    fn a_real_change_is_told_but_not_more_than_once_a_second() {
+        let mut rules = rules();
+        let mut told = Vec::new();
+        for tenth in 0..=20 {
+            let moving = track(1, 0.1 + 0.02 * tenth as f32);
+            told.extend(rules.observe(at(f64::from(tenth) / 10.0), [&moving], &[]).iter().map(|_| tenth));
+        }
+        assert_eq!(told, [0, 10, 20]);
+        let other = Track { class: ClassId(1), ..track(1, 0.5) };
+        assert_eq!(phases(&rules.observe(at(3.5), [&other], &[])), [(1, Phase::Update)]);
+    }
+
+    #[test]
+    fn a_hidden_thing_is_no_news() {
+        let mut rules = rules();
+        rules.observe(at(0.0), [&track(1, 0.1)], &[]);
+        let hidden = Track { visible: false, ..track(1, 0.7) };
+        assert!(rules.observe(at(100.0), [&hidden], &[]).is_empty());
+    }
+
+    #[test]
+    fn every_start_has_one_end_and_it_sums_up() {
+        let mut rules = rules();
+        let (a, b) = (track(1, 0.1), track(2, 0.5));
+        assert_eq!(phases(&rules.observe(at(0.0), [&a, &b], &[])), [(1, Phase::Start), (2, Phase::Start)]);
+        let tags = rules.observe(at(5.0), [&b], std::slice::from_ref(&a));
+        assert_eq!(phases(&tags), [(1, Phase::End)]);
+        assert_eq!(tags[0].at, at(3.0), "an end speaks of the last sight");
+        let Body::Object(Some(summary)) = &tags[0].body else { panic!("an end sums up") };
+        assert_eq!(summary.labels, [(Label::from("person"), 0.9), (Label::from("car"), 0.1)]);
+        assert_eq!(phases(&rules.end(&[a, b])), [(2, Phase::End)], "nothing ends twice");
+    }
+}

@@ -1,0 +1,229 @@
+//! One thing that is followed, confirmed or not yet: its motion, its evidence, and its [`Track`] as the outside sees it.
+
+use std::collections::VecDeque;
+
+use crate::clock::Timestamp;
+use crate::detect::{ClassId, Detection};
+use crate::geometry::{BBox, Point};
+use crate::tag::TrackId;
+
+use super::config::{Confirmation, TrackerConfig};
+use super::motion::{Motion, MotionModel};
+use super::{Sighting, Track};
+
+/// A path has at most so many points.
+const MAX_PATH: usize = 32;
+/// Sightings kept of the time before the confirmation; the oldest go first.
+const MAX_EARLIER: usize = 256;
+/// Centres kept for the direction; the oldest go first.
+const MAX_RECENT: usize = 64;
+/// The score of a track follows that of its detections within this time.
+const SCORE_SMOOTHING_S: f32 = 0.5;
+/// A box that overlaps that of the first sighting by this IoU has not moved.
+const STANDING_IOU: f32 = 0.5;
+
+/// One thing that is followed.
+#[derive(Debug)]
+pub(super) struct Followed {
+    /// What the outside sees. The id is zero until the confirmation.
+    pub(super) track: Track,
+    /// Whether it was confirmed.
+    pub(super) confirmed: bool,
+    /// Seconds since it was last seen.
+    pub(super) hidden_s: f32,
+    /// The last box that a detector gave for it.
+    pub(super) last_measured: BBox,
+    /// What was seen of it before it was confirmed, until the step after the confirmation.
+    pub(super) earlier: Vec<Sighting>,
+    /// Centres of the last detections with the age at each, oldest first: what is needed for the direction.
+    recent: VecDeque<(f64, Point)>,
+    /// Seconds since it was first seen.
+    age_s: f64,
+    motion: Motion,
+    first: BBox,
+    detections: u32,
+    evidence: f32,
+    classes: Vec<(ClassId, f32)>,
+    path_stride: usize,
+    path_skipped: usize,
+}
+
+impl Followed {
+    /// Begins with a detection.
+    pub(super) fn new(at: Timestamp, detection: &Detection, model: &MotionModel) -> Self {
+        let motion = Motion::new(&detection.bbox, model);
+        let mut new = Followed {
+            track: Track {
+                id: TrackId(0),
+                class: detection.class,
+                score: detection.score,
+                bbox: detection.bbox,
+                visible: true,
+                first_seen: at,
+                last_seen: at,
+                best_score: detection.score,
+                classes: Vec::new(),
+                path: vec![motion.bbox().foot()],
+            },
+            confirmed: false,
+            hidden_s: 0.0,
+            last_measured: detection.bbox,
+            earlier: vec![Sighting { at, bbox: detection.bbox, score: detection.score }],
+            recent: VecDeque::from([(0.0, detection.bbox.center())]),
+            age_s: 0.0,
+            motion,
+            first: detection.bbox,
+            detections: 1,
+            evidence: 0.0,
+            classes: Vec::new(),
+            path_stride: 1,
+            path_skipped: 0,
+        };
+        new.weigh_class(detection);
+        new
+    }
+
+    /// Moves on to a frame `dt_s` seconds later, before its detections are known.
+    pub(super) fn predict(&mut self, dt_s: f32, model: &MotionModel) {
+        self.age_s += f64::from(dt_s);
+        self.motion.predict(dt_s, self.hidden_s > 0.0, model);
+        self.hidden_s += dt_s;
+        self.track.visible = false;
+        self.track.bbox = self.motion.bbox();
+    }
+
+    /// How well a box goes on in the direction that the track had, -1 (turns back) ..= 1 (goes straight on), near 0 when
+    /// one of the two ways is too short to tell.
+    pub(super) fn keeps_direction(&self, bbox: &BBox, config: &TrackerConfig) -> f32 {
+        let [Some((_, before)), Some((_, last))] = [self.recent.front(), self.recent.back()] else {
+            return 0.0;
+        };
+        let next = bbox.center();
+        let way = |from: &Point, to: &Point| ((to.x - from.x) / bbox.w, (to.y - from.y) / bbox.h);
+        let (past, coming) = (way(before, last), way(last, &next));
+        let (past_length, coming_length) = (past.0.hypot(past.1), coming.0.hypot(coming.1));
+        let product = past_length * coming_length;
+        if product <= f32::EPSILON {
+            return 0.0;
+        }
+        let cosine = (past.0 * coming.0 + past.1 * coming.1) / product;
+        let certainty = |length: f32| (length / config.direction_travel.max(f32::EPSILON)).min(1.0);
+        cosine * certainty(past_length) * certainty(coming_length)
+    }
+
+    /// How far the expected centre may be off, across and down.
+    pub(super) fn center_sd(&self) -> (f32, f32) {
+        self.motion.center_sd()
+    }
+
+    /// Takes in the detection that shows it on this frame, which follows the last one by `dt_s` seconds.
+    pub(super) fn see(&mut self, at: Timestamp, dt_s: f32, detection: &Detection, config: &TrackerConfig) {
+        self.motion.update(&detection.bbox, &config.motion);
+        self.remember_center(detection.bbox.center(), config);
+        self.last_measured = detection.bbox;
+        self.hidden_s = 0.0;
+        self.detections = self.detections.saturating_add(1);
+        self.weigh_class(detection);
+        let track = &mut self.track;
+        track.visible = true;
+        track.bbox = self.motion.bbox();
+        track.last_seen = at;
+        track.best_score = track.best_score.max(detection.score);
+        track.score += (detection.score - track.score) * (1.0 - (-dt_s / SCORE_SMOOTHING_S).exp());
+        self.extend_path();
+        if !self.confirmed {
+            self.evidence += worth(detection.score, &config.confirmation) * share(dt_s, &config.confirmation);
+            if self.earlier.len() == MAX_EARLIER {
+                self.earlier.remove(0);
+            }
+            self.earlier.push(Sighting { at, bbox: self.track.bbox, score: detection.score });
+        }
+    }
+
+    /// Takes in that this frame, which follows the last one by `dt_s` seconds, does not show it.
+    pub(super) fn miss(&mut self, dt_s: f32, config: &Confirmation) {
+        self.evidence -= config.miss * share(dt_s, config);
+    }
+
+    /// Whether there is enough evidence to confirm it, at a place that asks for `doubt` more.
+    pub(super) fn is_convincing(&self, doubt: f32, config: &Confirmation) -> bool {
+        let stands = self.first.iou(&self.last_measured);
+        let needed = config.confirm + config.standing * stands + doubt;
+        self.detections >= config.min_detections && self.evidence >= needed
+    }
+
+    /// Whether it turned out to be nothing.
+    pub(super) fn is_refuted(&self, config: &Confirmation) -> bool {
+        self.evidence < config.refute
+    }
+
+    /// Whether it is where it was first seen.
+    pub(super) fn stands(&self) -> bool {
+        self.first.iou(&self.last_measured) >= STANDING_IOU
+    }
+
+    /// Keeps one centre from before the span of the direction, and all within it.
+    fn remember_center(&mut self, center: Point, config: &TrackerConfig) {
+        self.recent.push_back((self.age_s, center));
+        let span_start = self.age_s - config.direction_span.as_secs_f64();
+        while self.recent.len() > MAX_RECENT || self.recent.get(1).is_some_and(|(age, _)| *age < span_start) {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Adds a detection to the evidence of its class.
+    fn weigh_class(&mut self, detection: &Detection) {
+        match self.classes.iter_mut().find(|(class, _)| *class == detection.class) {
+            Some((_, weight)) => *weight += detection.score,
+            None => self.classes.push((detection.class, detection.score)),
+        }
+        self.classes.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let sum: f32 = self.classes.iter().map(|(_, weight)| weight).sum();
+        self.track.class = self.classes[0].0;
+        self.track.classes.clear();
+        self.track.classes.extend(self.classes.iter().map(|&(class, weight)| (class, weight / sum)));
+    }
+
+    /// Adds the foot point to the path. The last point is always the newest; when the path is full, every second point
+    /// goes and from then on half as many are kept.
+    fn extend_path(&mut self) {
+        let foot = self.track.bbox.foot();
+        let path = &mut self.track.path;
+        self.path_skipped += 1;
+        if self.path_skipped < self.path_stride && path.len() > 1 {
+            *path.last_mut().expect("longer than one") = foot;
+            return;
+        }
+        self.path_skipped = 0;
+        if path.len() == MAX_PATH {
+            thin(path);
+            self.path_stride *= 2;
+        }
+        path.push(foot);
+    }
+}
+
+/// Drops every second point and keeps the first.
+fn thin(path: &mut Vec<Point>) {
+    let mut keep = false;
+    path.retain(|_| {
+        keep = !keep;
+        keep
+    });
+}
+
+/// What a detection with this score is worth as evidence.
+fn worth(score: f32, config: &Confirmation) -> f32 {
+    log_odds(score) - log_odds(config.neutral_score)
+}
+
+/// Log-odds of a score; no detector is so sure that one look settles it.
+fn log_odds(score: f32) -> f32 {
+    let p = score.clamp(0.001, 0.999);
+    (p / (1.0 - p)).ln()
+}
+
+/// How much of an independent look a frame is that follows the last one by `dt_s` seconds, 0..=1.
+fn share(dt_s: f32, config: &Confirmation) -> f32 {
+    (dt_s / config.independence.as_secs_f32().max(f32::EPSILON)).min(1.0)
+}
