@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
 
 fn log_to_stderr(default: &str) {
     let filter = EnvFilter::try_from_env("SPOTTER_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,spotter={default}")));
+        .unwrap_or_else(|_| EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}")));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)

@@ -154,12 +154,12 @@ impl Image {
         if width == 0 || height == 0 {
             return Err(BadImage::Empty { width, height });
         }
-        for plane in 0..format.planes() {
+        for (plane, &stride) in strides.iter().enumerate().take(format.planes()) {
             let (samples, rows, bytes) = format.plane_shape(plane, width as usize, height as usize);
             let row_bytes = samples * bytes;
-            let needed = strides[plane].max(row_bytes) * (rows - 1) + row_bytes;
+            let needed = stride.max(row_bytes) * (rows - 1) + row_bytes;
             let found = planes.plane(plane).len();
-            if found < needed || strides[plane] < row_bytes {
+            if found < needed || stride < row_bytes {
                 return Err(BadImage::Short { plane, format, width, height, needed, found });
             }
         }

@@ -64,7 +64,10 @@ fn a_rock_is_never_confirmed() {
         for fps in [5, 10, 25, 30] {
             for seed in 0..10 {
                 let log = Scene::new(&[Thing { score, seen, ..ROCK }], fps, seed).run();
-                assert!(log.ids().is_empty(), "score {score} in {seen} of the frames at {fps} fps, seed {seed}");
+                assert!(
+                    log.ids().is_empty(),
+                    "score {score} in {seen} of the frames at {fps} fps, seed {seed}"
+                );
             }
         }
     }

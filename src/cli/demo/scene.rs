@@ -54,7 +54,10 @@ pub(super) fn draw(folder: &Path, mut drawn: impl FnMut(f32)) -> anyhow::Result<
         }
     }
     let location = folder.join("%03d.jpg");
-    Ok(format!("multifilesrc location=\"{}\" loop=true caps=image/jpeg,framerate={FPS}/1", location.display()))
+    Ok(format!(
+        "multifilesrc location=\"{}\" loop=true caps=image/jpeg,framerate={FPS}/1",
+        location.display()
+    ))
 }
 
 /// A wall above a floor that gets lighter towards the viewer.
