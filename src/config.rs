@@ -84,7 +84,7 @@ pub struct Camera {
 /// `[objects]` and `[camera.objects]`: which objects become tags, and how often.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objects {
-    /// Only these labels; every label of the model when absent.
+    /// Only these labels; those that the model's package reports when absent.
     pub labels: Option<Vec<String>>,
     /// The score of a sure detection, 0..=1; the model's own when absent.
     pub score: Option<f32>,

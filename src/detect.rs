@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat, Region};
 use crate::geometry::BBox;
 use crate::model::{
-    InputTensor, Package, Placement, Runtime, Session, SessionError, SessionOptions, Thresholds,
+    InputTensor, Objects, Package, Placement, Runtime, Session, SessionError, SessionOptions, Thresholds,
 };
 use crate::tag::{Label, ModelRef};
 
@@ -67,6 +67,7 @@ pub struct Detector {
     candidates: Vec<Candidate>,
     thresholds: Thresholds,
     labels: Arc<[Label]>,
+    objects: Objects,
     model: Arc<ModelRef>,
 }
 
@@ -84,8 +85,9 @@ impl Detector {
             .map_err(|bad| DetectError::Output { model: model.name.clone(), bad })?;
         let tensor = InputTensor::new(package.input());
         let thresholds = package.thresholds();
+        let objects = package.objects().clone();
         let mut detector =
-            Detector { session, tensor, decoder, candidates: Vec::new(), thresholds, labels, model };
+            Detector { session, tensor, decoder, candidates: Vec::new(), thresholds, labels, objects, model };
         detector.detect(&grey())?;
         Ok(detector)
     }
@@ -108,6 +110,11 @@ impl Detector {
     /// The labels that a detection's class points into.
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// What the labels mean to those who follow the objects.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// Who makes the detections.

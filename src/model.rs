@@ -15,7 +15,7 @@ mod session;
 
 pub use input::{InputTensor, Placement};
 pub use manifest::{
-    Activation, BadThresholds, Coordinates, CornerOrder, Input, Output, Problem, Task, Thresholds,
+    Activation, BadThresholds, Coordinates, CornerOrder, Input, Objects, Output, Problem, Task, Thresholds,
 };
 pub use package::{Package, PackageError};
 pub use runtime::{Runtime, RuntimeError};

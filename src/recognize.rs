@@ -145,15 +145,19 @@ impl Scene {
     fn new(camera: &config::Camera, detector: &Detector) -> Self {
         let thresholds = detector.thresholds();
         let score = camera.objects.score.unwrap_or(thresholds.score());
+        let classes = |labels: &[String]| -> Vec<ClassId> {
+            labels.iter().filter_map(|label| class_of(label, detector.labels())).collect()
+        };
+        let objects = detector.objects();
         let tracker = Tracker::new(TrackerConfig {
             high_score: score,
             low_score: thresholds.low().min(score),
+            animate: classes(&objects.animate),
             ..TrackerConfig::default()
         });
         let vocabulary = Vocabulary { model: Arc::clone(detector.model()), labels: detector.labels().into() };
         let rules = ObjectRules::new(camera.name.clone(), vocabulary, camera.objects.update_interval);
-        let labels = camera.objects.labels.iter().flatten();
-        let wanted = labels.filter_map(|label| class_of(label, detector.labels())).collect();
+        let wanted = classes(camera.objects.labels.as_ref().unwrap_or(&objects.reported));
         Scene { wanted, tracker, rules }
     }
 

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         runtime: Runtime::default(),
         models: Models::default(),
         mqtt: mqtt.clone(),
-        cameras: vec![Camera { name: Name::new(name)?, source, objects: objects() }],
+        cameras: vec![Camera { name: Name::new(name)?, source, objects: Objects::default() }],
     };
     let mut subscriber = Subscriber::new(&mqtt)?;
     wait_for_subscription(&mut subscriber)?;
@@ -101,12 +101,6 @@ fn footage_of(arguments: &Arguments, scratch: &std::path::Path) -> anyhow::Resul
             Ok(("generated", Source::Pipeline { fragment }))
         }
     }
-}
-
-/// What a car park is watched for.
-fn objects() -> Objects {
-    let labels = ["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"];
-    Objects { labels: Some(labels.map(str::to_owned).to_vec()), ..Objects::default() }
 }
 
 fn wait_for_subscription(subscriber: &mut Subscriber) -> anyhow::Result<()> {

@@ -76,6 +76,15 @@ impl Thresholds {
     }
 }
 
+/// What the labels mean to those who follow the objects: the section `[objects]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// Labels that are worth a tag unless the configuration names others; every label when empty.
+    pub reported: Vec<String>,
+    /// Labels of what lives: it comes and goes, so something that was never seen to move takes surer detections.
+    pub animate: Vec<String>,
+}
+
 /// Where the labels are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Labels {
@@ -101,6 +110,7 @@ pub(super) struct Manifest {
     pub input: Input,
     pub output: Output,
     pub thresholds: Thresholds,
+    pub objects: Objects,
 }
 
 impl Manifest {
@@ -142,6 +152,7 @@ impl Manifest {
             labels,
         );
         let [input, output, thresholds] = ["input", "output", "thresholds"].map(|key| top.table(key));
+        let objects = top.optional("objects", "the section [objects]", |value| value.as_table().cloned());
         top.finish();
 
         let input = input.and_then(|table| Input::read(Section::new("input", table, problems)));
@@ -149,6 +160,7 @@ impl Manifest {
         let thresholds = thresholds.and_then(|table| {
             thresholds_section(Section::new("thresholds", table, problems), output.as_ref())
         });
+        let objects = objects.map(|table| objects_section(Section::new("objects", table, problems)));
         schema?;
         Some(Manifest {
             name: name?.as_str().to_owned(),
@@ -162,6 +174,7 @@ impl Manifest {
             input: input?,
             output: output?,
             thresholds: thresholds?,
+            objects: objects.unwrap_or_default(),
         })
     }
 }
@@ -189,6 +202,13 @@ fn thresholds_section(mut section: Section<'_>, output: Option<&Output>) -> Opti
     thresholds
 }
 
+fn objects_section(mut section: Section<'_>) -> Objects {
+    let mut labels = |key| section.optional(key, "an array of texts", texts).unwrap_or_default();
+    let objects = Objects { reported: labels("reported"), animate: labels("animate") };
+    section.finish();
+    objects
+}
+
 fn version(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let fits = (1..=32).contains(&text.len());
@@ -210,9 +230,16 @@ fn inner_path(value: &Value) -> Option<PathBuf> {
 }
 
 fn labels(value: &Value) -> Option<Labels> {
-    let Some(array) = value.as_array() else { return inner_path(value).map(Labels::File) };
-    let labels: Option<Vec<String>> = array.iter().map(section::text).collect();
-    labels.filter(|labels| !labels.is_empty()).map(Labels::Inline)
+    match value {
+        Value::Array(_) => texts(value).map(Labels::Inline),
+        _ => inner_path(value).map(Labels::File),
+    }
+}
+
+/// Texts, at least one.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let texts: Option<Vec<String>> = value.as_array()?.iter().map(section::text).collect();
+    texts.filter(|texts| !texts.is_empty())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Input, Labels, Manifest, Output, Problem, Task, Thresholds};
+use super::manifest::{Input, Labels, Manifest, Objects, Output, Problem, Task, Thresholds};
 use crate::tag::{Label, ModelRef};
 
 /// The manifest's file name.
@@ -76,6 +76,16 @@ pub enum PackageError {
         /// How many there are.
         found: usize,
     },
+    /// The section `[objects]` has a word that is no label.
+    #[error("{}: `objects.{key}` has \"{label}\", which is none of the package's labels", path.display())]
+    UnknownLabel {
+        /// The manifest.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// The word.
+        label: String,
+    },
     /// The model is not the one that the manifest describes.
     #[error("{}: SHA-256 is {found}, but {MANIFEST} promises {expected}", path.display())]
     Hash {
@@ -103,6 +113,13 @@ impl Package {
         };
         if labels.len() > MAX_LABELS {
             return Err(PackageError::TooManyLabels { folder: folder.to_owned(), found: labels.len() });
+        }
+        let Objects { reported, animate } = &manifest.objects;
+        for (key, list) in [("reported", reported), ("animate", animate)] {
+            if let Some(label) = list.iter().find(|label| !labels.iter().any(|known| **known == **label)) {
+                let path = folder.join(MANIFEST);
+                return Err(PackageError::UnknownLabel { path, key, label: label.clone() });
+            }
         }
         let reference = Arc::new(ModelRef {
             name: manifest.name.clone(),
@@ -177,6 +194,11 @@ impl Package {
     /// The scores and the overlap to work with.
     pub fn thresholds(&self) -> Thresholds {
         self.manifest.thresholds
+    }
+
+    /// What the labels mean to those who follow the objects.
+    pub fn objects(&self) -> &Objects {
+        &self.manifest.objects
     }
 
     /// The model's licence.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::motion::MotionModel;
+use crate::detect::ClassId;
 
 /// The tracker's parameters. The defaults are one set for every camera and frame rate.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,8 @@ pub struct TrackerConfig {
     pub duplicate_iou: f32,
     /// A confirmed track ends when it was unseen for longer than this.
     pub max_hidden: Duration,
+    /// Classes of what lives; see [`Confirmation::standing_score`].
+    pub animate: Vec<ClassId>,
     /// When a track counts as confirmed.
     pub confirmation: Confirmation,
     /// How things move.
@@ -55,6 +58,9 @@ pub struct Confirmation {
     /// The score that says nothing either way: clutter reaches it as often as things do. A detection is worth the
     /// log-odds of its score above those of this one.
     pub neutral_score: f32,
+    /// The same for something of an animate class that is still where it was first seen: a signpost that looks a little
+    /// like a person does so all day, and a person who has not moved yet soon will.
+    pub standing_score: f32,
     /// A frame without a detection is worth so much against the track.
     pub miss: f32,
     /// Successive frames show nearly the same picture: a frame counts in full only when it follows the last one by this
@@ -93,6 +99,7 @@ impl Default for TrackerConfig {
             direction_travel: 0.3,
             duplicate_iou: 0.7,
             max_hidden: Duration::from_millis(1500),
+            animate: Vec::new(),
             confirmation: Confirmation::default(),
             motion: MotionModel::default(),
         }
@@ -103,6 +110,7 @@ impl Default for Confirmation {
     fn default() -> Self {
         Confirmation {
             neutral_score: 0.25,
+            standing_score: 0.45,
             miss: 0.85,
             independence: Duration::from_millis(250),
             confirm: 1.0,

@@ -137,7 +137,10 @@ impl Followed {
         track.score += (detection.score - track.score) * (1.0 - (-dt_s / SCORE_SMOOTHING_S).exp());
         self.extend_path();
         if !self.confirmed {
-            self.evidence += worth(detection.score, &config.confirmation) * share(dt_s, &config.confirmation);
+            let stands = config.animate.contains(&self.track.class) && self.stands();
+            let confirmation = &config.confirmation;
+            let neutral = if stands { confirmation.standing_score } else { confirmation.neutral_score };
+            self.evidence += (log_odds(detection.score) - log_odds(neutral)) * share(dt_s, confirmation);
             if self.earlier.len() == MAX_EARLIER {
                 self.earlier.remove(0);
             }
@@ -222,11 +225,6 @@ fn thin(path: &mut Vec<Point>) {
         keep = !keep;
         keep
     });
-}
-
-/// What a detection with this score is worth as evidence.
-fn worth(score: f32, config: &Confirmation) -> f32 {
-    log_odds(score) - log_odds(config.neutral_score)
 }
 
 /// Log-odds of a score; no detector is so sure that one look settles it.

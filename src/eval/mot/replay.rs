@@ -65,14 +65,17 @@ pub struct Hypotheses {
     pub complete: Vec<Row>,
 }
 
-/// Runs a tracker over detections. All are taken as one class, and scores as probabilities cut off to 0..=1, which is
-/// what those of TUD-Campus and TUD-Stadtmitte are.
+/// The class of everything in these sequences: people, who live.
+const PERSON: ClassId = ClassId(0);
+
+/// Runs a tracker over detections. All are taken as people, and scores as probabilities cut off to 0..=1, which is what
+/// those of TUD-Campus and TUD-Stadtmitte are.
 pub fn track_detections(detections: &[Row], camera: &Camera, config: &TrackerConfig) -> Hypotheses {
     let mut frames: BTreeMap<u32, Vec<Detection>> = BTreeMap::new();
     for row in detections {
         #[allow(clippy::cast_possible_truncation, reason = "between 0 and 1")]
         let score = row.score.clamp(0.0, 1.0) as f32;
-        let detection = Detection { class: ClassId(0), score, bbox: camera.relative(&row.bbox) };
+        let detection = Detection { class: PERSON, score, bbox: camera.relative(&row.bbox) };
         frames.entry(row.frame).or_default().push(detection);
     }
     let frame_at: BTreeMap<Timestamp, u32> =
@@ -84,7 +87,7 @@ pub fn track_detections(detections: &[Row], camera: &Camera, config: &TrackerCon
         score: f64::from(score),
     };
     let mut hypotheses = Hypotheses::default();
-    let mut tracker = Tracker::new(config.clone());
+    let mut tracker = Tracker::new(TrackerConfig { animate: vec![PERSON], ..config.clone() });
     let last_frame = frames.keys().next_back().copied().unwrap_or(0);
     for frame in 1..=last_frame {
         let at = camera.capture_time(frame);
