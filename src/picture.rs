@@ -15,6 +15,7 @@ use image::RgbImage;
 
 use crate::frame::Image;
 use crate::geometry;
+use crate::tag::Label;
 use crate::track::Track;
 
 /// Colours that stay apart on grey footage, one per track in turn.
@@ -50,16 +51,23 @@ impl Picture {
         Picture { rgb: rgb.expect("an image gives three bytes per pixel") }
     }
 
-    /// Draws a track: its box (thin while it is hidden), where its foot went, and a line of text above it.
-    pub fn draw_track(&mut self, track: &Track, label: &str) {
-        let colour = COLOURS[(track.id.0 % COLOURS.len() as u64) as usize];
-        let path: Vec<Point> = track.path.iter().map(|&point| self.pixel(point)).collect();
-        let corner = self.pixel(geometry::Point { x: track.bbox.x, y: track.bbox.y });
-        let opposite = self.pixel(geometry::Point { x: track.bbox.right(), y: track.bbox.bottom() });
-        let stroke = PrimitiveStyle::with_stroke(colour, if track.visible { 2 } else { 1 });
-        drawn(Polyline::new(&path).into_styled(PrimitiveStyle::with_stroke(colour, 1)).draw(self));
-        drawn(Rectangle::with_corners(corner, opposite).into_styled(stroke).draw(self));
-        self.caption(corner, &format!("{label} {} {:.2}", track.id, track.score), colour);
+    /// Draws tracks, each with where its foot went, its box (thin while it is hidden) and a line of text above it. Paths
+    /// lie under boxes and boxes under texts.
+    pub fn draw_tracks(&mut self, tracks: &[Track], label: impl Fn(&Track) -> Label) {
+        for track in tracks {
+            let path: Vec<Point> = track.path.iter().map(|&point| self.pixel(point)).collect();
+            let stroke = PrimitiveStyle::with_stroke(colour(track), 1);
+            drawn(Polyline::new(&path).into_styled(stroke).draw(self));
+        }
+        for track in tracks {
+            let stroke = PrimitiveStyle::with_stroke(colour(track), if track.visible { 2 } else { 1 });
+            let opposite = self.pixel(geometry::Point { x: track.bbox.right(), y: track.bbox.bottom() });
+            drawn(Rectangle::with_corners(self.corner(track), opposite).into_styled(stroke).draw(self));
+        }
+        for track in tracks {
+            let text = format!("{} {} {:.2}", label(track), track.id, track.score);
+            self.caption(self.corner(track), &text, colour(track));
+        }
     }
 
     /// Writes it as JPEG or PNG, as the file's ending says.
@@ -82,10 +90,19 @@ impl Picture {
         drawn(Text::with_baseline(text, at + Point::new(2, 0), style, Baseline::Top).draw(self));
     }
 
+    /// The top left corner of a track's box.
+    fn corner(&self, track: &Track) -> Point {
+        self.pixel(geometry::Point { x: track.bbox.x, y: track.bbox.y })
+    }
+
     fn pixel(&self, point: geometry::Point) -> Point {
         let scale = |relative: f32, pixels: u32| (relative * pixels as f32).round() as i32;
         Point::new(scale(point.x, self.rgb.width()), scale(point.y, self.rgb.height()))
     }
+}
+
+fn colour(track: &Track) -> Rgb888 {
+    COLOURS[(track.id.0 % COLOURS.len() as u64) as usize]
 }
 
 /// Drawing on memory cannot fail.
@@ -152,7 +169,7 @@ mod tests {
     #[test]
     fn a_box_is_drawn_where_the_track_is() {
         let mut picture = Picture::new(&black());
-        picture.draw_track(&track(BBox { x: 0.5, y: 0.5, w: 0.25, h: 0.4 }), "person");
+        picture.draw_tracks(&[track(BBox { x: 0.5, y: 0.5, w: 0.25, h: 0.4 })], |_| "person".into());
         let colour = image::Rgb([0x4f, 0xc3, 0xf7]);
         assert_eq!(picture.rgb.get_pixel(100, 70), &colour, "left edge");
         assert_eq!(picture.rgb.get_pixel(150, 70), &colour, "right edge");
@@ -163,7 +180,7 @@ mod tests {
     #[test]
     fn what_reaches_outside_is_cut() {
         let mut picture = Picture::new(&black());
-        picture.draw_track(&track(BBox { x: -0.5, y: -0.5, w: 2.0, h: 2.0 }), "a very long label of a thing");
+        picture.draw_tracks(&[track(BBox { x: -0.5, y: -0.5, w: 2.0, h: 2.0 })], |_| "a long label".into());
         let folder = tempfile::tempdir().unwrap();
         picture.write(&folder.path().join("a.jpg")).unwrap();
         assert!(picture.write(&folder.path().join("a.txt")).is_err(), "an ending that names no format");

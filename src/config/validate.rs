@@ -87,7 +87,7 @@ fn mqtt(mut section: Section<'_, '_, '_>, base: &Path) -> Mqtt {
             .number("keep_alive_s", 5.0..=3600.0)
             .map_or(defaults.keep_alive, Duration::from_secs_f64),
         queue_messages: section
-            .integer("queue_messages", 100..=10_000_000)
+            .integer("queue_messages", 128..=10_000_000)
             .map_or(defaults.queue_messages, |n| n as usize),
     };
     section.finish();

@@ -1,0 +1,38 @@
+# Spotter's commands. `make demo` and `make test` do all the set-up themselves.
+ARGS ?=
+
+.PHONY: help setup demo test lint docs bench picture
+
+help:
+	@echo 'make demo [ARGS="--seconds 20"]   see tags of real footage arrive at a subscriber'
+	@echo 'make test                         run every test'
+	@echo 'make lint docs                    the other gates: formatting, clippy, documentation'
+	@echo 'make bench                        measure the detector'
+	@echo 'make picture                      draw docs/pictures/tracks.jpg again'
+	@echo 'make setup                        install what is missing (the others do it too)'
+
+setup:
+	@packaging/setup.sh
+
+demo: setup
+	cargo build --release --locked
+	@target/release/spotter demo $(ARGS)
+
+test: setup
+	cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+bench: setup
+	cargo bench --locked
+
+FOOTAGE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spotter/footage/vtest.avi
+
+picture: setup
+	cargo build --release --locked
+	target/release/spotter replay $(FOOTAGE) --picture docs/pictures/tracks.jpg --picture-at 51.5

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Everything a checkout needs beyond a Rust toolchain: system packages, the ONNX Runtime library, the demo's footage.
+# Run by `make setup`; does nothing when nothing is missing. Asks for root rights only to install packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ONNXRUNTIME=1.32.0
+CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/spotter"
+FOOTAGE="$CACHE/footage/vtest.avi"
+FOOTAGE_SHA256=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+is_file() { [ -f "$1" ] && [ "$(sha256sum < "$1")" = "$2  -" ]; }
+
+# A folder that goes when the script ends.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+toolchain() {
+    command -v cargo > /dev/null || fail "there is no cargo; install a Rust toolchain (1.92 or newer), for example with rustup"
+}
+
+updated=
+apt_update() {
+    [ -n "$updated" ] || as_root apt-get update -qq
+    updated=yes
+}
+
+packages() {
+    command -v dpkg-query > /dev/null || {
+        say "this is no Debian; install by other means: $(grep -v '^#' packaging/debian-packages.txt | tr '\n' ' ')"
+        return
+    }
+    local missing=() package
+    while read -r package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
+    done < <(grep -v '^#' packaging/debian-packages.txt)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    apt_update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > "$scratch/apt.log" 2>&1 \
+        || { tail -n 20 "$scratch/apt.log" >&2; fail "the packages cannot be installed"; }
+}
+
+# The library out of the onnxruntime wheel, checked and kept in the cache, then put where the binary looks.
+runtime() {
+    local machine sha256
+    machine=$(uname -m)
+    case "$machine" in
+        x86_64) sha256=6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f ;;
+        aarch64) sha256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a ;;
+        *) fail "no onnxruntime wheel is known for $machine; set ORT_DYLIB_PATH to a libonnxruntime.so of your own" ;;
+    esac
+    local cached="$CACHE/onnxruntime-$ONNXRUNTIME-$machine/libonnxruntime.so"
+    if ! is_file "$cached" "$sha256"; then
+        say "fetching ONNX Runtime $ONNXRUNTIME (26 MB)"
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+            --python-version 311 --platform "manylinux_2_28_$machine" --dest "$scratch" "onnxruntime==$ONNXRUNTIME" \
+            || fail "ONNX Runtime cannot be fetched"
+        python3 -m zipfile -e "$scratch"/onnxruntime-*.whl "$scratch/wheel"
+        mkdir -p "$(dirname "$cached")"
+        mv "$scratch/wheel/onnxruntime/capi/libonnxruntime.so.$ONNXRUNTIME" "$cached"
+        is_file "$cached" "$sha256" || fail "$cached has another hash than expected"
+    fi
+    mkdir -p runtime
+    cmp -s "$cached" runtime/libonnxruntime.so || { rm -f runtime/libonnxruntime.so; cp "$cached" runtime/libonnxruntime.so; }
+}
+
+# One file out of Debian's opencv-doc. Without it the demo generates a scene, and tests that need it say so.
+footage() {
+    [ -f "$FOOTAGE" ] && return
+    say "fetching the demo's footage"
+    mkdir -p "$(dirname "$FOOTAGE")"
+    apt_update || true
+    if (cd "$scratch" && apt-get download -qq opencv-doc > /dev/null 2>&1); then
+        dpkg-deb --fsys-tarfile "$scratch"/opencv-doc_*.deb \
+            | tar -xO ./usr/share/doc/opencv-doc/examples/data/vtest.avi > "$scratch/vtest.avi"
+        is_file "$scratch/vtest.avi" "$FOOTAGE_SHA256" || fail "the footage has another hash than expected"
+        mv "$scratch/vtest.avi" "$FOOTAGE"
+    else
+        say "the footage cannot be fetched; the demo will generate a scene instead"
+    fi
+}
+
+toolchain
+packages
+runtime
+footage
