@@ -31,6 +31,7 @@ mod outbox;
 mod pending;
 pub mod schema;
 mod sequence;
+mod shared;
 mod status;
 pub mod subscriber;
 pub mod topic;
@@ -41,9 +42,9 @@ pub use line::line;
 pub use sequence::Sequencer;
 
 use dial::Dial;
-use mqtt::{Order, Shared};
 use outbox::MemoryOutbox;
 use pending::Pending;
+use shared::{Order, Shared};
 use topic::Root;
 
 /// Who publishes.

@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::dial::{Dial, Trouble, step};
-use super::mqtt::{Order, Shared};
 use super::pending::{Offer, Ticket};
+use super::shared::{Order, Shared};
 use super::window::Window;
 
 /// Publishes on their way at a time; fewer when the broker says so.

@@ -3,17 +3,16 @@
 //! Started by [`super::Publisher`]. It never holds the lock of what is pending while it waits, so the threads that
 //! recognise never wait for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::connection::{Connection, Ended};
 use super::dial::{Dial, Trouble};
-use super::pending::Pending;
-use crate::clock::Clock;
+use super::shared::{Order, Shared};
 
 /// The pauses between attempts: a broker that restarts is found within a second or two, one that is gone for long costs
 /// little.
@@ -24,42 +23,6 @@ const SHORT_LIVED: Duration = Duration::from_secs(10);
 
 /// The same trouble is put into the log once per period.
 const TROUBLE_PERIOD: Duration = Duration::from_secs(600);
-
-/// What the thread is told.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Order {
-    /// Go on.
-    Publish,
-    /// Send tags until the first moment, say goodbye until the second.
-    Stop { flush_until: Instant, until: Instant },
-    /// End at once without a word.
-    Abandon,
-}
-
-/// What handles and the thread share.
-pub(super) struct Shared {
-    pending: Mutex<Pending>,
-    clock: Arc<dyn Clock>,
-    /// Rung when something is pending. One ring is remembered, so it is bounded and none is missed.
-    pub(super) wake: Notify,
-}
-
-impl Shared {
-    pub(super) fn new(pending: Pending, clock: Arc<dyn Clock>) -> Self {
-        Shared { pending: Mutex::new(pending), clock, wake: Notify::new() }
-    }
-
-    /// What is pending. Every change of it is complete in itself, so a panic elsewhere leaves it sound.
-    pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes everything offline.
-    pub(super) fn part(&self) {
-        let now = self.clock.now();
-        self.pending().part(now);
-    }
-}
 
 /// Connects and publishes, again and again, until ordered to end. Returns whether the broker was told goodbye.
 pub(super) async fn run(
