@@ -6,9 +6,11 @@
 mod board;
 mod camera;
 mod description;
+mod riff;
 mod stream;
 
 pub use board::{Board, Item};
 pub use camera::{Camera, Health, Stopping};
 pub use description::{Pace, describe};
+pub use riff::missing_bytes;
 pub use stream::{CaptureError, Next, Stream, Timing};

@@ -3,6 +3,7 @@
 //! `replay --picture` writes them. Nothing here is on the way from frame to tag.
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::path::Path;
 
 use embedded_graphics::mono_font::MonoTextStyle;
@@ -11,7 +12,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Polyline, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 
 use crate::frame::Image;
 use crate::geometry;
@@ -33,10 +34,28 @@ const FONT: embedded_graphics::mono_font::MonoFont<'_> = FONT_7X14_BOLD;
 
 /// A picture that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the picture {path}: {error}")]
+#[error("cannot write the picture {path}: {reason}")]
 pub struct PictureError {
     path: String,
-    error: image::ImageError,
+    reason: String,
+}
+
+impl PictureError {
+    fn new(path: &Path, reason: impl ToString) -> Self {
+        PictureError { path: path.display().to_string(), reason: reason.to_string() }
+    }
+}
+
+/// Makes an empty file at `path`, so that a picture which cannot be written there is refused before the work for it.
+///
+/// # Errors
+/// When the ending names no format that is written here, or there can be no such file.
+pub fn reserve(path: &Path) -> Result<(), PictureError> {
+    let format = ImageFormat::from_path(path).ok();
+    if !matches!(format, Some(ImageFormat::Jpeg | ImageFormat::Png)) {
+        return Err(PictureError::new(path, "the name must end in .jpg, .jpeg or .png"));
+    }
+    File::create(path).map(drop).map_err(|error| PictureError::new(path, error))
 }
 
 /// A frame's picture in RGB, to draw on.
@@ -75,7 +94,7 @@ impl Picture {
     /// # Errors
     /// When the ending names neither, or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), PictureError> {
-        self.rgb.save(path).map_err(|error| PictureError { path: path.display().to_string(), error })
+        self.rgb.save(path).map_err(|error| PictureError::new(path, error))
     }
 
     /// Dark text on a bar of `colour`, above `corner` where there is room and below it where not.
@@ -184,5 +203,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         picture.write(&folder.path().join("a.jpg")).unwrap();
         assert!(picture.write(&folder.path().join("a.txt")).is_err(), "an ending that names no format");
+        assert!(reserve(&folder.path().join("b.jpg")).is_ok());
+        assert!(reserve(&folder.path().join("b.gif")).is_err(), "a format that is not written");
+        assert!(reserve(&folder.path().join("missing/b.jpg")).is_err(), "a folder that is not there");
     }
 }

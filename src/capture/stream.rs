@@ -3,7 +3,7 @@
 //! Whoever holds the stream pulls; GStreamer's own threads only decode. Buffers are mapped, not copied.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -15,6 +15,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Source;
 use crate::frame::{BadImage, Colorimetry, ColourMatrix, Frame, Image, PixelFormat, Planes};
 use crate::name::Name;
+
+/// A failed pipeline gives no frame and does not wake who waits for one, so that waiting goes in steps of this.
+const STEP: Duration = Duration::from_millis(50);
 
 /// Why a camera gives no frames.
 #[derive(Debug, thiserror::Error)]
@@ -133,17 +136,22 @@ impl Stream {
     /// # Errors
     /// When an element of the pipeline has failed, a frame cannot be read, or the source ended without any.
     pub fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
-        let timeout = gst::ClockTime::try_from(timeout).unwrap_or(gst::ClockTime::from_seconds(1));
-        if let Some(sample) = self.sink.try_pull_sample(timeout) {
-            return self.frame(&sample).map(Next::Frame);
-        }
-        match self.failure() {
-            Some(error) => Err(error),
-            None if self.sink.is_eos() && self.frames == 0 => {
-                Err(self.failed("it ended without a frame: it is no video, or an empty one"))
+        let deadline = Instant::now() + timeout;
+        loop {
+            let step = deadline.saturating_duration_since(Instant::now()).min(STEP);
+            let step = gst::ClockTime::try_from(step).expect("a step is short");
+            if let Some(sample) = self.sink.try_pull_sample(step) {
+                return self.frame(&sample).map(Next::Frame);
             }
-            None if self.sink.is_eos() => Ok(Next::End),
-            None => Ok(Next::Idle),
+            match self.failure() {
+                Some(error) => return Err(error),
+                None if self.sink.is_eos() && self.frames == 0 => {
+                    return Err(self.failed("it ended without a frame: it is no video, or an empty one"));
+                }
+                None if self.sink.is_eos() => return Ok(Next::End),
+                None if Instant::now() >= deadline => return Ok(Next::Idle),
+                None => {}
+            }
         }
     }
 
@@ -197,7 +205,16 @@ impl Stream {
                 let text = error.error().to_string();
                 // The element's own detail follows the last colon of the debug text, after file and line.
                 let detail = error.debug().and_then(|debug| debug.rsplit('\n').next().map(str::to_owned));
-                let reason = match detail {
+                let reason = match detail.as_deref() {
+                    Some(detail) if detail.contains("reason not-linked") && self.frames == 0 => {
+                        "there is no video in it".to_owned()
+                    }
+                    // The HTTP source of GStreamer 1.22 keeps the reason to itself.
+                    Some("streaming stopped, reason error (-5)")
+                        if matches!(self.source, Source::Http { .. }) =>
+                    {
+                        "cannot connect, or the connection broke".to_owned()
+                    }
                     Some(detail) if !detail.is_empty() && detail.len() < 200 && !detail.contains(".c(") => {
                         format!("{text} ({detail})")
                     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
-use spotter::capture::{Next, Stream, Timing};
+use spotter::capture::{Next, Stream, Timing, missing_bytes};
 use spotter::clock::Timestamp;
 use spotter::config::{self, Config, Objects, Source};
 use spotter::daemon::open_detector;
 use spotter::name::Name;
+use spotter::picture;
 use spotter::publish::Sequencer;
 use spotter::recognize::Recognizer;
 use uuid::Uuid;
@@ -76,6 +77,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let camera = camera(arguments, config.as_ref())?;
     let mut stream = Stream::open(camera.name.clone(), &camera.source, Timing::Simulated(arguments.start))?;
     let first = next(&mut stream)?;
+    if let Some(path) = &arguments.picture {
+        picture::reserve(path)?;
+    }
     let detector = open_detector(&runtime, &models)?;
     let recognizer = Recognizer::new(detector, std::slice::from_ref(&camera))?;
 
@@ -217,6 +221,10 @@ impl Replay {
 
 /// Whether the file ended where it says that it ends.
 fn cut_short(file: &Path, stated: Option<Duration>, reached: Option<Duration>) -> anyhow::Result<Outcome> {
+    if let Some(missing) = missing_bytes(file) {
+        let reached = reached.unwrap_or_default().as_secs_f64();
+        anyhow::bail!("{} was cut short after {reached:.1} s: {missing} bytes are missing", file.display());
+    }
     match stated.zip(reached) {
         Some((stated, reached)) if reached + CUT_SHORT < stated => anyhow::bail!(
             "{} was cut short: it states {:.1} s of video and ends after {:.1} s",

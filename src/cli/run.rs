@@ -31,7 +31,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         started => started?,
     };
-    let signals = stop_on_signals(daemon.stopper())?;
+    let stopper = daemon.stopper();
+    let signals = stop_on_signals(move || stopper.stop())?;
     let event = daemon.wait();
     let stopped = daemon.stop();
     drop(signals);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use spotter::config::{Broker, Config, Mqtt};
+use spotter::daemon::{Signals, stop_on_signals};
 use spotter::publish::line;
 use spotter::publish::subscriber::{Heard, Received, Subscriber};
 
@@ -65,15 +66,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(if summary.violations > 0 { Outcome::Bad } else { Outcome::Done })
 }
 
-/// A flag that Ctrl-C and SIGTERM set.
-pub(super) fn on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The second one ends the process, should anything hang.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
-        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+/// Whether Ctrl-C or SIGTERM came, for as long as this lives.
+pub(super) struct Interrupted {
+    flag: Arc<AtomicBool>,
+    _signals: Signals,
+}
+
+impl std::ops::Deref for Interrupted {
+    type Target = AtomicBool;
+
+    fn deref(&self) -> &AtomicBool {
+        &self.flag
     }
-    Ok(flag)
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+pub(super) fn on_interrupt() -> anyhow::Result<Interrupted> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    let signals = stop_on_signals(move || set.store(true, Ordering::Relaxed))?;
+    Ok(Interrupted { flag, _signals: signals })
 }
 
 /// Prints a message and what is wrong with it.

@@ -1,11 +1,16 @@
-//! Signals: the first asks the daemon to stop, the second ends the process at once.
+//! Signals: the first asks to stop, the second ends the process at once.
+//!
+//! For `run` and for every other command that goes on until somebody stops it.
 
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as Delivered};
 
-use super::Stopper;
+/// Some senders, coreutils' `timeout` among them, signal a process and then its whole group: what comes this soon after
+/// the first is the same request.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// Listens for signals until it is dropped.
 pub struct Signals {
@@ -13,21 +18,24 @@ pub struct Signals {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Asks the daemon to stop on SIGINT and SIGTERM; a second one ends the process with 128 plus the signal's number.
+/// Calls `stop` on the first SIGINT or SIGTERM; a second one ends the process with 128 plus the signal's number.
 ///
 /// # Errors
 /// When the handlers or the thread are not to be had.
-pub fn stop_on_signals(stopper: Stopper) -> std::io::Result<Signals> {
+pub fn stop_on_signals(stop: impl Fn() + Send + 'static) -> std::io::Result<Signals> {
     let mut delivered = Delivered::new([SIGINT, SIGTERM])?;
     let handle = delivered.handle();
     let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut asked = false;
+        let mut asked: Option<Instant> = None;
         for signal in delivered.forever() {
-            if asked {
-                std::process::exit(128 + signal);
+            match asked {
+                None => {
+                    asked = Some(Instant::now());
+                    stop();
+                }
+                Some(at) if at.elapsed() < ECHO => {}
+                Some(_) => std::process::exit(128 + signal),
             }
-            asked = true;
-            stopper.stop();
         }
     })?;
     Ok(Signals { handle, thread: Some(thread) })

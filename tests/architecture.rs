@@ -1,0 +1,559 @@
+//! The architecture, held to the sources: which module may use which, which crate belongs where, and a few rules that
+//! no lint knows. The tables below are the rules; `docs/architecture.md` says why.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Every module, and the modules that it may use. Data flows one way: a module may only name what stands above it.
+const MODULES: &[(&str, &[&str])] = &[
+    // Leaves: values without a stage.
+    ("name", &[]),
+    ("clock", &[]),
+    ("geometry", &[]),
+    ("tag", &["name", "clock", "geometry"]),
+    ("frame", &["name", "clock", "geometry"]),
+    ("telemetry", &["name", "clock"]),
+    ("config", &["name"]),
+    // From the camera to the tag.
+    ("capture", &["name", "clock", "frame", "telemetry", "config"]),
+    ("model", &["name", "clock", "geometry", "tag", "frame"]),
+    ("detect", &["name", "clock", "geometry", "tag", "frame", "model"]),
+    ("track", &["name", "clock", "geometry", "tag", "detect"]),
+    ("rules", &["name", "clock", "geometry", "tag", "config", "detect", "track"]),
+    (
+        "recognize",
+        &[
+            "name",
+            "clock",
+            "geometry",
+            "tag",
+            "frame",
+            "telemetry",
+            "config",
+            "capture",
+            "detect",
+            "track",
+            "rules",
+        ],
+    ),
+    // From the tag to the broker: knows nothing of pictures, models and tracks.
+    ("publish", &["name", "clock", "geometry", "tag", "telemetry", "config"]),
+    // Not on the way: how good it is, and pictures for people.
+    ("eval", &["name", "clock", "geometry", "tag", "detect", "track"]),
+    ("picture", &["clock", "geometry", "tag", "frame", "detect", "track"]),
+    // Those who join the stages.
+    (
+        "daemon",
+        &[
+            "name",
+            "clock",
+            "tag",
+            "telemetry",
+            "config",
+            "capture",
+            "model",
+            "detect",
+            "recognize",
+            "publish",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "name",
+            "clock",
+            "geometry",
+            "tag",
+            "frame",
+            "telemetry",
+            "config",
+            "capture",
+            "model",
+            "detect",
+            "track",
+            "recognize",
+            "publish",
+            "eval",
+            "picture",
+            "daemon",
+        ],
+    ),
+    ("main", &["cli"]),
+    ("lib", &[]),
+];
+
+/// Every crate that the package depends on, and the modules or files that may use it.
+const CRATES: &[(&str, &[&str])] = &[
+    // What is behind a stage is that stage's business.
+    ("gstreamer", &["capture"]),
+    ("gstreamer_app", &["capture"]),
+    ("gstreamer_video", &["capture"]),
+    ("ort", &["model"]),
+    ("fast_image_resize", &["frame"]),
+    ("pathfinding", &["track"]),
+    ("rumqttc", &["publish"]),
+    ("rumqttd", &["publish"]),
+    ("bytes", &["publish/broker"]),
+    ("tokio", &["publish"]),
+    ("jiff", &["clock"]),
+    ("signal_hook", &["daemon/signals"]),
+    // Formats: JSON is on the wire only, TOML in files only.
+    ("serde", &["publish"]),
+    ("serde_json", &["publish"]),
+    ("schemars", &["publish"]),
+    ("toml", &["config", "model"]),
+    ("url", &["config"]),
+    ("image", &["picture", "cli/demo"]),
+    ("embedded_graphics", &["picture"]),
+    // What a person at a terminal sees.
+    ("clap", &["cli"]),
+    ("anyhow", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("tracing_subscriber", &["cli"]),
+    ("tempfile", &["cli/demo"]),
+    // Where they are needed.
+    ("sha2", ANYWHERE),
+    ("thiserror", ANYWHERE),
+    ("tracing", ANYWHERE),
+    ("uuid", ANYWHERE),
+];
+
+const ANYWHERE: &[&str] = &[""];
+
+/// Words that the sources may not hold, and the files that may.
+const WORDS: &[(&str, &[&str], &str)] = &[
+    (
+        "SystemTime::now",
+        &["clock"],
+        "time comes from the frame or from a Clock, so that replay is deterministic",
+    ),
+    ("unsafe", &[], "nothing here needs it"),
+    ("todo!", &[], "no stubs"),
+    ("unimplemented!", &[], "no stubs"),
+    ("dbg!", &[], "logs are structured"),
+];
+
+/// A file longer than this is two files.
+const MOST_LINES: usize = 500;
+
+#[test]
+fn the_sources_keep_to_the_architecture() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    let mut found = BTreeSet::new();
+    for path in files(&sources) {
+        let file = path.strip_prefix(&sources).unwrap().with_extension("");
+        let file = file.to_str().unwrap();
+        found.insert(module_of(file).to_owned());
+        faults.extend(check(file, &std::fs::read_to_string(&path).unwrap()));
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    let listed: BTreeSet<String> = MODULES.iter().map(|(module, _)| (*module).to_owned()).collect();
+    assert_eq!(found, listed, "the modules of src/ are those of the table");
+}
+
+#[test]
+fn the_table_of_modules_flows_one_way() {
+    let mut above = BTreeSet::new();
+    for (module, may_use) in MODULES {
+        for used in *may_use {
+            assert!(above.contains(used), "{module} may use {used}, which does not stand above it");
+        }
+        assert!(above.insert(module), "{module} stands there twice");
+    }
+}
+
+#[test]
+fn every_dependency_has_its_place() {
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let depends: BTreeSet<String> =
+        manifest["dependencies"].as_table().unwrap().keys().map(|name| name.replace('-', "_")).collect();
+    let listed: BTreeSet<String> = CRATES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(depends, listed, "the dependencies of Cargo.toml are those of the table");
+}
+
+/// A file, its text, and what is wrong with it.
+const SNIPPETS: &[(&str, &str, &[&str])] = &[
+    ("geometry", "//! Boxes.\nuse std::fmt;\n", &[]),
+    (
+        "geometry",
+        "use std::fmt;\n",
+        &["src/geometry.rs:1: a file opens with `//!`: what it is, who calls it"],
+    ),
+    // Modules.
+    (
+        "track/assign",
+        "//! .\nuse crate::detect::Detection;\nuse crate::rules::ObjectRules;\n",
+        &["src/track/assign.rs:3: track uses rules; it may use name, clock, geometry, tag, detect"],
+    ),
+    (
+        "publish/wire",
+        "//! .\nfn a() {\n    let b = crate::track::TrackerConfig::default();\n}\n",
+        &[
+            "src/publish/wire.rs:3: publish uses track; it may use name, clock, geometry, tag, telemetry, config",
+        ],
+    ),
+    (
+        "geometry",
+        "//! .\nuse crate::{\n    geometry::BBox,\n    tag::{Tag, model::Of},\n};\n",
+        &["src/geometry.rs:4: geometry uses tag; it may use nothing"],
+    ),
+    (
+        "cli/run",
+        "//! .\nuse spotter::rules::ObjectRules;\n",
+        &[
+            "src/cli/run.rs:2: cli uses rules; it may use name, clock, geometry, tag, frame, telemetry, config, capture, \
+         model, detect, track, recognize, publish, eval, picture, daemon",
+        ],
+    ),
+    // `super` is the same module, until it reaches the root.
+    ("name", "//! .\nuse super::tag::Tag;\n", &["src/name.rs:2: name uses tag; it may use nothing"]),
+    ("publish/topic", "//! .\nuse super::track::Own;\n", &[]),
+    (
+        "publish/topic",
+        "//! .\nuse super::super::frame::Frame;\n",
+        &[
+            "src/publish/topic.rs:2: publish uses frame; it may use name, clock, geometry, tag, telemetry, config",
+        ],
+    ),
+    (
+        "name",
+        "//! .\nmod tests {\n    use super::tag;\n    use super::super::tag::Tag;\n}\n",
+        &["src/name.rs:4: name uses tag; it may use nothing"],
+    ),
+    // Crates.
+    ("detect", "//! .\nuse ort::session::Session;\n", &["src/detect.rs:2: `ort` is only for model"]),
+    (
+        "daemon",
+        "//! .\nfn a() {\n    tokio::spawn(b());\n}\n",
+        &["src/daemon.rs:3: `tokio` is only for publish"],
+    ),
+    ("rules", "//! .\nuse gstreamer as gst;\n", &["src/rules.rs:2: `gstreamer` is only for capture"]),
+    (
+        "config",
+        "//! .\n#[derive(serde::Deserialize)]\nstruct A;\n",
+        &["src/config.rs:2: `serde` is only for publish"],
+    ),
+    ("picture", "//! .\nuse image::RgbImage;\n", &[]),
+    ("cli/demo/scene", "//! .\nuse image::RgbImage;\n", &[]),
+    (
+        "cli/demonstrate",
+        "//! .\nuse image::RgbImage;\n",
+        &["src/cli/demonstrate.rs:2: `image` is only for picture, cli/demo"],
+    ),
+    ("tag", "//! .\nuse uuid::Uuid;\n", &[]),
+    // Not everything with such a name is a crate.
+    (
+        "frame",
+        "//! .\nfn image(image: Image) -> u32 { self.image::<u8>(); super::image::Image::of(image) }\n",
+        &[],
+    ),
+    // Tests may use any crate, but no other modules.
+    (
+        "frame",
+        "//! .\n#[cfg(test)]\nmod tests {\n    use tempfile::tempdir;\n    use crate::track::Track;\n}\n",
+        &["src/frame.rs:5: frame uses track; it may use name, clock, geometry"],
+    ),
+    ("track/tests", "//! .\nuse tempfile::tempdir;\n", &[]),
+    // Comments and texts are not code.
+    (
+        "tag",
+        "//! See [`crate::publish`], made with `ort::Session`; unsafe.\nfn a() -> &'static str { \"todo! ort::x\" }\n",
+        &[],
+    ),
+    (
+        "tag",
+        "//! .\n/* use ort::a; /* nested */ unsafe */ fn a<'a>(b: &'a str) { let c = ('\"', r#\"\"ort::x\"#); }\n",
+        &[],
+    ),
+    // Words.
+    (
+        "daemon",
+        "//! .\nfn a() { let now = std::time::SystemTime::now(); }\n",
+        &[
+            "src/daemon.rs:2: `SystemTime::now`: time comes from the frame or from a Clock, so that replay is deterministic",
+        ],
+    ),
+    ("clock", "//! .\nfn a() { let now = SystemTime::now(); }\n", &[]),
+    (
+        "tag",
+        "//! .\nfn a() { todo!() }\nfn b() { unsafe { c() } }\n",
+        &["src/tag.rs:2: `todo!`: no stubs", "src/tag.rs:3: `unsafe`: nothing here needs it"],
+    ),
+    ("new", "//! .\n", &["src/new.rs:1: the module new is in no table: tests/architecture.rs"]),
+];
+
+#[test]
+fn the_checker_finds_what_it_is_there_for() {
+    for (file, text, expected) in SNIPPETS {
+        assert_eq!(check(file, text), *expected, "{file}: {text}");
+    }
+    let long = format!("//! .\n{}", "\n".repeat(MOST_LINES));
+    assert_eq!(check("tag", &long), ["src/tag.rs:501: a file of 501 lines; at most 500"]);
+}
+
+/// Everything that is wrong with a file of `src/`, named without its ending.
+fn check(file: &str, text: &str) -> Vec<String> {
+    let module = module_of(file);
+    let Some((_, may_use)) = MODULES.iter().find(|(name, _)| *name == module) else {
+        return vec![format!("src/{file}.rs:1: the module {module} is in no table: tests/architecture.rs")];
+    };
+    let code = without_comments_and_texts(text);
+    let tokens = tokens(&code);
+    let mut faults = Vec::new();
+    if !text.starts_with("//!") {
+        faults.push((1, "a file opens with `//!`: what it is, who calls it".to_owned()));
+    }
+    for (line, used) in modules_used(file, &tokens) {
+        if used != module && MODULES.iter().any(|(name, _)| *name == used) && !may_use.contains(&used) {
+            let allowed = if may_use.is_empty() { "nothing".to_owned() } else { may_use.join(", ") };
+            faults.push((line, format!("{module} uses {used}; it may use {allowed}")));
+        }
+    }
+    let first_test = first_line_of_tests(file, &code);
+    for (line, used) in heads(&tokens) {
+        if let Some((_, places)) = CRATES.iter().find(|(name, _)| *name == used)
+            && line < first_test
+            && !places.iter().any(|place| is_in(file, place))
+        {
+            faults.push((line, format!("`{used}` is only for {}", places.join(", "))));
+        }
+    }
+    for (word, places, why) in WORDS {
+        for (index, line) in code.lines().enumerate() {
+            let holds =
+                line.match_indices(word).any(|(at, _)| !is_part_of_a_longer_word(line, at, word.len()));
+            if holds && !places.iter().any(|place| is_in(file, place)) {
+                faults.push((index + 1, format!("`{word}`: {why}")));
+            }
+        }
+    }
+    let lines = text.lines().count();
+    if lines > MOST_LINES {
+        faults.push((lines, format!("a file of {lines} lines; at most {MOST_LINES}")));
+    }
+    faults.sort();
+    faults.into_iter().map(|(line, fault)| format!("src/{file}.rs:{line}: {fault}")).collect()
+}
+
+/// The module that a file belongs to: `publish` for `publish/wire`.
+fn module_of(file: &str) -> &str {
+    file.split('/').next().unwrap()
+}
+
+/// Whether a file is the place `cli/demo` or below it.
+fn is_in(file: &str, place: &str) -> bool {
+    place.is_empty() || file == place || file.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Where the file's tests begin; they may use any crate.
+fn first_line_of_tests(file: &str, code: &str) -> usize {
+    if file.ends_with("/tests") {
+        return 0;
+    }
+    code.lines().position(|line| line == "#[cfg(test)]").map_or(usize::MAX, |index| index + 1)
+}
+
+type Token<'c> = (usize, &'c str);
+
+/// Words, `::` and single other characters, each with its line from 1.
+fn tokens(code: &str) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    for (index, line) in code.lines().enumerate() {
+        let mut rest = line.trim_start();
+        while let Some(first) = rest.chars().next() {
+            let length = match first {
+                _ if rest.starts_with("::") => 2,
+                c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+                c => c.len_utf8(),
+            };
+            tokens.push((index + 1, &rest[..length]));
+            rest = rest[length..].trim_start();
+        }
+    }
+    tokens
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn is_part_of_a_longer_word(line: &str, at: usize, length: usize) -> bool {
+    let before = line[..at].chars().next_back().is_some_and(is_word);
+    before || line[at + length..].chars().next().is_some_and(is_word)
+}
+
+/// The first part of every path, and of every `use` of a single name.
+fn heads<'c>(tokens: &[Token<'c>]) -> Vec<Token<'c>> {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.1);
+    let before = |index: usize| index.checked_sub(1).map_or("", text);
+    (0..tokens.len())
+        .filter(|&index| {
+            let leads =
+                text(index + 1) == "::" || (before(index) == "use" && [";", "as"].contains(&text(index + 1)));
+            leads && text(index).starts_with(is_word) && !["::", "."].contains(&before(index))
+        })
+        .map(|index| tokens[index])
+        .collect()
+}
+
+/// Modules of this crate that the paths in a file name: after `crate`, after `super` where it means the root, and in
+/// the program after `spotter`.
+fn modules_used<'c>(file: &str, tokens: &[Token<'c>]) -> Vec<Token<'c>> {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.1);
+    let of_program = ["cli", "main"].contains(&module_of(file));
+    let depth = file.split('/').count();
+    // For each open brace, whether it belongs to a module.
+    let mut braces: Vec<bool> = Vec::new();
+    let mut used = Vec::new();
+    for index in 0..tokens.len() {
+        match text(index) {
+            "{" => braces.push(index >= 2 && text(index - 2) == "mod"),
+            "}" => drop(braces.pop()),
+            _ => {}
+        }
+        let leads = text(index + 1) == "::" && (index == 0 || text(index - 1) != "::");
+        if !leads {
+            continue;
+        }
+        let mut after = index + 2;
+        let at_root = match text(index) {
+            "crate" => true,
+            "spotter" => of_program,
+            "super" => {
+                let mut up = 1;
+                while text(after) == "super" {
+                    up += 1;
+                    after += 2;
+                }
+                up >= depth + braces.iter().filter(|is_module| **is_module).count()
+            }
+            _ => false,
+        };
+        if !at_root {
+            continue;
+        }
+        if text(after) != "{" {
+            used.extend(tokens.get(after));
+            continue;
+        }
+        // In a group, what follows its brace or a comma of its own.
+        let mut open = 0;
+        for inner in after..tokens.len() {
+            match text(inner) {
+                "{" => open += 1,
+                "}" => open -= 1,
+                _ if open == 1 && ["{", ","].contains(&text(inner - 1)) => used.push(tokens[inner]),
+                _ => {}
+            }
+            if open == 0 {
+                break;
+            }
+        }
+    }
+    used
+}
+
+/// The text with every comment and every text in quotes left out, line by line.
+fn without_comments_and_texts(text: &str) -> String {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            length_of_block_comment(rest)
+        } else if first == '"' {
+            length_of_quoted(rest)
+        } else if rest.starts_with("r\"") || rest.starts_with("r#") && !code.ends_with(is_word) {
+            length_of_raw(rest)
+        } else if first == '\'' {
+            length_of_character(rest)
+        } else {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        code.extend(rest[..length].matches('\n'));
+        rest = &rest[length..];
+    }
+    code
+}
+
+fn length_of_block_comment(text: &str) -> usize {
+    let mut open = 0;
+    let mut at = 0;
+    while at < text.len() {
+        let step = text.get(at..at + 2).unwrap_or_default();
+        match step {
+            "/*" => open += 1,
+            "*/" => open -= 1,
+            _ => {
+                at += text[at..].chars().next().map_or(1, char::len_utf8);
+                continue;
+            }
+        }
+        at += 2;
+        if open == 0 {
+            break;
+        }
+    }
+    at
+}
+
+fn length_of_quoted(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn length_of_raw(text: &str) -> usize {
+    let hashes = text[1..].find(|c| c != '#').unwrap_or(0);
+    if !text[1 + hashes..].starts_with('"') {
+        return 1 + hashes;
+    }
+    let end = format!("\"{}", "#".repeat(hashes));
+    let begin = 2 + hashes;
+    text[begin..].find(&end).map_or(text.len(), |at| begin + at + end.len())
+}
+
+/// A character in quotes, or the tick of a lifetime.
+fn length_of_character(text: &str) -> usize {
+    if text.starts_with("'\\") {
+        return text[2..]
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| *c == '\'')
+            .map_or(text.len(), |(at, _)| at + 3);
+    }
+    let mut characters = text.char_indices().skip(2);
+    match characters.next() {
+        Some((at, '\'')) => at + 1,
+        _ => 1,
+    }
+}
+
+/// Every Rust file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
