@@ -18,7 +18,7 @@ pub use sample::{Region, RgbRow, Sampler};
 pub struct Frame {
     /// The camera that took it.
     pub camera: Name,
-    /// Counts the frames that came out of the camera's pipeline, from 0.
+    /// Counts the frames of one connection as the camera gave them, from 0; those that nobody took leave gaps.
     pub number: u64,
     /// Capture time.
     pub at: Timestamp,

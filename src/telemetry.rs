@@ -59,7 +59,7 @@ pub struct FrameCounters {
 }
 
 impl FrameCounters {
-    /// Frames that came out of the pipeline.
+    /// Frames that the camera gave and the pipeline decoded.
     pub fn captured(&self) -> &Counter {
         &self.captured
     }
@@ -69,7 +69,7 @@ impl FrameCounters {
         &self.recognised
     }
 
-    /// Frames replaced by a newer one before they were recognised.
+    /// Frames replaced by a newer one before they were recognised, in the pipeline or on the board.
     pub fn dropped(&self) -> &Counter {
         &self.dropped
     }

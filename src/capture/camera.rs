@@ -230,6 +230,7 @@ impl Control {
 
     /// One connection, from opening to its end.
     fn play(&self) -> Over {
+        // That the camera gave on this connection, taken or not.
         let mut frames = 0;
         let mut stream =
             match Stream::open(self.name.clone(), &self.source, Timing::Live(Arc::clone(&self.clock))) {
@@ -247,9 +248,11 @@ impl Control {
                         tracing::info!(camera = %self.name, image = ?frame.image, "online");
                         self.set(CameraState::Online, None);
                     }
-                    frames += 1;
+                    let counters = &self.health.counters;
+                    counters.captured().add(frame.number + 1 - frames);
+                    counters.dropped().add(frame.number - frames);
+                    frames = frame.number + 1;
                     last = Instant::now();
-                    self.health.counters.captured().increment();
                     self.board.put(self.index, frame);
                 }
                 Ok(Next::Idle) if last.elapsed() >= SILENCE => {

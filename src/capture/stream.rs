@@ -3,6 +3,7 @@
 //! Whoever holds the stream pulls; GStreamer's own threads only decode. Buffers are mapped, not copied.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -118,6 +119,7 @@ impl Stream {
             .by_name(SINK)
             .and_then(|element| element.downcast::<AppSink>().ok())
             .ok_or_else(|| unbuildable(format!("another element took the name `{SINK}`")))?;
+        number_frames(&sink);
         let bus = pipeline.bus().expect("a pipeline has a bus");
         // Only these are read; the rest would pile up on the bus for as long as the camera runs.
         bus.set_sync_handler(|_, message| match message.view() {
@@ -169,10 +171,10 @@ impl Stream {
             return Err(bad(&self.camera, "it has no data or no caps"));
         };
         let at = self.capture_time(sample, &buffer);
+        let number = buffer.offset();
         let info =
             gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(&self.camera, &error.to_string()))?;
         let image = image(buffer, &info).map_err(|reason| bad(&self.camera, &reason))?;
-        let number = self.frames;
         self.frames += 1;
         Ok(Frame { camera: self.camera.clone(), number, at, image })
     }
@@ -249,6 +251,18 @@ impl Drop for Stream {
     }
 }
 
+/// Writes into each frame how many came before it, so that those which the sink drops leave gaps that can be counted.
+fn number_frames(sink: &AppSink) {
+    let pad = sink.static_pad("sink").expect("a sink has its pad");
+    let number = AtomicU64::new(0);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            buffer.make_mut().set_offset(number.fetch_add(1, Ordering::Relaxed));
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
 /// A mapped buffer is a picture's bytes.
 struct Mapped(gst_video::VideoFrame<gst_video::video_frame::Readable>);
 
@@ -284,4 +298,59 @@ fn image(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> Result<Image, Stri
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn stream(fragment: &str, timing: Timing) -> Stream {
+        let source = Source::Pipeline { fragment: fragment.to_owned() };
+        Stream::open(Name::new("test").unwrap(), &source, timing).unwrap()
+    }
+
+    /// Numbers and capture times of the frames up to the end.
+    fn rest(stream: &mut Stream) -> Vec<(u64, i64)> {
+        let mut frames = Vec::new();
+        loop {
+            match stream.next(Duration::from_secs(10)).unwrap() {
+                Next::Frame(frame) => frames.push((frame.number, frame.at.as_micros())),
+                Next::Idle => panic!("nothing for ten seconds"),
+                Next::End => return frames,
+            }
+        }
+    }
+
+    #[test]
+    fn simulated_time_gives_every_frame_its_place_in_the_file() {
+        let fragment = "videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48,framerate=10/1";
+        let mut stream = stream(fragment, Timing::Simulated(Timestamp::from_micros(7)));
+        let expected: Vec<(u64, i64)> = (0..5).map(|n| (n, 7 + 100_000 * n as i64)).collect();
+        assert_eq!(rest(&mut stream), expected);
+    }
+
+    #[test]
+    fn frames_that_nobody_took_leave_a_gap_in_the_numbers() {
+        let fragment = "videotestsrc num-buffers=40 ! video/x-raw,width=64,height=48,framerate=200/1";
+        let mut stream = stream(fragment, Timing::Live(Arc::new(SystemClock)));
+        let Next::Frame(first) = stream.next(Duration::from_secs(10)).unwrap() else { panic!("a frame") };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let played = || stream.pipeline.query_position::<gst::ClockTime>().unwrap_or_default();
+        while played() < gst::ClockTime::from_mseconds(150) {
+            assert!(Instant::now() < deadline, "the pipeline does not go on");
+            std::thread::yield_now();
+        }
+        let numbers: Vec<u64> = rest(&mut stream).into_iter().map(|(number, _)| number).collect();
+        assert!(numbers[0] > first.number + 1, "{numbers:?}");
+        assert!(numbers.is_sorted() && numbers.last() == Some(&39), "{numbers:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_one_line() {
+        let source = Source::Pipeline { fragment: "nosuchelement".to_owned() };
+        let error = Stream::open(Name::new("test").unwrap(), &source, Timing::Simulated(Timestamp::EPOCH));
+        let text = error.err().expect("no such element").to_string();
+        assert!(text.contains("no element \"nosuchelement\"") && !text.contains('\n'), "{text}");
+    }
 }
