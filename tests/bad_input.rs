@@ -106,6 +106,15 @@ fn a_file_that_cannot_be_replayed_is_one_clear_line() {
 }
 
 #[test]
+fn a_demo_of_a_file_that_is_not_there_is_one_clear_line() {
+    let folder = folder();
+    let path = folder.path().join("missing.avi");
+    let ended = spotter(["demo".as_ref(), "--footage".as_ref(), path.as_os_str()]);
+    assert_eq!(ended.stdout, "");
+    insta::assert_snapshot!(one_line(&ended, folder.path()), @"1: spotter: no such file: <folder>/missing.avi");
+}
+
+#[test]
 fn a_video_that_was_cut_short_is_used_as_far_as_it_goes() {
     let Some(vtest) = footage::vtest() else { return };
     let folder = tempfile::tempdir().unwrap();
