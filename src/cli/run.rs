@@ -1,9 +1,11 @@
 //! `spotter run`: the daemon.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use spotter::config::{Config, ConfigError};
-use spotter::daemon::{Daemon, DaemonError, Event, stop_on_signals};
+use spotter::daemon::{Daemon, DaemonError, Event, Stopper, stop_on_signals};
 
 use super::Outcome;
 
@@ -24,6 +26,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Ok(config) => config,
         Err(error) => return Ok(refuse(&arguments.config, &error)),
     };
+    // A signal may come before there is anything to stop, which is then stopped as soon as it is there.
+    let (asked, started) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::<Stopper>::new()));
+    let signals = {
+        let (asked, started) = (Arc::clone(&asked), Arc::clone(&started));
+        stop_on_signals(move || {
+            asked.store(true, Ordering::SeqCst);
+            started.get().into_iter().for_each(Stopper::stop);
+        })?
+    };
     let daemon = match Daemon::start(&config) {
         Err(error @ (DaemonError::Labels(_) | DaemonError::Package(_))) => {
             eprintln!("spotter: {}: {error}", arguments.config.display());
@@ -31,8 +42,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         started => started?,
     };
-    let stopper = daemon.stopper();
-    let signals = stop_on_signals(move || stopper.stop())?;
+    let stopper = started.get_or_init(|| daemon.stopper());
+    if asked.load(Ordering::SeqCst) {
+        stopper.stop();
+    }
     let event = daemon.wait();
     let stopped = daemon.stop();
     drop(signals);

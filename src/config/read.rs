@@ -43,7 +43,7 @@ impl<'t> Report<'t> {
     pub(super) fn add(&mut self, offset: usize, key: impl Into<String>, message: impl Into<String>) {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = 1 + before.bytes().filter(|&b| b == b'\n').count();
-        self.problems.push(Problem { line, key: key.into(), message: message.into() });
+        self.problems.push(Problem { line, key: visible(&key.into()), message: visible(&message.into()) });
     }
 
     /// `value` when nothing is wrong, else every problem in the order of the file.
@@ -156,6 +156,12 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Whether the key is absent or an empty list.
+    pub(super) fn is_empty(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.is_none_or(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+    }
+
     /// Notes a problem with `key`, at its line, or at the table's when it is absent.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let offset =
@@ -205,6 +211,12 @@ fn number<T: std::str::FromStr>(value: &DeValue<'_>) -> Option<T> {
         DeValue::Float(float) => float.as_str().parse().ok(),
         _ => None,
     }
+}
+
+/// The text on one line, whatever a value of the file has brought into it.
+fn visible(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// The value in a few words, for a message.

@@ -122,19 +122,20 @@ fn topic_root(text: &str) -> Result<String, String> {
 }
 
 fn objects(mut section: Section<'_, '_, '_>, defaults: &Objects) -> Objects {
-    let objects = Objects {
-        labels: section.strings("labels").or_else(|| defaults.labels.clone()),
-        score: section.number("score", 0.01..=1.0).map(|n| n as f32).or(defaults.score),
-        update_interval: section
-            .number("update_interval_s", 1.0..=3600.0)
-            .map_or(defaults.update_interval, Duration::from_secs_f64),
-    };
-    if objects.labels.as_ref().is_some_and(Vec::is_empty) {
+    let labels = section.strings("labels");
+    if labels.as_ref().is_some_and(Vec::is_empty) {
         section.problem(
             "labels",
             "is an empty list, so nothing would ever be reported; leave it out for every label",
         );
     }
+    let objects = Objects {
+        labels: labels.or_else(|| defaults.labels.clone()),
+        score: section.number("score", 0.01..=1.0).map(|n| n as f32).or(defaults.score),
+        update_interval: section
+            .number("update_interval_s", 1.0..=3600.0)
+            .map_or(defaults.update_interval, Duration::from_secs_f64),
+    };
     section.finish();
     objects
 }
@@ -155,7 +156,7 @@ fn cameras(root: &mut Section<'_, '_, '_>, base: &Path, defaults: &Objects) -> V
         let objects = objects(section.child("objects"), defaults);
         Some(Camera { name: name?, source: source?, objects })
     });
-    if !root.has("camera") {
+    if root.is_empty("camera") {
         root.problem("camera", "is missing; give at least one [[camera]] with name and source");
     }
     cameras

@@ -220,10 +220,17 @@ pub fn write_self_signed_certificate(folder: &Path) {
 
 /// Publishes one message.
 pub fn publish(port: u16, topic: &str, payload: &str) {
-    let port = port.to_string();
-    let sent = Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "-m", payload])
-        .status();
+    mosquitto_pub(port, &["-t", topic, "-m", payload]);
+}
+
+/// Publishes one message for everybody who comes later.
+pub fn publish_retained(port: u16, topic: &str, payload: &str) {
+    mosquitto_pub(port, &["-t", topic, "-m", payload, "-q", "1", "-r"]);
+}
+
+fn mosquitto_pub(port: u16, arguments: &[&str]) {
+    let mut command = Command::new("mosquitto_pub");
+    let sent = command.args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(arguments).status();
     assert!(sent.expect("mosquitto_pub is installed").success());
 }
 

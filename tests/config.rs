@@ -1,0 +1,375 @@
+//! Configurations: each wrong one and exactly what is said about it, and what `spotter check` makes of files.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::{Path, PathBuf};
+
+use spotter::config::{Config, ConfigError, Models, Mqtt, Objects, Runtime};
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::spotter;
+
+/// A camera that is right, for cases that are about something else.
+const CAMERA: &str = "[[camera]]\nname = \"ramp\"\nsource = \"rtsp://cam/1\"\n";
+
+/// What is wrong, and the text. `CAMERA` stands for a camera that is right.
+const WRONG: &[(&str, &str)] = &[
+    // The text itself.
+    ("empty", ""),
+    ("no TOML", "[node\nname = \"edge\"\n"),
+    ("no value", "[node]\nname =\n"),
+    ("text without quotes", "[node]\nname = edge\n"),
+    ("a key twice", "[node]\nname = \"a\"\nname = \"b\"\nCAMERA"),
+    ("two places that are no TOML", "[node]\nname =\n[mqtt]\nroot = nothing\n"),
+    // Keys.
+    ("unknown section", "[mqqt]\nbroker = \"mqtt://b\"\nCAMERA"),
+    ("unknown keys", "[mqtt]\nhost = \"b\"\n[objects]\nlabel = [\"car\"]\nCAMERAurl = \"rtsp://cam\"\n"),
+    ("a table that is none", "mqtt = \"mqtt://b\"\nCAMERA"),
+    ("a camera that is no list", "[camera]\nname = \"ramp\"\nsource = \"rtsp://cam/1\"\n"),
+    ("cameras as texts", "camera = [\"rtsp://cam/1\"]\n"),
+    ("an empty list of cameras", "camera = []\n"),
+    ("no camera", "[node]\nname = \"edge\"\n"),
+    // Types and ranges.
+    (
+        "wrong types",
+        "[node]\nname = 5\n[runtime]\nthreads = \"two\"\n[models]\ndirectories = \"models\"\ndetect = [\"a\"]\n\
+         [mqtt]\nbroker = 1883\nkeep_alive_s = true\nqueue_messages = 1.5\n[objects]\nlabels = [\"car\", 3]\n\
+         score = \"high\"\nCAMERAloop = \"yes\"\n",
+    ),
+    (
+        "out of range",
+        "[runtime]\nthreads = 257\n[mqtt]\nkeep_alive_s = 1\nqueue_messages = 99\n[objects]\nscore = 1.5\n\
+         update_interval_s = 0\nCAMERA[camera.objects]\nscore = -0.5\nupdate_interval_s = 3601\n",
+    ),
+    ("not a number", "[objects]\nscore = nan\nupdate_interval_s = inf\nCAMERA"),
+    ("a negative number", "[runtime]\nthreads = -1\nCAMERA"),
+    // Names.
+    ("bad node name", "[node]\nname = \"edge/1\"\nCAMERA"),
+    ("empty names", "[node]\nname = \"\"\n[[camera]]\nname = \"\"\nsource = \"rtsp://cam/1\"\n"),
+    ("a name in other letters", "[[camera]]\nname = \"Einfahrt Süd\"\nsource = \"rtsp://cam/1\"\n"),
+    (
+        "line breaks",
+        "[node]\nname = \"a\\nb\"\n[runtime]\nthreads = \"a\\nb\"\nCAMERAtransport = \"a\\nb\"\n\"c\\nd\" = 1\n",
+    ),
+    ("the same name twice", "CAMERACAMERA"),
+    ("the same name three times", "CAMERACAMERACAMERA"),
+    ("no name", "[[camera]]\nsource = \"rtsp://cam/1\"\n"),
+    // Sources.
+    ("no source", "[[camera]]\nname = \"ramp\"\n"),
+    ("nothing but a camera", "[[camera]]\n"),
+    ("empty source", "[[camera]]\nname = \"ramp\"\nsource = \" \"\n"),
+    ("empty pipeline", "[[camera]]\nname = \"ramp\"\npipeline = \"\"\n"),
+    ("source and pipeline", "CAMERApipeline = \"videotestsrc\"\n"),
+    ("loop on rtsp", "CAMERAloop = true\n"),
+    ("loop on a pipeline", "[[camera]]\nname = \"ramp\"\npipeline = \"videotestsrc\"\nloop = true\n"),
+    ("transport of a file", "[[camera]]\nname = \"ramp\"\nsource = \"a.avi\"\ntransport = \"tcp\"\n"),
+    ("unknown transport", "CAMERAtransport = \"quic\"\n"),
+    ("unknown scheme", "[[camera]]\nname = \"ramp\"\nsource = \"srt://cam:9000\"\n"),
+    ("address without a host", "[[camera]]\nname = \"ramp\"\nsource = \"rtsp:///stream\"\n"),
+    ("bad port, with a password", "[[camera]]\nname = \"ramp\"\nsource = \"rtsp://me:s3cret@cam:99999/1\"\n"),
+    ("bad host, with a password", "[[camera]]\nname = \"ramp\"\nsource = \"http://me:s3cret@[cam/1\"\n"),
+    ("unknown scheme, with a password", "[[camera]]\nname = \"ramp\"\nsource = \"rtmp://me:s3cret@cam/1\"\n"),
+    ("a relative file address", "[[camera]]\nname = \"ramp\"\nsource = \"file://clips/a.avi\"\n"),
+    // The broker.
+    ("broker without a scheme", "[mqtt]\nbroker = \"localhost\"\nCAMERA"),
+    ("broker with another scheme", "[mqtt]\nbroker = \"tcp://localhost:1883\"\nCAMERA"),
+    ("broker without a host", "[mqtt]\nbroker = \"mqtt://\"\nCAMERA"),
+    ("broker with a bad port", "[mqtt]\nbroker = \"mqtt://localhost:mqtt\"\nCAMERA"),
+    ("broker with a password", "[mqtt]\nbroker = \"mqtt://me:s3cret@localhost\"\nCAMERA"),
+    ("user without a password", "[mqtt]\nusername = \"me\"\nCAMERA"),
+    ("password file without a user", "[mqtt]\npassword_file = \"missing\"\nCAMERA"),
+    ("a wildcard in the root", "[mqtt]\nroot = \"spotter/#\"\nCAMERA"),
+    ("an empty level in the root", "[mqtt]\nroot = \"spotter//v1\"\nCAMERA"),
+    ("a root that is the broker's own", "[mqtt]\nroot = \"$SYS/spotter\"\nCAMERA"),
+    ("an empty root", "[mqtt]\nroot = \"\"\nCAMERA"),
+    ("a control character in the root", "[mqtt]\nroot = \"a\\tb\"\nCAMERA"),
+    // Labels.
+    ("no labels", "[objects]\nlabels = []\nCAMERA"),
+    ("no labels for one camera", "CAMERA[camera.objects]\nlabels = []\n"),
+    // Everything at once, in the order of the file.
+    (
+        "many",
+        "[mqtt]\nroot = \"a/+\"\nbroker = \"amqp://b\"\n[objects]\nscore = 2\n[[camera]]\nname = \"a b\"\n\
+         source = \"\"\nlopp = true\n[[camera]]\nname = \"c\"\n[[camera]]\nname = \"c\"\nsource = \"rtsp://cam\"\n\
+         transport = \"http\"\n[extra]\nkey = 1\n",
+    ),
+];
+
+/// What is said about a text; never with the password of any case.
+fn said_of(text: &str) -> String {
+    let text = text.replace("CAMERA", CAMERA);
+    let said = match Config::parse(&text, Path::new("/etc/spotter")) {
+        Ok(config) => panic!("nothing is wrong: {config:?}"),
+        Err(error @ ConfigError::Wrong { .. }) => error.to_string(),
+        Err(error) => panic!("{error}"),
+    };
+    assert!(!said.contains("s3cret"), "{said}");
+    said
+}
+
+#[test]
+fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
+    let told: Vec<String> = WRONG.iter().map(|(what, text)| format!("# {what}\n{}", said_of(text))).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    # empty
+    line 1: camera is missing; give at least one [[camera]] with name and source
+    # no TOML
+    line 1: unclosed table, expected `]`
+    # no value
+    line 2: string values must be quoted, expected literal string
+    # text without quotes
+    line 2: string values must be quoted, expected literal string
+    # a key twice
+    line 3: duplicate key
+    # two places that are no TOML
+    line 2: string values must be quoted, expected literal string
+    line 4: invalid float, expected `nan`
+    # unknown section
+    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, objects, camera
+    # unknown keys
+    line 2: mqtt.host is unknown; allowed here: broker, username, password_file, root, keep_alive_s, queue_messages
+    line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
+    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, transport, objects
+    # a table that is none
+    line 1: mqtt is "mqtt://b"; it must be a table
+    # a camera that is no list
+    line 1: camera is a table; it must be a list of tables, each begun by a line with its name in double brackets
+    # cameras as texts
+    line 1: camera[1] is "rtsp://cam/1"; it must be a table
+    # an empty list of cameras
+    line 1: camera is missing; give at least one [[camera]] with name and source
+    # no camera
+    line 1: camera is missing; give at least one [[camera]] with name and source
+    # wrong types
+    line 2: node.name is 5; it must be a text in quotes
+    line 4: runtime.threads is "two"; it must be a whole number from 0 to 256
+    line 6: models.directories is "models"; it must be a list of texts in quotes
+    line 7: models.detect is a list; it must be a text in quotes
+    line 9: mqtt.broker is 1883; it must be a text in quotes
+    line 10: mqtt.keep_alive_s is true; it must be a number from 5 to 3600
+    line 11: mqtt.queue_messages is 1.5; it must be a whole number from 100 to 10000000
+    line 13: objects.labels is a list; it must be a list of texts in quotes
+    line 14: objects.score is "high"; it must be a number from 0.01 to 1
+    line 18: camera[1].loop is "yes"; it must be true or false
+    # out of range
+    line 2: runtime.threads is 257; it must be a whole number from 0 to 256
+    line 4: mqtt.keep_alive_s is 1; it must be a number from 5 to 3600
+    line 5: mqtt.queue_messages is 99; it must be a whole number from 100 to 10000000
+    line 7: objects.score is 1.5; it must be a number from 0.01 to 1
+    line 8: objects.update_interval_s is 0; it must be a number from 1 to 3600
+    line 13: camera[1].objects.score is -0.5; it must be a number from 0.01 to 1
+    line 14: camera[1].objects.update_interval_s is 3601; it must be a number from 1 to 3600
+    # not a number
+    line 2: objects.score is nan; it must be a number from 0.01 to 1
+    line 3: objects.update_interval_s is inf; it must be a number from 1 to 3600
+    # a negative number
+    line 2: runtime.threads is -1; it must be a whole number from 0 to 256
+    # bad node name
+    line 2: node.name `edge/1` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    # empty names
+    line 2: node.name `` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    line 4: camera[1].name `` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    # a name in other letters
+    line 2: camera[1].name `Einfahrt Süd` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    # line breaks
+    line 2: node.name `a\nb` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    line 4: runtime.threads is "a\nb"; it must be a whole number from 0 to 256
+    line 8: camera[1].transport is "a\nb"; allowed: "tcp", "udp"
+    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, transport, objects
+    # the same name twice
+    line 5: camera[2].name is "ramp", which another camera has
+    # the same name three times
+    line 5: camera[2].name is "ramp", which another camera has
+    line 8: camera[3].name is "ramp", which another camera has
+    # no name
+    line 1: camera[1].name is missing; every camera needs one of its own
+    # no source
+    line 1: camera[1].source is missing; give source or pipeline
+    # nothing but a camera
+    line 1: camera[1].name is missing; every camera needs one of its own
+    line 1: camera[1].source is missing; give source or pipeline
+    # empty source
+    line 3: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
+    # empty pipeline
+    line 3: camera[1].pipeline is empty
+    # source and pipeline
+    line 4: camera[1].pipeline stands beside source; give one of the two
+    # loop on rtsp
+    line 4: camera[1].loop is only for a source that is a file
+    # loop on a pipeline
+    line 4: camera[1].loop is only for a source that is a file
+    # transport of a file
+    line 4: camera[1].transport is only for an rtsp:// source
+    # unknown transport
+    line 4: camera[1].transport is "quic"; allowed: "tcp", "udp"
+    # unknown scheme
+    line 3: camera[1].source has the scheme `srt`; allowed: rtsp, rtsps, http, https, file
+    # address without a host
+    line 3: camera[1].source is no address: the host is missing
+    # bad port, with a password
+    line 3: camera[1].source is no address: invalid port number
+    # bad host, with a password
+    line 3: camera[1].source is no address: invalid IPv6 address
+    # unknown scheme, with a password
+    line 3: camera[1].source has the scheme `rtmp`; allowed: rtsp, rtsps, http, https, file
+    # a relative file address
+    line 3: camera[1].source is no address: a file address needs an absolute path
+    # broker without a scheme
+    line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    # broker with another scheme
+    line 2: mqtt.broker has the scheme `tcp`; allowed: mqtt, mqtts
+    # broker without a host
+    line 2: mqtt.broker is no address (the host is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    # broker with a bad port
+    line 2: mqtt.broker is no address (invalid port number); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    # broker with a password
+    line 2: mqtt.broker holds a user name; put it into username and password_file
+    # user without a password
+    line 1: mqtt.password_file is missing; username needs it
+    # password file without a user
+    line 1: mqtt.username is missing; password_file needs it
+    line 2: mqtt.password_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
+    # a wildcard in the root
+    line 2: mqtt.root is "spotter/#"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    # an empty level in the root
+    line 2: mqtt.root is "spotter//v1"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    # a root that is the broker's own
+    line 2: mqtt.root is "$SYS/spotter"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    # an empty root
+    line 2: mqtt.root is ""; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    # a control character in the root
+    line 2: mqtt.root is "a\tb"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    # no labels
+    line 2: objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
+    # no labels for one camera
+    line 5: camera[1].objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
+    # many
+    line 2: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 3: mqtt.broker has the scheme `amqp`; allowed: mqtt, mqtts
+    line 5: objects.score is 2; it must be a number from 0.01 to 1
+    line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    line 8: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
+    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, transport, objects
+    line 10: camera[2].source is missing; give source or pipeline
+    line 13: camera[3].name is "c", which another camera has
+    line 15: camera[3].transport is "http"; allowed: "tcp", "udp"
+    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, objects, camera
+    "#);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = Config::parse(CAMERA, Path::new("/etc/spotter")).unwrap();
+    assert_eq!(config.runtime, Runtime::default());
+    assert_eq!(config.models, Models::default());
+    assert_eq!(config.mqtt, Mqtt::default());
+    assert_eq!(config.cameras[0].objects, Objects::default());
+}
+
+#[test]
+fn numbers_may_be_written_as_toml_has_them() {
+    let text = format!("[mqtt]\nqueue_messages = 1_000\nkeep_alive_s = 6e1\n[objects]\nscore = 1\n{CAMERA}");
+    let config = Config::parse(&text, Path::new("")).unwrap();
+    assert_eq!((config.mqtt.queue_messages, config.mqtt.keep_alive.as_secs()), (1000, 60));
+    assert_eq!(config.cameras[0].objects.score, Some(1.0));
+}
+
+/// The commented file of the package; its one camera is an example.
+#[test]
+fn the_commented_file_says_what_the_defaults_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/spotter.toml");
+    if !path.is_file() {
+        eprintln!("skipped: there is no config/spotter.toml");
+        return;
+    }
+    let config = Config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.runtime, Runtime::default());
+    assert_eq!(config.models, Models::default());
+    assert_eq!(config.mqtt, Mqtt::default());
+    for camera in &config.cameras {
+        assert_eq!(camera.objects, Objects::default());
+    }
+}
+
+/// A folder with a configuration.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn with(text: &str) -> Self {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        std::fs::write(folder.config(), text).unwrap();
+        folder
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.path().join("spotter.toml")
+    }
+
+    /// Exit code and standard error of a command that takes this configuration.
+    fn said_by(&self, command: &[&str]) -> String {
+        let config = self.config();
+        let ended = spotter(command.iter().copied().chain(["--config", config.to_str().unwrap()]));
+        assert_eq!(ended.stdout, "");
+        ended.complaint(self.0.path())
+    }
+}
+
+#[test]
+fn check_accepts_a_good_file_and_shows_no_password() {
+    let folder = Folder::with(
+        "[node]\nname = \"edge-1\"\n[mqtt]\nbroker = \"mqtts://broker.example\"\nusername = \"me\"\n\
+         password_file = \"password\"\n[[camera]]\nname = \"ramp\"\nsource = \"rtsp://me:s3cret@cam/1\"\n\
+         [[camera]]\nname = \"door\"\nsource = \"clip.avi\"\nloop = true\n[camera.objects]\nlabels = [\"person\"]\n",
+    );
+    std::fs::write(folder.0.path().join("password"), "s3cret\n").unwrap();
+    std::fs::write(folder.0.path().join("clip.avi"), "").unwrap();
+    let ended = spotter(["check".as_ref(), "--config".as_ref(), folder.config().as_os_str()]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let said = ended.stdout.replace(&folder.0.path().display().to_string(), "<folder>");
+    insta::assert_snapshot!(said, @"
+    <folder>/spotter.toml: valid; node edge-1, model centernet-mobilenetv3-coco, broker broker.example:8883
+      camera ramp: rtsp://***@cam/1
+      camera door: <folder>/clip.avi
+    ");
+}
+
+#[test]
+fn every_command_that_takes_a_configuration_refuses_a_wrong_one_alike() {
+    let folder = Folder::with("[mqtt]\nbroker = \"b\"\nroot = \"a/+\"\n[[camera]]\nname = \"ramp\"\n");
+    let said = folder.said_by(&["check"]);
+    insta::assert_snapshot!(said, @r#"
+    78: <folder>/spotter.toml: line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    <folder>/spotter.toml: line 3: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    <folder>/spotter.toml: line 4: camera[1].source is missing; give source or pipeline
+    "#);
+    assert_eq!(folder.said_by(&["run"]), said);
+    assert_eq!(folder.said_by(&["watch"]), said);
+    assert_eq!(folder.said_by(&["replay", "clip.avi"]), said);
+}
+
+#[test]
+fn check_looks_for_what_the_file_names() {
+    let folder = Folder::with(
+        "[runtime]\nonnxruntime = \"lib.so\"\n[models]\ndirectories = [\".\"]\ndetect = \"yolo\"\n[[camera]]\n\
+         name = \"ramp\"\nsource = \"missing.avi\"\n[[camera]]\nname = \"door\"\nsource = \"rtsp://cam/1\"\n",
+    );
+    insta::assert_snapshot!(folder.said_by(&["check"]), @"
+    78: <folder>/spotter.toml: runtime.onnxruntime is <folder>/lib.so, which is not there
+    <folder>/spotter.toml: camera ramp: source is <folder>/missing.avi, which is not there
+    <folder>/spotter.toml: models.detect: there is no model package `yolo`; looked in <folder>/.; found none
+    ");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_wrong_configuration() {
+    let folder = Folder::with("");
+    std::fs::remove_file(folder.config()).unwrap();
+    insta::assert_snapshot!(folder.said_by(&["check"]), @"78: spotter: cannot read the configuration <folder>/spotter.toml: No such file or directory (os error 2)");
+    std::fs::create_dir(folder.config()).unwrap();
+    insta::assert_snapshot!(folder.said_by(&["run"]), @"78: spotter: cannot read the configuration <folder>/spotter.toml: Is a directory (os error 21)");
+    std::fs::remove_dir(folder.config()).unwrap();
+    std::fs::write(folder.config(), b"[node]\nname = \"\xff\"\n").unwrap();
+    insta::assert_snapshot!(folder.said_by(&["check"]), @"78: spotter: cannot read the configuration <folder>/spotter.toml: stream did not contain valid UTF-8");
+}

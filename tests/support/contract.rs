@@ -1,0 +1,93 @@
+//! The contract as a subscriber can check it: the committed schemas, and the life of every track.
+//!
+//! Used by integration tests with `#[path]`. It shares no code with the program.
+
+#![allow(dead_code, reason = "every test uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The schemas under `docs/schema`.
+pub struct Contract {
+    tag: jsonschema::Validator,
+    node: jsonschema::Validator,
+    camera: jsonschema::Validator,
+}
+
+impl Contract {
+    pub fn read() -> Self {
+        let validator = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema").join(name);
+            let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            jsonschema::validator_for(&schema).unwrap()
+        };
+        Contract {
+            tag: validator("tag.json"),
+            node: validator("node.json"),
+            camera: validator("camera.json"),
+        }
+    }
+
+    /// Panics unless a message that came at `topic` is valid.
+    pub fn hold(&self, topic: &str, message: &Value) {
+        let schema = match topic.split('/').collect::<Vec<_>>()[..] {
+            [_, _, _, _, "tag", "object"] => &self.tag,
+            [_, _, _, "status"] => &self.node,
+            [_, _, _, _, "status"] => &self.camera,
+            _ => panic!("{topic} is no topic of the contract"),
+        };
+        let faults: Vec<String> = schema.iter_errors(message).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{topic} {message}: {faults:?}");
+    }
+}
+
+/// Tags of one boot, each once, in the order of their numbers.
+pub struct Story {
+    /// The tags.
+    pub tags: Vec<Value>,
+}
+
+impl Story {
+    /// Takes tags as they were delivered: a later delivery of the same tag has the same id, and none is missing between
+    /// the first and the last.
+    pub fn of(delivered: impl IntoIterator<Item = Value>) -> Self {
+        let mut numbered: BTreeMap<u64, Value> = BTreeMap::new();
+        for tag in delivered {
+            let before = numbered.entry(tag["seq"].as_u64().unwrap()).or_insert_with(|| tag.clone());
+            assert_eq!(before["id"], tag["id"], "a tag that is delivered again keeps its id");
+        }
+        let tags: Vec<Value> = numbered.into_values().collect();
+        for pair in tags.windows(2) {
+            let next = pair[0]["seq"].as_u64().unwrap() + 1;
+            assert_eq!(pair[1]["seq"], next, "tags are missing");
+            assert_eq!(pair[0]["boot"], pair[1]["boot"]);
+        }
+        let ids: BTreeSet<&str> = tags.iter().map(|tag| tag["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), tags.len(), "ids are unique");
+        Story { tags }
+    }
+
+    /// Tags of one phase.
+    pub fn phase(&self, phase: &str) -> impl Iterator<Item = &Value> {
+        self.tags.iter().filter(move |tag| tag["phase"] == phase)
+    }
+
+    /// Panics unless the first number is 1 and every track has a start, then updates, then one end.
+    pub fn hold(&self) {
+        assert_eq!(self.tags.first().map(|tag| tag["seq"].as_u64()), Some(Some(1)));
+        let (mut open, mut ended) = (BTreeSet::new(), BTreeSet::new());
+        for tag in &self.tags {
+            let track = (tag["camera"].as_str().unwrap(), tag["track"].as_u64().unwrap());
+            match tag["phase"].as_str().unwrap() {
+                "start" => assert!(!ended.contains(&track) && open.insert(track), "started twice: {tag}"),
+                "update" => assert!(open.contains(&track), "not open: {tag}"),
+                "end" => assert!(open.remove(&track) && ended.insert(track), "not open: {tag}"),
+                other => panic!("{other} is no phase"),
+            }
+        }
+        assert!(open.is_empty(), "without an end: {open:?}");
+    }
+}

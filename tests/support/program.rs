@@ -1,0 +1,149 @@
+//! The `spotter` program as a child that ends in time, or is killed and fails the test.
+//!
+//! Used by integration tests with `#[path]`.
+
+#![allow(dead_code, reason = "every test uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long the program may take for anything that ends by itself.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; nothing when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+    /// How long it had been running.
+    pub took: Duration,
+}
+
+impl Ended {
+    /// Exit code and standard error, with the test's own folder replaced.
+    pub fn complaint(&self, folder: &Path) -> String {
+        let said = self.stderr.replace(&folder.display().to_string(), "<folder>");
+        format!("{}: {said}", self.code.map_or("killed".to_owned(), |code| code.to_string()))
+    }
+}
+
+/// Runs `spotter` with these arguments to its end.
+pub fn spotter<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ended {
+    Program::start(arguments).wait(PATIENCE)
+}
+
+/// A running `spotter`. Dropping it kills it.
+pub struct Program {
+    child: Child,
+    begun: Instant,
+    lines: Receiver<String>,
+    /// Lines that were read so far.
+    stdout: String,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Program {
+    /// Starts `spotter` with these arguments, and a log as it is by default.
+    pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_spotter"))
+            .args(arguments)
+            .env_remove("SPOTTER_LOG")
+            .env_remove("GST_DEBUG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = sync_channel(100_000);
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        named("stdout")
+            .spawn(move || {
+                for line in stdout.lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            })
+            .unwrap();
+        let mut from = child.stderr.take().unwrap();
+        let stderr = named("stderr")
+            .spawn(move || {
+                let mut bytes = Vec::new();
+                from.read_to_end(&mut bytes).unwrap();
+                String::from_utf8_lossy(&bytes).into_owned()
+            })
+            .unwrap();
+        Program { child, begun: Instant::now(), lines, stdout: String::new(), stderr: Some(stderr) }
+    }
+
+    /// The next line of standard output that `wanted` holds for; panics when none comes in time.
+    pub fn line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.stdout += &line;
+                    self.stdout.push('\n');
+                    if wanted(&line) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no such line came ({error}):\n{}", self.stdout),
+            }
+        }
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+    }
+
+    /// Waits for its end; kills it and panics when it does not come in time.
+    pub fn wait(mut self, patience: Duration) -> Ended {
+        let deadline = Instant::now() + patience;
+        // Standard output closes when the process ends.
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.stdout += &line;
+                    self.stdout.push('\n');
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let stderr = self.kill();
+                    panic!("still runs after {patience:?}; it said:\n{}\n{stderr}", self.stdout);
+                }
+            }
+        }
+        let code = self.child.wait().unwrap().code();
+        let stderr = self.stderr.take().unwrap().join().unwrap();
+        Ended { code, stdout: std::mem::take(&mut self.stdout), stderr, took: self.begun.elapsed() }
+    }
+
+    /// kill -9; gives what it wrote to standard error.
+    pub fn kill(&mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.stderr.take().map(|thread| thread.join().unwrap()).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("spotter could not be killed: {error}");
+        }
+    }
+}
