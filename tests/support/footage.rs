@@ -30,7 +30,7 @@ pub fn clip(avi: &[u8], frames: usize) -> Vec<u8> {
     for _ in 0..frames {
         assert_eq!(&avi[end..end + 4], b"00dc", "a frame begins at byte {end}");
         // Chunks are padded to an even length.
-        end += 8 + (number(avi, end + 4) + 1) / 2 * 2;
+        end += 8 + number(avi, end + 4).next_multiple_of(2);
     }
     let mut clip = avi[..end].to_vec();
     set_number(&mut clip, 4, end - 8);
@@ -43,7 +43,7 @@ fn movi(avi: &[u8]) -> (usize, usize) {
     assert_eq!((&avi[..4], &avi[8..12]), (&b"RIFF"[..], &b"AVI "[..]));
     let mut at = 12;
     while &avi[at + 8..at + 12] != b"movi" {
-        at += 8 + (number(avi, at + 4) + 1) / 2 * 2;
+        at += 8 + number(avi, at + 4).next_multiple_of(2);
     }
     (at + 4, at + 12)
 }
