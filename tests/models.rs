@@ -106,6 +106,9 @@ const FAULTS: &[Fault] = &[
     ("class columns", "detr-softmax", |copy| copy.edit("[\"a\", \"b\", \"c\"]", "[\"a\", \"b\"]")),
     ("wrong stride", "centernet", |copy| copy.edit("stride = 4", "stride = 8")),
     ("output type", "ssd", |copy| copy.edit("scores = \"scores\"", "scores = \"classes\"")),
+    ("reported object without label", "yolox", |copy| {
+        copy.edit("[thresholds]", "[objects]\nreported = [\"a\", \"person\"]\n\n[thresholds]");
+    }),
     ("class without label", "boxes", |copy| copy.edit("[\"a\", \"b\", \"c\"]", "[\"a\"]")),
 ];
 

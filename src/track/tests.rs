@@ -73,6 +73,29 @@ fn a_rock_is_never_confirmed() {
     }
 }
 
+/// The signpost, rock and barrier of vtest.avi, as the default model sees them.
+#[test]
+fn what_looks_a_little_like_a_person_all_day_is_never_confirmed() {
+    for (score, seen) in [(0.36, 1.0), (0.33, 0.97), (0.27, 0.9)] {
+        for fps in [5, 10, 25] {
+            for seed in 0..5 {
+                let log = Scene::new(&[Thing { score, seen, ..ROCK }], fps, seed).run();
+                assert!(log.ids().is_empty(), "score {score} at {fps} fps, seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_parked_car_needs_no_more_than_patience() {
+    let car = Thing { score: 0.38, class: ClassId(2), until_s: 20.0, ..ROCK };
+    for seed in 0..10 {
+        let log = Scene::new(&[car], 10, seed).run();
+        let confirmed_s = log.first_confirmation_s(0.0).expect("the car");
+        assert!(confirmed_s < 4.0, "{confirmed_s} s, seed {seed}");
+    }
+}
+
 #[test]
 fn who_walks_past_a_rock_is_confirmed_all_the_same() {
     let rock = Thing { score: 0.4, seen: 0.2, until_s: 100.0, start: (0.25, 0.5), ..ROCK };

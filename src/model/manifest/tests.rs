@@ -56,6 +56,18 @@ fn a_good_manifest_is_read() {
 }
 
 #[test]
+fn what_labels_mean_is_optional() {
+    let read = |section: &str| Manifest::parse(&format!("{GOOD}{section}")).map(|manifest| manifest.objects);
+    assert_eq!(read(""), Ok(Objects::default()));
+    let animate = vec!["person".to_owned()];
+    assert_eq!(read("[objects]\nanimate = [\"person\"]"), Ok(Objects { animate, ..Objects::default() }));
+    insta::assert_snapshot!(problems(&format!("{GOOD}[objects]\nreported = []\nalive = [\"a\"]")), @r#"
+    `objects.reported = []`: allowed is an array of texts
+    `objects.alive` is no key of a manifest: allowed here are reported, animate
+    "#);
+}
+
+#[test]
 fn mean_and_deviation_come_after_the_range() {
     let text = good_with("range = [0, 1]", "range = [0, 1]\nmean = [0.5, 0.25, 0]\nstd = [0.5, 1, 2]");
     let input = Manifest::parse(&text).expect("a good manifest").input;
@@ -161,7 +173,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
 
     licence -> license
     `licence` is missing: it is a text such as "MIT"
-    `license` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds
+    `license` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds, objects
 
     width = 64 -> width = 0
     `input.width = 0`: allowed is a whole number of pixels from 1 to 8192
@@ -224,7 +236,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
 
     [thresholds] -> [threshold]
     `thresholds` is missing: it is the section [thresholds]
-    `threshold` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds
+    `threshold` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds, objects
 
     low = 0.1 -> low = 
     line 29 is not TOML: string values must be quoted, expected literal string

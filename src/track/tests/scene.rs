@@ -106,9 +106,10 @@ impl Scene {
         self
     }
 
-    /// Lets a tracker with the default parameters watch it all.
+    /// Lets a tracker with the default parameters watch it all, for which class 0 lives.
     pub(super) fn run(mut self) -> Log {
-        let mut tracker = Tracker::new(TrackerConfig::default());
+        let mut tracker =
+            Tracker::new(TrackerConfig { animate: vec![ClassId(0)], ..TrackerConfig::default() });
         let mut log = Log { things: self.things.clone(), frames: Vec::new(), ended: Vec::new() };
         for &now_s in &self.times_s {
             let mut detections: Vec<Detection> = Vec::new();
