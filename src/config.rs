@@ -66,7 +66,8 @@ pub struct Mqtt {
     pub root: String,
     /// How often to show the broker that the node is alive.
     pub keep_alive: Duration,
-    /// How many messages may wait in memory while the broker is away; past it the oldest goes, counted.
+    /// How many tags, of about one kilobyte each, may wait in memory while the broker is away; past it the oldest goes,
+    /// counted.
     pub queue_messages: usize,
 }
 
@@ -107,7 +108,7 @@ impl Default for Mqtt {
             login: None,
             root: "spotter/v1".to_owned(),
             keep_alive: Duration::from_secs(30),
-            queue_messages: 100_000,
+            queue_messages: 20_000,
         }
     }
 }
@@ -145,6 +146,9 @@ pub enum ConfigError {
     Wrong {
         /// Everything that is wrong, in the order of the file.
         problems: Vec<Problem>,
+        /// What is right of it, defaults in the place of what is not, so that it can be looked at further; nothing when
+        /// the text is no TOML.
+        rest: Option<Box<Config>>,
     },
 }
 
@@ -169,7 +173,11 @@ impl Config {
     /// # Errors
     /// With every problem in the text: bad syntax, unknown or missing keys, wrong types, values out of range.
     pub fn parse(text: &str, base: &Path) -> Result<Config, ConfigError> {
-        validate::config(text, base).map_err(|problems| ConfigError::Wrong { problems })
+        let (rest, problems) = validate::config(text, base);
+        match rest {
+            Some(config) if problems.is_empty() => Ok(config),
+            rest => Err(ConfigError::Wrong { problems, rest: rest.map(Box::new) }),
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 
 mod signals;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::capture::{Board, Camera};
+use crate::capture::{Board, Camera, Stream};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::detect::{DetectError, Detector};
@@ -54,20 +53,20 @@ pub enum DaemonError {
     Panicked(&'static str),
 }
 
-/// What the daemon waits for.
-#[derive(Debug)]
-pub enum Event {
-    /// Somebody asks it to stop: a signal, or the end of a demo.
-    Stop,
-    /// The recognition worker has ended, by itself or by a panic.
-    WorkerEnded,
+impl DaemonError {
+    /// Whether it is the configuration's fault, or that of a model which it names.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, DaemonError::Package(_) | DaemonError::Detect(_) | DaemonError::Labels(_))
+    }
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Farewell {
-    /// Tags that the broker did not acknowledge.
-    pub unsent: usize,
+/// Why the daemon is to stop.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody asks it to.
+    Stop,
+    /// A thread has ended that must not: it failed or panicked.
+    Ended(String),
 }
 
 /// A running daemon.
@@ -79,6 +78,7 @@ pub struct Daemon {
     clock: Arc<dyn Clock>,
     events: Receiver<Event>,
     sender: SyncSender<Event>,
+    next_report: Instant,
 }
 
 impl Daemon {
@@ -103,18 +103,16 @@ impl Daemon {
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");
         let publisher = Publisher::start(&config.mqtt, node, Arc::clone(&clock))?;
 
-        // Asking to stop twice is asking once; two senders never fill it.
-        let (sender, events) = sync_channel(4);
+        // Asking to stop again while it is asked is nothing new.
+        let (sender, events) = sync_channel(1);
         let counters: Vec<_> = config.cameras.iter().map(|_| Arc::default()).collect();
         let board = Arc::new(Board::new(counters.clone()));
         let worker = {
             let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
             let (counters, handle) = (counters.clone(), publisher.handle());
-            let ended = NoteEnd(sender.clone());
-            std::thread::Builder::new().name("recognize".to_owned()).spawn(move || {
-                let _ended = ended;
-                recognizer.work(&board, &counters, &*clock, |tag: Tag| handle.tag(&tag))
-            })?
+            std::thread::Builder::new()
+                .name("recognize".to_owned())
+                .spawn(move || recognizer.work(&board, &counters, &*clock, |tag: Tag| handle.tag(&tag)))?
         };
         let mut cameras = Vec::new();
         for (index, (camera, counters)) in config.cameras.iter().zip(counters).enumerate() {
@@ -124,7 +122,8 @@ impl Daemon {
             cameras.push(Camera::start(camera, index, board, counters, clock, changed)?);
         }
         tracing::info!(cameras = cameras.len(), "ready");
-        Ok(Daemon { board, cameras, worker, publisher, clock, events, sender })
+        let next_report = Instant::now() + REPORT_INTERVAL;
+        Ok(Daemon { board, cameras, worker, publisher, clock, events, sender, next_report })
     }
 
     /// Asks the daemon to stop, from any thread and as often as one likes.
@@ -132,33 +131,41 @@ impl Daemon {
         Stopper(self.sender.clone())
     }
 
-    /// Publishes the cameras' figures now and then until somebody asks to stop or something ends that must not.
-    pub fn wait(&self) -> Event {
-        let mut next_report = Instant::now() + REPORT_INTERVAL;
-        loop {
-            match self.events.recv_timeout(next_report.saturating_duration_since(Instant::now())) {
-                Ok(event) => return event,
-                Err(RecvTimeoutError::Disconnected) => return Event::Stop,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            next_report += REPORT_INTERVAL;
+    /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, and gives the reason
+    /// when the daemon is to stop. To be called again and again.
+    pub fn watch(&mut self, timeout: Duration) -> Option<Event> {
+        match self.events.recv_timeout(timeout) {
+            Ok(event) => return Some(event),
+            Err(RecvTimeoutError::Disconnected) => return Some(Event::Stop),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if Instant::now() >= self.next_report {
+            self.next_report += REPORT_INTERVAL;
             let handle = self.publisher.handle();
             for camera in &self.cameras {
                 handle.camera_status(&camera.health().status(self.clock.now()));
             }
         }
+        self.ended().map(Event::Ended)
     }
 
-    /// Whether recognition goes on.
-    pub fn is_running(&self) -> bool {
-        !self.worker.is_finished()
+    /// A thread that has ended and must not.
+    fn ended(&self) -> Option<String> {
+        if self.worker.is_finished() {
+            return Some("recognition".to_owned());
+        }
+        if !self.publisher.is_running() {
+            return Some("publishing".to_owned());
+        }
+        let camera = self.cameras.iter().find(|camera| !camera.is_running())?;
+        Some(format!("camera {}", camera.health().camera()))
     }
 
     /// Stops the cameras, ends every track, publishes what waits and joins every thread.
     ///
     /// # Errors
     /// When the worker had failed or panicked; everything is stopped all the same.
-    pub fn stop(self) -> Result<Farewell, DaemonError> {
+    pub fn stop(self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
         let stopping: Vec<_> = self.cameras.into_iter().map(Camera::stop).collect();
         for camera in stopping {
@@ -175,7 +182,7 @@ impl Daemon {
             Err(_) => return Err(DaemonError::Panicked("recognize")),
         }
         tracing::info!("stopped");
-        Ok(Farewell { unsent: stopped.unsent })
+        Ok(())
     }
 }
 
@@ -190,15 +197,6 @@ impl Stopper {
     }
 }
 
-/// Tells the daemon that the thread which holds it has ended, however it ended.
-struct NoteEnd(SyncSender<Event>);
-
-impl Drop for NoteEnd {
-    fn drop(&mut self) {
-        drop(self.0.try_send(Event::WorkerEnded));
-    }
-}
-
 /// Loads the runtime library and the configured model, and warms it up.
 ///
 /// # Errors
@@ -206,9 +204,8 @@ impl Drop for NoteEnd {
 pub fn open_detector(runtime: &config::Runtime, models: &config::Models) -> Result<Detector, DaemonError> {
     let package = Package::find(&models.detect, &models.directories)?;
     let library = Runtime::load(runtime.onnxruntime.as_deref())?;
-    let options = SessionOptions { intra_threads: runtime.threads };
     let begun = Instant::now();
-    let detector = Detector::open(&package, &library, &options)?;
+    let detector = Detector::open(&package, &library, &session_options(runtime))?;
     tracing::info!(
         model = detector.model().name,
         version = detector.model().version,
@@ -219,26 +216,49 @@ pub fn open_detector(runtime: &config::Runtime, models: &config::Models) -> Resu
     Ok(detector)
 }
 
-/// Everything in a valid configuration that this machine cannot serve: files that are not there, a model package that
-/// is missing or wrong, labels that the model does not have.
+/// Everything in a configuration that this machine cannot serve: files that are not there, pipelines that cannot be
+/// built, a runtime library or a model that does not load, labels and scores that the model does not give. Starts
+/// nothing and connects to nothing.
 pub fn unservable(config: &Config) -> Vec<String> {
-    let missing = |path: &PathBuf| (!path.exists()).then(|| path.display().to_string());
     let mut problems = Vec::new();
-    if let Some(path) = config.runtime.onnxruntime.as_ref().and_then(missing) {
-        problems.push(format!("runtime.onnxruntime is {path}, which is not there"));
-    }
-    for camera in &config.cameras {
-        if let config::Source::File { path, .. } = &camera.source
-            && let Some(path) = missing(path)
-        {
-            problems.push(format!("camera {}: source is {path}, which is not there", camera.name));
+    for config::Camera { name, source, .. } in &config.cameras {
+        match source {
+            config::Source::File { path, .. } if !path.exists() => {
+                problems.push(format!("camera {name}: source is {source}, which is not there"));
+            }
+            _ => problems
+                .extend(Stream::check(name, source).err().map(|error| format!("camera {name}: {error}"))),
         }
     }
-    match Package::find(&config.models.detect, &config.models.directories) {
-        Err(error) => problems.push(format!("models.detect: {error}")),
-        Ok(package) => {
-            let unknown = UnknownLabels::find(&config.cameras, package.labels(), &package.reference().name);
-            problems.extend(unknown.iter().flat_map(UnknownLabels::lines));
+    let package = Package::find(&config.models.detect, &config.models.directories);
+    problems.extend(package.as_ref().err().map(|error| format!("models.detect: {error}")));
+    let library = Runtime::load(config.runtime.onnxruntime.as_deref());
+    problems.extend(library.as_ref().err().map(|error| format!("runtime.onnxruntime: {error}")));
+    if let (Ok(package), Ok(library)) = (package, library) {
+        match Detector::open(&package, &library, &session_options(&config.runtime)) {
+            Err(error) => problems.push(format!("models.detect: {error}")),
+            Ok(detector) => problems.extend(unmet(config, &detector)),
+        }
+    }
+    problems
+}
+
+fn session_options(runtime: &config::Runtime) -> SessionOptions {
+    SessionOptions { intra_threads: runtime.threads }
+}
+
+/// What cameras ask for and the model does not give.
+fn unmet(config: &Config, detector: &Detector) -> Vec<String> {
+    let model = &detector.model().name;
+    let low = detector.thresholds().low();
+    let unknown = UnknownLabels::find(&config.cameras, detector.labels(), model);
+    let mut problems: Vec<String> = unknown.iter().flat_map(UnknownLabels::lines).collect();
+    for camera in &config.cameras {
+        if let Some(score) = camera.objects.score.filter(|&score| score < low) {
+            problems.push(format!(
+                "camera {}: objects.score is {score}, but the model {model} gives nothing below {low}",
+                camera.name
+            ));
         }
     }
     problems

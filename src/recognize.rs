@@ -3,6 +3,7 @@
 //! The daemon runs [`Recognizer::work`] on one thread per accelerator; `replay` calls [`Recognizer::recognize`] frame by
 //! frame. Both give the same tags for the same frames.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::capture::{Board, Item};
@@ -20,7 +21,8 @@ use crate::track::{Track, Tracker, TrackerConfig};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{}", self.lines().collect::<Vec<_>>().join("; "))]
 pub struct UnknownLabels {
-    asked: Vec<(Name, String)>,
+    /// Each label with the cameras that ask for it.
+    asked: BTreeMap<String, Vec<Name>>,
     model: String,
     known: String,
 }
@@ -28,21 +30,25 @@ pub struct UnknownLabels {
 impl UnknownLabels {
     /// Looks at every camera's labels; nothing when the model named `model` knows them all by its labels `known`.
     pub fn find(cameras: &[config::Camera], known: &[Label], model: &str) -> Option<UnknownLabels> {
-        let mut asked = Vec::new();
+        let mut asked: BTreeMap<String, Vec<Name>> = BTreeMap::new();
         for camera in cameras {
             let labels = camera.objects.labels.iter().flatten();
-            let unknown = labels.filter(|label| class_of(label, known).is_none());
-            asked.extend(unknown.map(|label| (camera.name.clone(), label.clone())));
+            for label in labels.filter(|label| class_of(label, known).is_none()) {
+                asked.entry(label.clone()).or_default().push(camera.name.clone());
+            }
         }
         (!asked.is_empty()).then(|| UnknownLabels { asked, model: model.to_owned(), known: known.join(", ") })
     }
 
     /// A line for each label.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.asked.iter().map(|(camera, label)| {
+        self.asked.iter().map(|(label, cameras)| {
+            let cameras: Vec<&str> = cameras.iter().map(Name::as_str).collect();
             format!(
-                "camera {camera}: objects.labels has \"{label}\", which the model {} does not know; it knows: {}",
-                self.model, self.known
+                "objects.labels has \"{label}\" (camera {}), which the model {} does not know; it knows: {}",
+                cameras.join(", "),
+                self.model,
+                self.known
             )
         })
     }
@@ -78,7 +84,7 @@ impl Recognizer {
     /// Takes from `board` until it is closed, then ends every track. `hand_on` takes the tags; it must not block.
     ///
     /// # Errors
-    /// When the detector fails; that is the end of the worker.
+    /// When the detector fails. Every track is ended all the same.
     pub fn work(
         mut self,
         board: &Board,
@@ -92,10 +98,11 @@ impl Recognizer {
                 hand_on(tag);
             }
         };
-        while let Some(item) = board.take() {
+        let mut worked = Ok(());
+        while let (Ok(()), Some(item)) = (&worked, board.take()) {
             match item {
                 Item::Frame(index, frame) => {
-                    stamp(self.recognize(index, &frame)?);
+                    worked = self.recognize(index, &frame).map(&mut stamp);
                     counters[index].recognised().increment();
                 }
                 Item::Cut(index, _) => stamp(self.cut(index)),
@@ -104,7 +111,7 @@ impl Recognizer {
         for index in 0..self.scenes.len() {
             stamp(self.cut(index));
         }
-        Ok(())
+        worked
     }
 
     /// Detects, follows and gives what is to be said after `frame` of the camera at `index`.

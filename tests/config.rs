@@ -149,14 +149,14 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 7: models.detect is a list; it must be a text in quotes
     line 9: mqtt.broker is 1883; it must be a text in quotes
     line 10: mqtt.keep_alive_s is true; it must be a number from 5 to 3600
-    line 11: mqtt.queue_messages is 1.5; it must be a whole number from 100 to 10000000
+    line 11: mqtt.queue_messages is 1.5; it must be a whole number from 128 to 1000000
     line 13: objects.labels is a list; it must be a list of texts in quotes
     line 14: objects.score is "high"; it must be a number from 0.01 to 1
     line 18: camera[1].loop is "yes"; it must be true or false
     # out of range
     line 2: runtime.threads is 257; it must be a whole number from 0 to 256
     line 4: mqtt.keep_alive_s is 1; it must be a number from 5 to 3600
-    line 5: mqtt.queue_messages is 99; it must be a whole number from 100 to 10000000
+    line 5: mqtt.queue_messages is 99; it must be a whole number from 128 to 1000000
     line 7: objects.score is 1.5; it must be a number from 0.01 to 1
     line 8: objects.update_interval_s is 0; it must be a number from 1 to 3600
     line 13: camera[1].objects.score is -0.5; it must be a number from 0.01 to 1
@@ -232,21 +232,21 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 1: mqtt.username is missing; password_file needs it
     line 2: mqtt.password_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
     # a wildcard in the root
-    line 2: mqtt.root is "spotter/#"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 2: mqtt.root is "spotter/#"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # an empty level in the root
-    line 2: mqtt.root is "spotter//v1"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 2: mqtt.root is "spotter//v1"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # a root that is the broker's own
-    line 2: mqtt.root is "$SYS/spotter"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 2: mqtt.root is "$SYS/spotter"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # an empty root
-    line 2: mqtt.root is ""; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 2: mqtt.root is ""; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # a control character in the root
-    line 2: mqtt.root is "a\tb"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 2: mqtt.root is "a\tb"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # no labels
     line 2: objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
     # no labels for one camera
     line 5: camera[1].objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
     # many
-    line 2: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    line 2: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     line 3: mqtt.broker has the scheme `amqp`; allowed: mqtt, mqtts
     line 5: objects.score is 2; it must be a number from 0.01 to 1
     line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
@@ -341,7 +341,7 @@ fn every_command_that_takes_a_configuration_refuses_a_wrong_one_alike() {
     let said = folder.said_by(&["check"]);
     insta::assert_snapshot!(said, @r#"
     78: <folder>/spotter.toml: line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
-    <folder>/spotter.toml: line 3: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, none empty, without + # and control characters
+    <folder>/spotter.toml: line 3: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     <folder>/spotter.toml: line 4: camera[1].source is missing; give source or pipeline
     "#);
     assert_eq!(folder.said_by(&["run"]), said);
@@ -356,9 +356,9 @@ fn check_looks_for_what_the_file_names() {
          name = \"ramp\"\nsource = \"missing.avi\"\n[[camera]]\nname = \"door\"\nsource = \"rtsp://cam/1\"\n",
     );
     insta::assert_snapshot!(folder.said_by(&["check"]), @"
-    78: <folder>/spotter.toml: runtime.onnxruntime is <folder>/lib.so, which is not there
-    <folder>/spotter.toml: camera ramp: source is <folder>/missing.avi, which is not there
+    78: <folder>/spotter.toml: camera ramp: source is <folder>/missing.avi, which is not there
     <folder>/spotter.toml: models.detect: there is no model package `yolo`; looked in <folder>/.; found none
+    <folder>/spotter.toml: runtime.onnxruntime: ONNX Runtime's library <folder>/lib.so ([runtime] onnxruntime) cannot be used: it is no library that can be loaded here: <folder>/lib.so: cannot open shared object file: No such file or directory
     ");
 }
 

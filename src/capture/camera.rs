@@ -65,6 +65,11 @@ impl Camera {
         &self.health
     }
 
+    /// Whether its thread runs. It ends only by [`Camera::stop`], so otherwise it has panicked.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Asks the thread to stop; [`Stopping::join`] waits for it, so that many cameras stop side by side.
     pub fn stop(self) -> Stopping {
         drop(self.stop);
@@ -115,6 +120,11 @@ impl Health {
             rates: (0.0, 0.0),
         };
         Health { camera, counters, state: Mutex::new(state) }
+    }
+
+    /// The camera.
+    pub fn camera(&self) -> &Name {
+        &self.camera
     }
 
     /// The status now; rates cover the time since the last call that was a second or more ago.

@@ -101,24 +101,11 @@ impl Stream {
     /// # Errors
     /// When GStreamer is not usable, the pipeline's text is wrong, or an element refuses to start.
     pub fn open(camera: Name, source: &Source, timing: Timing) -> Result<Stream, CaptureError> {
-        gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
         let pace = match timing {
             Timing::Live(_) => Pace::Live,
             Timing::Simulated(_) => Pace::EveryFrame,
         };
-        let unbuildable = |reason: String| CaptureError::Unbuildable {
-            camera: camera.clone(),
-            reason: source.redact(&one_line(&reason)),
-        };
-        let element =
-            gst::parse::launch(&describe(source, pace)).map_err(|error| unbuildable(error.to_string()))?;
-        let pipeline = element
-            .downcast::<gst::Pipeline>()
-            .map_err(|_| unbuildable("its text is a single element".to_owned()))?;
-        let sink = pipeline
-            .by_name(SINK)
-            .and_then(|element| element.downcast::<AppSink>().ok())
-            .ok_or_else(|| unbuildable(format!("another element took the name `{SINK}`")))?;
+        let (pipeline, sink) = build(&camera, source, pace)?;
         number_frames(&sink);
         let bus = pipeline.bus().expect("a pipeline has a bus");
         // Only these are read; the rest would pile up on the bus for as long as the camera runs.
@@ -131,6 +118,14 @@ impl Stream {
             Ok(_) => Ok(stream),
             Err(error) => Err(stream.failure().unwrap_or_else(|| stream.failed(&error.to_string()))),
         }
+    }
+
+    /// Builds the pipeline of `source` and throws it away: whether its text is right and its elements are installed.
+    ///
+    /// # Errors
+    /// When GStreamer is not usable or the pipeline cannot be built.
+    pub fn check(camera: &Name, source: &Source) -> Result<(), CaptureError> {
+        build(camera, source, Pace::Live).map(drop)
     }
 
     /// Waits up to `timeout` for the next frame.
@@ -249,6 +244,25 @@ impl Drop for Stream {
         }
         self.bus.unset_sync_handler();
     }
+}
+
+/// The pipeline of `source`, stopped, and the sink that hands its frames out.
+fn build(camera: &Name, source: &Source, pace: Pace) -> Result<(gst::Pipeline, AppSink), CaptureError> {
+    gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
+    let unbuildable = |reason: String| CaptureError::Unbuildable {
+        camera: camera.clone(),
+        reason: source.redact(&one_line(&reason)),
+    };
+    let element =
+        gst::parse::launch(&describe(source, pace)).map_err(|error| unbuildable(error.to_string()))?;
+    let pipeline = element
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| unbuildable("its text is a single element".to_owned()))?;
+    let sink = pipeline
+        .by_name(SINK)
+        .and_then(|element| element.downcast::<AppSink>().ok())
+        .ok_or_else(|| unbuildable(format!("another element took the name `{SINK}`")))?;
+    Ok((pipeline, sink))
 }
 
 /// Writes into each frame how many came before it, so that those which the sink drops leave gaps that can be counted.

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use spotter::config::Config;
+use spotter::config::{Config, ConfigError, Problem};
 use spotter::daemon::unservable;
 
 use super::{Outcome, run::refuse};
 
 /// Checks a configuration and prints every error in it.
 ///
-/// Reads the file, then looks for what it names: model packages (complete, with the right hash), labels the model has,
-/// files. Connects to nothing and starts nothing. Exits with 78 when anything is wrong.
+/// Reads the file, then looks for what it names: files, elements of pipelines, the runtime library, the model (which is
+/// loaded and run once), its labels. Connects to nothing and starts nothing. Exits with 78 when anything is wrong.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The configuration.
@@ -20,17 +20,21 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let path = &arguments.config;
-    let config = match Config::load(path) {
-        Ok(config) => config,
-        Err(error) => return Ok(refuse(path, &error)),
+    let (config, mut problems) = match Config::load(path) {
+        Ok(config) => (Some(Box::new(config)), Vec::new()),
+        Err(ConfigError::Wrong { problems, rest }) => {
+            (rest, problems.iter().map(Problem::to_string).collect())
+        }
+        Err(error @ ConfigError::Unreadable { .. }) => return Ok(refuse(path, &error)),
     };
-    let problems = unservable(&config);
+    // What is wrong with the text does not hide what is wrong with the files that the rest of it names.
+    problems.extend(config.iter().flat_map(|config| unservable(config)));
     for problem in &problems {
         eprintln!("{}: {problem}", path.display());
     }
-    if !problems.is_empty() {
+    let Some(config) = config.filter(|_| problems.is_empty()) else {
         return Ok(Outcome::BadConfiguration);
-    }
+    };
     println!(
         "{}: valid; node {}, model {}, broker {}:{}",
         path.display(),

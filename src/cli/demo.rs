@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use spotter::config::{Camera, Config, Models, Mqtt, Objects, Runtime, Source};
-use spotter::daemon::Daemon;
+use spotter::daemon::{Daemon, Event};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
 use spotter::publish::subscriber::{Heard, Subscriber, Summary};
@@ -53,12 +53,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     println!("Subscribe from another terminal, for as long as this runs:");
     println!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root);
     println!("Loading the model ...\n");
-    let daemon = Daemon::start(&config)?;
+    let mut daemon = Daemon::start(&config)?;
     println!("time (UTC)    camera        what            phase   score                            latency");
 
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     while !interrupted.load(Ordering::Relaxed) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-        anyhow::ensure!(daemon.is_running(), "recognition ended without being asked to");
+        if let Some(Event::Ended(what)) = daemon.watch(Duration::ZERO) {
+            anyhow::bail!("{what} ended without being asked to");
+        }
         listen(&mut subscriber, Duration::from_millis(100))?;
     }
     println!("\nStopping: every track ends.");

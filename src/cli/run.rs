@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use spotter::config::{Config, ConfigError};
-use spotter::daemon::{Daemon, DaemonError, Event, Stopper, stop_on_signals};
+use spotter::daemon::{Daemon, Event, Stopper, stop_on_signals};
 
 use super::Outcome;
 
@@ -35,8 +36,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             started.get().into_iter().for_each(Stopper::stop);
         })?
     };
-    let daemon = match Daemon::start(&config) {
-        Err(error @ (DaemonError::Labels(_) | DaemonError::Package(_))) => {
+    let mut daemon = match Daemon::start(&config) {
+        Err(error) if error.is_configuration() => {
             eprintln!("spotter: {}: {error}", arguments.config.display());
             return Ok(Outcome::BadConfiguration);
         }
@@ -46,13 +47,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if asked.load(Ordering::SeqCst) {
         stopper.stop();
     }
-    let event = daemon.wait();
+    let event = loop {
+        if let Some(event) = daemon.watch(Duration::from_secs(1)) {
+            break event;
+        }
+    };
     let stopped = daemon.stop();
     drop(signals);
     stopped?;
     match event {
         Event::Stop => Ok(Outcome::Done),
-        Event::WorkerEnded => anyhow::bail!("recognition ended without being asked to"),
+        Event::Ended(what) => anyhow::bail!("{what} ended without being asked to"),
     }
 }
 
@@ -60,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 pub(super) fn refuse(path: &std::path::Path, error: &ConfigError) -> Outcome {
     match error {
         ConfigError::Unreadable { .. } => eprintln!("spotter: {error}"),
-        ConfigError::Wrong { problems } => {
+        ConfigError::Wrong { problems, .. } => {
             for problem in problems {
                 eprintln!("{}: {problem}", path.display());
             }

@@ -46,13 +46,10 @@ impl<'t> Report<'t> {
         self.problems.push(Problem { line, key: visible(&key.into()), message: visible(&message.into()) });
     }
 
-    /// `value` when nothing is wrong, else every problem in the order of the file.
-    pub(super) fn finish<T>(mut self, value: T) -> Result<T, Vec<Problem>> {
-        if self.problems.is_empty() {
-            return Ok(value);
-        }
+    /// Every problem, in the order of the file.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| problem.line);
-        Err(self.problems)
+        self.problems
     }
 }
 

@@ -9,14 +9,15 @@ use super::{Broker, Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Sour
 use crate::name::Name;
 use toml::de::DeTable;
 
-pub(super) fn config(text: &str, base: &Path) -> Result<Config, Vec<Problem>> {
+/// What is right of the text, and what is not. Nothing is right when the text is no TOML.
+pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) {
     let mut report = Report::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         report.add(error.span().map_or(0, |span| span.start), "", error.message());
     }
     if !errors.is_empty() {
-        return report.finish(()).and(Err(Vec::new()));
+        return (None, report.finish());
     }
     let mut root = Section::root(&mut report, table.get_ref());
     let node = node(root.child("node"));
@@ -26,20 +27,15 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Vec<Problem>> {
     let objects = objects(root.child("objects"), &Objects::default());
     let cameras = cameras(&mut root, base, &objects);
     root.finish();
-    match node {
-        Some(node) => report.finish(Config { node, runtime, models, mqtt, cameras }),
-        None => report.finish(()).and(Err(Vec::new())),
-    }
+    let config = node.map(|node| Config { node, runtime, models, mqtt, cameras });
+    (config, report.finish())
 }
 
+/// The name, or the host's; nothing when neither serves, which is then noted.
 fn node(mut section: Section<'_, '_, '_>) -> Option<Name> {
-    let named = section.has("name");
-    let mut name = section.parsed("name", Name::new);
-    if !named {
-        name = host_name();
-        if name.is_none() {
-            section.problem("name", "is missing, and this machine's host name cannot serve");
-        }
+    let name = section.parsed("name", Name::new).or_else(host_name);
+    if name.is_none() && !section.has("name") {
+        section.problem("name", "is missing, and this machine's host name cannot serve");
     }
     section.finish();
     name
@@ -87,7 +83,7 @@ fn mqtt(mut section: Section<'_, '_, '_>, base: &Path) -> Mqtt {
             .number("keep_alive_s", 5.0..=3600.0)
             .map_or(defaults.keep_alive, Duration::from_secs_f64),
         queue_messages: section
-            .integer("queue_messages", 128..=10_000_000)
+            .integer("queue_messages", 128..=1_000_000)
             .map_or(defaults.queue_messages, |n| n as usize),
     };
     section.finish();
@@ -112,9 +108,14 @@ fn login(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<(String, Secr
 
 fn topic_root(text: &str) -> Result<String, String> {
     let bad = |c: char| c == '+' || c == '#' || c.is_control();
-    if text.is_empty() || text.split('/').any(str::is_empty) || text.contains(bad) || text.starts_with('$') {
+    if text.is_empty()
+        || text.len() > 200
+        || text.split('/').any(str::is_empty)
+        || text.contains(bad)
+        || text.starts_with('$')
+    {
         return Err(format!(
-            "is \"{}\"; it must be topic levels such as spotter/v1, none empty, without + # and control characters",
+            "is \"{}\"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters",
             text.escape_debug()
         ));
     }
