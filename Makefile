@@ -18,7 +18,8 @@ demo: setup
 	cargo build --release --locked
 	@target/release/spotter demo $(ARGS)
 
-test: setup
+test:
+	@packaging/setup.sh --tests
 	cargo test --locked
 
 lint:

@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Everything a checkout needs beyond a Rust toolchain: system packages, the ONNX Runtime library, the demo's footage.
-# Run by `make setup`; does nothing when nothing is missing. Asks for root rights only to install packages.
+# Run by `make setup`, and with `--tests` by `make test`. Does nothing when nothing is missing. Asks for root rights only
+# to install packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+LISTS=(packaging/debian-packages.txt)
+[ "${1:-}" != --tests ] || LISTS+=(packaging/debian-test-packages.txt)
 
 ONNXRUNTIME=1.32.0
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/spotter"
@@ -11,7 +15,16 @@ FOOTAGE_SHA256=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+listed() { grep -hv '^#' "${LISTS[@]}"; }
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo > /dev/null; then
+        sudo "$@"
+    else
+        fail "there is no sudo; run as root: apt-get update && apt-get install --no-install-recommends $(listed | tr '\n' ' ')"
+    fi
+}
 is_file() { [ -f "$1" ] && [ "$(sha256sum < "$1")" = "$2  -" ]; }
 
 # A folder that goes when the script ends.
@@ -22,24 +35,18 @@ toolchain() {
     command -v cargo > /dev/null || fail "there is no cargo; install a Rust toolchain (1.92 or newer), for example with rustup"
 }
 
-updated=
-apt_update() {
-    [ -n "$updated" ] || as_root apt-get update -qq
-    updated=yes
-}
-
 packages() {
     command -v dpkg-query > /dev/null || {
-        say "this is no Debian; install by other means: $(grep -v '^#' packaging/debian-packages.txt | tr '\n' ' ')"
+        say "this is no Debian; install by other means: $(listed | tr '\n' ' ')"
         return
     }
     local missing=() package
     while read -r package; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
-    done < <(grep -v '^#' packaging/debian-packages.txt)
+    done < <(listed)
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
-    apt_update
+    as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > "$scratch/apt.log" 2>&1 \
         || { tail -n 20 "$scratch/apt.log" >&2; fail "the packages cannot be installed"; }
 }
@@ -70,17 +77,20 @@ runtime() {
 
 # One file out of Debian's opencv-doc. Without it the demo generates a scene, and tests that need it say so.
 footage() {
-    [ -f "$FOOTAGE" ] && return
+    is_file "$FOOTAGE" "$FOOTAGE_SHA256" && return
     say "fetching the demo's footage"
-    mkdir -p "$(dirname "$FOOTAGE")"
-    apt_update || true
-    if (cd "$scratch" && apt-get download -qq opencv-doc > /dev/null 2>&1); then
+    local log="$scratch/footage.log"
+    # The package lists may be older than the archive; a private copy of them needs no root rights.
+    local lists="$scratch/apt"
+    mkdir -p "$lists/lists/partial" "$(dirname "$FOOTAGE")"
+    local apt=(timeout 120 apt-get -qq -o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists")
+    if (cd "$scratch" && { timeout 120 apt-get download -qq opencv-doc || { "${apt[@]}" update && "${apt[@]}" download opencv-doc; }; }) > "$log" 2>&1; then
         dpkg-deb --fsys-tarfile "$scratch"/opencv-doc_*.deb \
             | tar -xO ./usr/share/doc/opencv-doc/examples/data/vtest.avi > "$scratch/vtest.avi"
         is_file "$scratch/vtest.avi" "$FOOTAGE_SHA256" || fail "the footage has another hash than expected"
         mv "$scratch/vtest.avi" "$FOOTAGE"
     else
-        say "the footage cannot be fetched; the demo will generate a scene instead"
+        say "the footage cannot be fetched ($(tail -n 1 "$log")); the demo will generate a scene instead"
     fi
 }
 

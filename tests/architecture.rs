@@ -101,6 +101,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rumqttc", &["publish"]),
     ("rumqttd", &["publish"]),
     ("bytes", &["publish/broker"]),
+    ("rustls", &["publish"]),
     ("tokio", &["publish"]),
     ("jiff", &["clock"]),
     ("signal_hook", &["daemon/signals"]),

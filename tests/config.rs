@@ -40,7 +40,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "out of range",
-        "[runtime]\nthreads = 257\n[mqtt]\nkeep_alive_s = 1\nqueue_messages = 99\n[objects]\nscore = 1.5\n\
+        "[runtime]\nthreads = 257\n[mqtt]\nkeep_alive_s = 1\nqueue_messages = 127\n[objects]\nscore = 1.5\n\
          update_interval_s = 0\nCAMERA[camera.objects]\nscore = -0.5\nupdate_interval_s = 3601\n",
     ),
     ("not a number", "[objects]\nscore = nan\nupdate_interval_s = inf\nCAMERA"),
@@ -156,7 +156,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # out of range
     line 2: runtime.threads is 257; it must be a whole number from 0 to 256
     line 4: mqtt.keep_alive_s is 1; it must be a number from 5 to 3600
-    line 5: mqtt.queue_messages is 99; it must be a whole number from 128 to 1000000
+    line 5: mqtt.queue_messages is 127; it must be a whole number from 128 to 1000000
     line 7: objects.score is 1.5; it must be a number from 0.01 to 1
     line 8: objects.update_interval_s is 0; it must be a number from 1 to 3600
     line 13: camera[1].objects.score is -0.5; it must be a number from 0.01 to 1

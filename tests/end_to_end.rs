@@ -176,6 +176,54 @@ fn refuse(port: u16, attempts: usize) {
 }
 
 #[test]
+fn a_file_that_ends_leaves_its_camera_offline_and_no_track_open() {
+    let Some(vtest) = footage::vtest() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.avi");
+    fs::write(&clip, footage::clip(&fs::read(vtest).unwrap(), 40)).unwrap();
+    let broker = Mosquitto::start("");
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+    let (_folder, program) = run(&broker, &format!("source = \"{}\"", clip.display()));
+    let mut received = Received::by(&subscriber);
+    let (mut open, mut tracks, mut offline) = (0, 0, false);
+    while !offline || open > 0 || tracks == 0 {
+        received.until(|topic, message| {
+            let phase = if topic.ends_with("/tag/object") { message["phase"].as_str() } else { None };
+            match phase {
+                Some("start") => (open, tracks) = (open + 1, tracks + 1),
+                Some("end") => open -= 1,
+                _ => {}
+            }
+            offline |= topic.ends_with("/ramp/status") && message["state"] == "offline";
+            true
+        });
+    }
+    let late = Subscriber::start(broker.port(), "spotter/v1/edge/ramp/status", &[]);
+    let ended = format!("{} has ended", clip.display());
+    assert_eq!(late.next().1["reason"], ended.as_str());
+    // The node goes on.
+    program.signal("TERM");
+    assert_eq!(program.wait(PATIENCE).code, Some(0));
+    received.until(|topic, message| is_node(topic, message, "offline", Some("stopped")));
+    Story::of(received.tags).hold();
+}
+
+/// `timeout` signals its child and then the group that the child is in.
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one_request() {
+    let broker = Mosquitto::start("");
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+    let (_folder, program) = run(&broker, TEST_PICTURE);
+    let mut received = Received::by(&subscriber);
+    received.until(|topic, message| topic.ends_with("/ramp/status") && message["state"] == "online");
+    program.signal("TERM");
+    program.signal("TERM");
+    let ended = program.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    received.until(|topic, message| is_node(topic, message, "offline", Some("stopped")));
+}
+
+#[test]
 fn the_last_will_tells_of_a_node_that_was_killed() {
     let broker = Mosquitto::start("");
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
