@@ -76,8 +76,9 @@ pub struct Daemon {
     worker: JoinHandle<Result<(), DetectError>>,
     publisher: Publisher,
     clock: Arc<dyn Clock>,
-    events: Receiver<Event>,
-    sender: SyncSender<Event>,
+    /// Rings when somebody asks to stop.
+    asked: Receiver<()>,
+    stopper: Stopper,
     next_report: Instant,
 }
 
@@ -104,7 +105,7 @@ impl Daemon {
         let publisher = Publisher::start(&config.mqtt, node, Arc::clone(&clock))?;
 
         // Asking to stop again while it is asked is nothing new.
-        let (sender, events) = sync_channel(1);
+        let (ring, asked) = sync_channel(1);
         let counters: Vec<_> = config.cameras.iter().map(|_| Arc::default()).collect();
         let board = Arc::new(Board::new(counters.clone()));
         let worker = {
@@ -123,21 +124,19 @@ impl Daemon {
         }
         tracing::info!(cameras = cameras.len(), "ready");
         let next_report = Instant::now() + REPORT_INTERVAL;
-        Ok(Daemon { board, cameras, worker, publisher, clock, events, sender, next_report })
+        Ok(Daemon { board, cameras, worker, publisher, clock, asked, stopper: Stopper(ring), next_report })
     }
 
     /// Asks the daemon to stop, from any thread and as often as one likes.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.sender.clone())
+        self.stopper.clone()
     }
 
     /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, and gives the reason
     /// when the daemon is to stop. To be called again and again.
     pub fn watch(&mut self, timeout: Duration) -> Option<Event> {
-        match self.events.recv_timeout(timeout) {
-            Ok(event) => return Some(event),
-            Err(RecvTimeoutError::Disconnected) => return Some(Event::Stop),
-            Err(RecvTimeoutError::Timeout) => {}
+        if self.asked.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout) {
+            return Some(Event::Stop);
         }
         if Instant::now() >= self.next_report {
             self.next_report += REPORT_INTERVAL;
@@ -188,12 +187,12 @@ impl Daemon {
 
 /// Asks a daemon to stop.
 #[derive(Clone)]
-pub struct Stopper(SyncSender<Event>);
+pub struct Stopper(SyncSender<()>);
 
 impl Stopper {
     /// Asks; a daemon that has been asked already, or has ended, hears nothing.
     pub fn stop(&self) {
-        drop(self.0.try_send(Event::Stop));
+        drop(self.0.try_send(()));
     }
 }
 
