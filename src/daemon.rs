@@ -192,7 +192,9 @@ pub struct Stopper(SyncSender<()>);
 impl Stopper {
     /// Asks; a daemon that has been asked already, or has ended, hears nothing.
     pub fn stop(&self) {
-        drop(self.0.try_send(()));
+        if self.0.try_send(()).is_err() {
+            tracing::debug!("asked to stop once more");
+        }
     }
 }
 
