@@ -12,8 +12,10 @@ mod assign;
 mod associate;
 mod clutter;
 mod config;
+mod evidence;
 mod follow;
 mod motion;
+mod stance;
 #[cfg(test)]
 mod tests;
 
@@ -189,11 +191,10 @@ impl Tracker {
 
     /// Drops what turned out to be nothing, and remembers where it stood.
     fn refute(&mut self) {
-        let config = &self.config.confirmation;
         self.tentative.retain(|followed| {
-            let refuted = followed.is_refuted(config);
+            let refuted = followed.is_refuted(&self.config);
             if refuted && followed.stands() {
-                self.clutter.remember(&followed.last_measured, config);
+                self.clutter.remember(&followed.last_measured, &self.config.confirmation);
             }
             !refuted
         });
@@ -205,8 +206,8 @@ impl Tracker {
         while index < self.tentative.len() {
             let followed = &self.tentative[index];
             let bbox = followed.track.bbox;
-            let ready = followed.track.visible
-                && followed.is_convincing(self.clutter.doubt(&bbox), &self.config.confirmation);
+            let ready =
+                followed.track.visible && followed.is_convincing(self.clutter.doubt(&bbox), &self.config);
             let taken = |other: &Followed| {
                 other.track.visible && other.track.bbox.iou(&bbox) >= self.config.duplicate_iou
             };
@@ -230,7 +231,7 @@ impl Tracker {
                     && followed.track.bbox.iou(&detection.bbox) >= self.config.duplicate_iou
             };
             if !self.confirmed.iter().chain(&self.tentative).any(known) {
-                self.tentative.push(Followed::new(at, detection, &self.config.motion));
+                self.tentative.push(Followed::new(at, detection, &self.config));
             }
         }
     }

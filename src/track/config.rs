@@ -40,7 +40,8 @@ pub struct TrackerConfig {
     /// A detection that overlaps something already seen on the same frame by this IoU is a second look at it and begins
     /// no track.
     pub duplicate_iou: f32,
-    /// A confirmed track ends when it was unseen for longer than this.
+    /// A confirmed track ends when it was unseen for longer than this, or for two frames of a camera so slow that they
+    /// take longer.
     pub max_hidden: Duration,
     /// Classes of what lives; see [`Confirmation::standing_score`].
     pub animate: Vec<ClassId>,
@@ -63,14 +64,23 @@ pub struct Confirmation {
     pub standing_score: f32,
     /// A frame without a detection is worth so much against the track.
     pub miss: f32,
+    /// The same for something that is still where it was first seen. A detector that loses a walker for a moment finds
+    /// nothing odd about someone who stands, half hidden, in the same place.
+    pub standing_miss: f32,
     /// Successive frames show nearly the same picture: a frame counts in full only when it follows the last one by this
     /// time or more, and by its share of it otherwise.
     pub independence: Duration,
+    /// The first sighting follows none and counts by this share: not in full, because of all that clutter gives, a track
+    /// begins with what happens to score high.
+    pub first_look: f32,
     /// Evidence that confirms.
     pub confirm: f32,
     /// So much more while it has not moved at all, and in proportion to the overlap with where it was first seen: clutter
     /// stands, and most things that come into a picture walk or drive in.
     pub standing: f32,
+    /// The same for something of a class that is not animate. Its low scores count while it stands, as those of a parked
+    /// car must, so only patience tells it from a piece of pavement that looks like one for a few seconds.
+    pub standing_inanimate: f32,
     /// Evidence that refutes, below zero.
     pub refute: f32,
     /// On no fewer detections than this is anything confirmed.
@@ -110,11 +120,14 @@ impl Default for Confirmation {
     fn default() -> Self {
         Confirmation {
             neutral_score: 0.25,
-            standing_score: 0.45,
+            standing_score: 0.42,
             miss: 0.85,
+            standing_miss: 0.4,
             independence: Duration::from_millis(250),
+            first_look: 0.35,
             confirm: 1.0,
-            standing: 2.2,
+            standing: 1.8,
+            standing_inanimate: 11.0,
             refute: -1.0,
             min_detections: 3,
             clutter: 1.5,

@@ -1,0 +1,78 @@
+//! Whether a thing is still where it was first seen.
+//!
+//! One box says little: the boxes of a small piece of clutter jump about by a fifth of their size. So the mean of the
+//! first few centres is compared with that of the last few, and what counts as far depends on how much the centres of
+//! this very thing jump about.
+
+use crate::geometry::{BBox, Point};
+
+/// The first place is the mean of so many centres.
+const FIRST: u32 = 3;
+/// The present place is the mean of the centres within about this time.
+const PRESENT_S: f32 = 0.2;
+/// A thing has moved when it is so many of its sizes away from its first place,
+const MOVED: f32 = 0.33;
+/// and so many standard deviations of its centre's noise.
+const MOVED_SDS: f32 = 4.0;
+
+/// Where a thing was first, and where it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stance {
+    first: Point,
+    present: Point,
+    size: (f32, f32),
+    /// The last two centres, the newer first.
+    last: [Point; 2],
+    /// Variance of the noise of centres, in squared sizes.
+    noise: f32,
+    detections: u32,
+}
+
+impl Stance {
+    /// Begins at a box.
+    pub(super) fn new(bbox: &BBox) -> Self {
+        let center = bbox.center();
+        Stance {
+            first: center,
+            present: center,
+            size: (bbox.w, bbox.h),
+            last: [center; 2],
+            noise: 0.0,
+            detections: 1,
+        }
+    }
+
+    /// Takes in the box of a frame `dt_s` seconds after the last one.
+    pub(super) fn see(&mut self, dt_s: f32, bbox: &BBox) {
+        let center = bbox.center();
+        self.detections = self.detections.saturating_add(1);
+        let mean_share = 1.0 / self.detections as f32;
+        let share = mean_share.max(1.0 - (-dt_s / PRESENT_S).exp());
+        self.size.0 += (bbox.w - self.size.0) * share;
+        self.size.1 += (bbox.h - self.size.1) * share;
+        self.present = towards(self.present, center, share);
+        if self.detections <= FIRST {
+            self.first = towards(self.first, center, mean_share);
+        }
+        if self.detections > 2 {
+            // What a steady motion does not explain: the second difference, whose variance is six times the noise's.
+            let [newer, older] = self.last;
+            let x = (center.x - 2.0 * newer.x + older.x) / self.size.0;
+            let y = (center.y - 2.0 * newer.y + older.y) / self.size.1;
+            let noise = (x * x + y * y) / 12.0;
+            self.noise += (noise - self.noise) * (1.0 / (self.detections - 2) as f32).max(0.1);
+        }
+        self.last = [center, self.last[0]];
+    }
+
+    /// Whether it is somewhere else by now.
+    pub(super) fn moved(&self) -> bool {
+        let x = (self.present.x - self.first.x) / self.size.0;
+        let y = (self.present.y - self.first.y) / self.size.1;
+        self.detections > 2 && x * x + y * y > MOVED * MOVED + MOVED_SDS * MOVED_SDS * self.noise
+    }
+}
+
+fn towards(from: Point, to: Point, share: f32) -> Point {
+    Point { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share }
+}
