@@ -59,7 +59,7 @@ pub struct Confirmation {
     /// The score that says nothing either way: clutter reaches it as often as things do. A detection is worth the
     /// log-odds of its score above those of this one.
     pub neutral_score: f32,
-    /// The same for something of an animate class that is still where it was first seen: a signpost that looks a little
+    /// The same for something of an animate class that stands where it was some seconds ago: a signpost that looks a little
     /// like a person does so all day, and a person who has not moved yet soon will.
     pub standing_score: f32,
     /// A frame without a detection is worth so much against the track.
@@ -119,13 +119,13 @@ impl Default for TrackerConfig {
 impl Default for Confirmation {
     fn default() -> Self {
         Confirmation {
-            neutral_score: 0.25,
-            standing_score: 0.42,
+            neutral_score: 0.28,
+            standing_score: 0.44,
             miss: 0.85,
             standing_miss: 0.4,
             independence: Duration::from_millis(250),
             first_look: 0.35,
-            confirm: 1.0,
+            confirm: 1.1,
             standing: 1.8,
             standing_inanimate: 11.0,
             refute: -1.0,

@@ -1,6 +1,7 @@
 //! One thing that is followed, confirmed or not yet: its motion, its evidence, and its [`Track`] as the outside sees it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::detect::{ClassId, Detection};
@@ -98,6 +99,15 @@ impl Followed {
         self.track.bbox = self.motion.bbox();
     }
 
+    /// The clock was set back: `ago` must be taken off all times, so that they stay in order.
+    pub(super) fn set_back(&mut self, ago: Duration) {
+        let earlier = self.earlier.iter_mut().map(|sighting| &mut sighting.at);
+        for time in earlier.chain([&mut self.track.first_seen, &mut self.track.last_seen]) {
+            let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+            *time = Timestamp::from_micros(time.as_micros().saturating_sub(micros));
+        }
+    }
+
     /// How well a box goes on in the direction that the track had, -1 (turns back) ..= 1 (goes straight on), near 0 when
     /// one of the two ways is too short to tell.
     pub(super) fn keeps_direction(&self, bbox: &BBox, config: &TrackerConfig) -> f32 {
@@ -127,7 +137,7 @@ impl Followed {
         self.motion.update(&detection.bbox, &config.motion);
         self.remember_center(detection.bbox.center(), config);
         self.last_measured = detection.bbox;
-        self.hidden_s = 0.0;
+        let unseen_s = std::mem::take(&mut self.hidden_s);
         self.detections = self.detections.saturating_add(1);
         self.weigh_class(detection);
         let track = &mut self.track;
@@ -139,7 +149,7 @@ impl Followed {
         track.score += (detection.score - track.score) * (1.0 - (-dt_s / SCORE_SMOOTHING_S).exp());
         self.extend_path();
         if !self.confirmed {
-            self.stance.see(dt_s, &detection.bbox);
+            self.stance.see(unseen_s, &detection.bbox);
             self.evidence.see(dt_s, detection.score, &config.confirmation);
             if self.earlier.len() == MAX_EARLIER {
                 self.earlier.remove(0);

@@ -1,24 +1,31 @@
-//! Whether a thing is still where it was first seen.
+//! Whether a thing stands where it was before.
 //!
-//! One box says little: the boxes of a small piece of clutter jump about by a fifth of their size. So the mean of the
-//! first few centres is compared with that of the last few, and what counts as far depends on how much the centres of
-//! this very thing jump about.
+//! One box says little: the boxes of a small piece of clutter jump about by a fifth of their size. So means of several
+//! centres are compared, and what counts as far depends on how much the centres of this very thing jump about. What
+//! moved once and stands since then stands: a passer-by's arm may begin what a traffic cone goes on with.
 
 use crate::geometry::{BBox, Point};
 
 /// The first place is the mean of so many centres.
 const FIRST: u32 = 3;
+/// After this time, and before twice this time, the place it had then is the one that it is compared with.
+const EARLIER_S: f32 = 2.0;
 /// The present place is the mean of the centres within about this time.
 const PRESENT_S: f32 = 0.2;
-/// A thing has moved when it is so many of its sizes away from its first place,
+/// A thing has moved when it is so many of its sizes away from its earlier place,
 const MOVED: f32 = 0.33;
 /// and so many standard deviations of its centre's noise.
 const MOVED_SDS: f32 = 4.0;
 
-/// Where a thing was first, and where it is.
+/// The variance of a centre's noise before anything is known of it, in squared sizes; it weighs as one look at it.
+const FIRST_NOISE: f32 = 0.01;
+
+/// Where a thing was, and where it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stance {
-    first: Point,
+    earlier: Point,
+    /// What is to be `earlier` next, and its age in seconds.
+    between: (Point, f32),
     present: Point,
     size: (f32, f32),
     /// The last two centres, the newer first.
@@ -33,16 +40,17 @@ impl Stance {
     pub(super) fn new(bbox: &BBox) -> Self {
         let center = bbox.center();
         Stance {
-            first: center,
+            earlier: center,
+            between: (center, 0.0),
             present: center,
             size: (bbox.w, bbox.h),
             last: [center; 2],
-            noise: 0.0,
+            noise: FIRST_NOISE,
             detections: 1,
         }
     }
 
-    /// Takes in the box of a frame `dt_s` seconds after the last one.
+    /// Takes in the box of a sighting `dt_s` seconds after the last one.
     pub(super) fn see(&mut self, dt_s: f32, bbox: &BBox) {
         let center = bbox.center();
         self.detections = self.detections.saturating_add(1);
@@ -52,7 +60,13 @@ impl Stance {
         self.size.1 += (bbox.h - self.size.1) * share;
         self.present = towards(self.present, center, share);
         if self.detections <= FIRST {
-            self.first = towards(self.first, center, mean_share);
+            self.earlier = towards(self.earlier, center, mean_share);
+            self.between.0 = self.earlier;
+        }
+        self.between.1 += dt_s;
+        if self.between.1 >= EARLIER_S {
+            self.earlier = self.between.0;
+            self.between = (self.present, 0.0);
         }
         if self.detections > 2 {
             // What a steady motion does not explain: the second difference, whose variance is six times the noise's.
@@ -60,15 +74,15 @@ impl Stance {
             let x = (center.x - 2.0 * newer.x + older.x) / self.size.0;
             let y = (center.y - 2.0 * newer.y + older.y) / self.size.1;
             let noise = (x * x + y * y) / 12.0;
-            self.noise += (noise - self.noise) * (1.0 / (self.detections - 2) as f32).max(0.1);
+            self.noise += (noise - self.noise) * (1.0 / (self.detections - 1) as f32).max(0.1);
         }
         self.last = [center, self.last[0]];
     }
 
     /// Whether it is somewhere else by now.
     pub(super) fn moved(&self) -> bool {
-        let x = (self.present.x - self.first.x) / self.size.0;
-        let y = (self.present.y - self.first.y) / self.size.1;
+        let x = (self.present.x - self.earlier.x) / self.size.0;
+        let y = (self.present.y - self.earlier.y) / self.size.1;
         self.detections > 2 && x * x + y * y > MOVED * MOVED + MOVED_SDS * MOVED_SDS * self.noise
     }
 }
