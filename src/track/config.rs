@@ -64,8 +64,7 @@ pub struct Confirmation {
     pub standing_score: f32,
     /// A frame without a detection is worth so much against the track.
     pub miss: f32,
-    /// The same for something that is still where it was first seen. A detector that loses a walker for a moment finds
-    /// nothing odd about someone who stands, half hidden, in the same place.
+    /// The same for something of an animate class that stands: its sightings are worth less, too.
     pub standing_miss: f32,
     /// Successive frames show nearly the same picture: a frame counts in full only when it follows the last one by this
     /// time or more, and by its share of it otherwise.
@@ -122,12 +121,12 @@ impl Default for Confirmation {
             neutral_score: 0.28,
             standing_score: 0.44,
             miss: 0.85,
-            standing_miss: 0.4,
+            standing_miss: 0.35,
             independence: Duration::from_millis(250),
             first_look: 0.35,
             confirm: 1.1,
             standing: 1.8,
-            standing_inanimate: 11.0,
+            standing_inanimate: 9.0,
             refute: -1.0,
             min_detections: 3,
             clutter: 1.5,

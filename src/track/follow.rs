@@ -184,7 +184,7 @@ impl Followed {
         self.evidence.sum(self.kind(config), &config.confirmation) < config.confirmation.refute
     }
 
-    /// Whether it is where it was first seen.
+    /// Whether it stands where it was some seconds ago.
     pub(super) fn stands(&self) -> bool {
         !self.stance.moved()
     }

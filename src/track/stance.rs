@@ -90,3 +90,32 @@ impl Stance {
 fn towards(from: Point, to: Point, share: f32) -> Point {
     Point { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stands or moves from `x` on by `velocity` sizes a second, with centres that alternate by `jitter` sizes, and looks
+    /// at `stance` each time.
+    fn watch(stance: &mut Stance, x: f32, fps: f32, seconds: f32, velocity: f32, jitter: f32) -> Vec<bool> {
+        let frames = (1..).map(|frame| (frame, frame as f32 / fps)).take_while(|frame| frame.1 <= seconds);
+        let mut moved = Vec::new();
+        for (frame, now_s) in frames {
+            let off = if frame % 2 == 0 { jitter } else { -jitter };
+            stance.see(1.0 / fps, &BBox::from_center(x + 0.1 * (velocity * now_s + off), 0.5, 0.1, 0.2));
+            moved.push(stance.moved());
+        }
+        moved
+    }
+
+    #[test]
+    fn walking_is_moving_jumping_about_is_not_and_stopping_ends_it() {
+        for fps in [5.0, 10.0, 30.0] {
+            let begin = || Stance::new(&BBox::from_center(0.3, 0.5, 0.1, 0.2));
+            let mut walker = begin();
+            assert_eq!(watch(&mut walker, 0.3, fps, 1.0, 1.2, 0.0).last(), Some(&true), "{fps} fps");
+            assert_eq!(watch(&mut walker, 0.42, fps, 4.5, 0.0, 0.0).last(), Some(&false), "{fps} fps");
+            assert!(!watch(&mut begin(), 0.3, fps, 20.0, 0.0, 0.3).contains(&true), "{fps} fps");
+        }
+    }
+}

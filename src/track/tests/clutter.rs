@@ -6,9 +6,13 @@ use crate::detect::ClassId;
 
 #[test]
 fn who_stands_is_confirmed_within_seconds() {
-    for (score, seen, typical_s, slowest_s) in
-        [(0.8, 1.0, 0.4, 0.6), (0.6, 0.9, 1.6, 2.5), (0.55, 0.9, 2.5, 4.0), (0.5, 0.9, 4.0, 8.0)]
-    {
+    for (score, seen, typical_s, slowest_s) in [
+        (0.8, 1.0, 0.4, 0.6),
+        (0.6, 0.9, 1.6, 2.5),
+        (0.55, 0.9, 2.5, 4.0),
+        (0.5, 0.9, 4.0, 8.0),
+        (0.5, 0.8, 6.0, 14.0),
+    ] {
         for fps in FRAME_RATES {
             let thing = Thing { velocity: (0.0, 0.0), score, seen, until_s: 20.0, ..WALKER };
             let mut delays: Vec<f32> = (0..40)
