@@ -20,8 +20,8 @@ struct Goal {
 }
 
 const GOALS: [Goal; 2] = [
-    Goal { name: "TUD-Campus", sort_mota: 0.627, sort_idf1: 0.606, mota: 0.645, idf1: 0.74 },
-    Goal { name: "TUD-Stadtmitte", sort_mota: 0.717, sort_idf1: 0.735, mota: 0.73, idf1: 0.78 },
+    Goal { name: "TUD-Campus", sort_mota: 0.627, sort_idf1: 0.606, mota: 0.67, idf1: 0.77 },
+    Goal { name: "TUD-Stadtmitte", sort_mota: 0.717, sort_idf1: 0.735, mota: 0.73, idf1: 0.8 },
 ];
 
 /// The sequence of a goal, or nothing with a printed reason.
@@ -64,7 +64,7 @@ fn is_ahead_of_sort() {
         assert!(complete.idf1() > goal.idf1 && goal.idf1 > goal.sort_idf1, "IDF1 of {}", goal.name);
         assert!(complete.mota() > goal.mota && goal.mota > goal.sort_mota, "MOTA of {}", goal.name);
         // What is reported live lacks the time before each confirmation. It is not behind all the same.
-        assert!(online.idf1() > goal.sort_idf1 + 0.05, "online IDF1 of {}", goal.name);
+        assert!(online.idf1() > goal.sort_idf1 + 0.06, "online IDF1 of {}", goal.name);
         assert!(online.mota() >= goal.sort_mota, "online MOTA of {}", goal.name);
     }
 }

@@ -97,7 +97,7 @@ impl Default for TrackerConfig {
         TrackerConfig {
             low_score: 0.1,
             high_score: 0.3,
-            min_iou: 0.2,
+            min_iou: 0.24,
             min_iou_low: 0.4,
             buffer_sds: 1.0,
             buffer_limit: 0.5,
