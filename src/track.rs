@@ -12,10 +12,15 @@ mod assign;
 mod associate;
 mod clutter;
 mod config;
+mod evidence;
 mod follow;
 mod motion;
+mod pace;
+mod stance;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::detect::{ClassId, Detection};
@@ -25,6 +30,7 @@ use crate::tag::TrackId;
 use associate::associate;
 use clutter::Clutter;
 use follow::Followed;
+use pace::Pace;
 
 pub(crate) use assign::{Pair, assign};
 pub use config::{Confirmation, TrackerConfig};
@@ -78,6 +84,7 @@ pub struct Sighting {
 pub struct Tracker {
     config: TrackerConfig,
     last: Option<Timestamp>,
+    pace: Pace,
     /// Confirmed, in the order of their ids.
     confirmed: Vec<Followed>,
     /// Not confirmed yet, oldest first.
@@ -92,6 +99,7 @@ impl Tracker {
         Tracker {
             config,
             last: None,
+            pace: Pace::default(),
             confirmed: Vec::new(),
             tentative: Vec::new(),
             clutter: Clutter::default(),
@@ -103,10 +111,10 @@ impl Tracker {
     /// they were unseen for too long, in the order of their ids, with the box that was last seen.
     ///
     /// Time may stand still or go backwards, as clocks do when they are set: such a frame counts as one that follows
-    /// at once. Detections that are no box (not finite, without area, outside the picture) are not looked at.
+    /// at once, and what the tracks tell of earlier times is set back as well. Detections that are no box (not finite, without area, outside the picture) are not looked at.
     pub fn step(&mut self, at: Timestamp, detections: &[Detection]) -> Vec<Track> {
         let dt_s = self.last.map_or(0.0, |last| at.since(last).as_secs_f32()).max(MIN_STEP_S);
-        self.last = Some(at);
+        self.set_back(at);
         let detections: Vec<Detection> = detections
             .iter()
             .filter(|detection| self.is_usable(detection))
@@ -114,6 +122,9 @@ impl Tracker {
             .collect();
 
         let ended = self.predict(dt_s);
+        if self.last.replace(at).is_some_and(|last| last < at) {
+            self.pace.learn(dt_s);
+        }
         let association = associate(&self.confirmed, &self.tentative, &detections, &self.config);
         for (followed, detection) in self.confirmed.iter_mut().zip(&association.of_confirmed) {
             if let Some(index) = detection {
@@ -164,9 +175,17 @@ impl Tracker {
             && bbox.clipped().area() > MIN_AREA
     }
 
+    /// When `at` is before the last frame: the clock was set back, and so must be what was read from it.
+    fn set_back(&mut self, at: Timestamp) {
+        let ago = self.last.map_or(Duration::ZERO, |last| last.since(at));
+        if ago > Duration::ZERO {
+            self.confirmed.iter_mut().chain(&mut self.tentative).for_each(|followed| followed.set_back(ago));
+        }
+    }
+
     /// Moves everything on by `dt_s` and gives what was hidden for too long.
     fn predict(&mut self, dt_s: f32) -> Vec<Track> {
-        let max_hidden_s = self.config.max_hidden.as_secs_f32();
+        let max_hidden_s = self.pace.max_hidden_s(self.config.max_hidden.as_secs_f32());
         let mut ended = Vec::new();
         self.confirmed.retain_mut(|followed| {
             let keep = followed.hidden_s + dt_s <= max_hidden_s;
@@ -189,11 +208,10 @@ impl Tracker {
 
     /// Drops what turned out to be nothing, and remembers where it stood.
     fn refute(&mut self) {
-        let config = &self.config.confirmation;
         self.tentative.retain(|followed| {
-            let refuted = followed.is_refuted(config);
+            let refuted = followed.is_refuted(&self.config);
             if refuted && followed.stands() {
-                self.clutter.remember(&followed.last_measured, config);
+                self.clutter.remember(&followed.last_measured, &self.config.confirmation);
             }
             !refuted
         });
@@ -205,8 +223,8 @@ impl Tracker {
         while index < self.tentative.len() {
             let followed = &self.tentative[index];
             let bbox = followed.track.bbox;
-            let ready = followed.track.visible
-                && followed.is_convincing(self.clutter.doubt(&bbox), &self.config.confirmation);
+            let ready =
+                followed.track.visible && followed.is_convincing(self.clutter.doubt(&bbox), &self.config);
             let taken = |other: &Followed| {
                 other.track.visible && other.track.bbox.iou(&bbox) >= self.config.duplicate_iou
             };
@@ -230,7 +248,7 @@ impl Tracker {
                     && followed.track.bbox.iou(&detection.bbox) >= self.config.duplicate_iou
             };
             if !self.confirmed.iter().chain(&self.tentative).any(known) {
-                self.tentative.push(Followed::new(at, detection, &self.config.motion));
+                self.tentative.push(Followed::new(at, detection, &self.config));
             }
         }
     }

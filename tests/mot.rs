@@ -20,8 +20,8 @@ struct Goal {
 }
 
 const GOALS: [Goal; 2] = [
-    Goal { name: "TUD-Campus", sort_mota: 0.627, sort_idf1: 0.606, mota: 0.645, idf1: 0.74 },
-    Goal { name: "TUD-Stadtmitte", sort_mota: 0.717, sort_idf1: 0.735, mota: 0.73, idf1: 0.78 },
+    Goal { name: "TUD-Campus", sort_mota: 0.627, sort_idf1: 0.606, mota: 0.67, idf1: 0.77 },
+    Goal { name: "TUD-Stadtmitte", sort_mota: 0.717, sort_idf1: 0.735, mota: 0.73, idf1: 0.8 },
 ];
 
 /// The sequence of a goal, or nothing with a printed reason.
@@ -63,9 +63,9 @@ fn is_ahead_of_sort() {
         }
         assert!(complete.idf1() > goal.idf1 && goal.idf1 > goal.sort_idf1, "IDF1 of {}", goal.name);
         assert!(complete.mota() > goal.mota && goal.mota > goal.sort_mota, "MOTA of {}", goal.name);
-        // What is reported live lacks the time before each confirmation. The identities are ahead all the same.
-        assert!(online.idf1() > goal.sort_idf1 + 0.04, "online IDF1 of {}", goal.name);
-        assert!(online.mota() > goal.sort_mota - 0.03, "online MOTA of {}", goal.name);
+        // What is reported live lacks the time before each confirmation. It is not behind all the same.
+        assert!(online.idf1() > goal.sort_idf1 + 0.06, "online IDF1 of {}", goal.name);
+        assert!(online.mota() >= goal.sort_mota, "online MOTA of {}", goal.name);
     }
 }
 
@@ -84,8 +84,11 @@ fn parameters(config: &mut TrackerConfig) -> Vec<(&'static str, Parameter<'_>)> 
         ("duplicate_iou", Number(&mut config.duplicate_iou)),
         ("max_hidden", Time(&mut config.max_hidden)),
         ("neutral_score", Number(&mut confirmation.neutral_score)),
+        ("standing_score", Number(&mut confirmation.standing_score)),
         ("miss", Number(&mut confirmation.miss)),
+        ("standing_miss", Number(&mut confirmation.standing_miss)),
         ("independence", Time(&mut confirmation.independence)),
+        ("first_look", Number(&mut confirmation.first_look)),
         ("confirm", Number(&mut confirmation.confirm)),
         ("standing", Number(&mut confirmation.standing)),
         ("refute", Number(&mut confirmation.refute)),

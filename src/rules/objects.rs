@@ -13,8 +13,10 @@ use crate::track::Track;
 
 /// A thing that overlaps less than this with where it was said to be has moved (intersection over union).
 const MOVED_IOU: f32 = 0.3;
-/// Changes are told at most this often per track.
-const UPDATE_PAUSE: Duration = Duration::from_secs(1);
+/// That a thing moved is told no sooner than this after the last tag of its track: a walker moves all the time.
+const MOVED_PAUSE: Duration = Duration::from_secs(3);
+/// The same for a thing that turns out to be something else.
+const LABEL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whose words the tags use.
 #[derive(Clone, Debug)]
@@ -83,11 +85,14 @@ impl ObjectRules {
             .collect()
     }
 
-    /// A hidden thing is no news: its box is a guess.
+    /// A hidden thing is no news: its box is a guess. When the clock was set back, how long it was silent is not known,
+    /// so it is told of at once.
     fn is_news(&self, at: Timestamp, track: &Track, told: &Told) -> bool {
         let silence = at.since(told.at);
-        let changed = track.class != told.class || track.bbox.iou(&told.bbox) < MOVED_IOU;
-        track.visible && (silence >= self.update_interval || (changed && silence >= UPDATE_PAUSE))
+        let due = at < told.at || silence >= self.update_interval;
+        let renamed = track.class != told.class && silence >= LABEL_PAUSE;
+        let moved = track.bbox.iou(&told.bbox) < MOVED_IOU && silence >= MOVED_PAUSE;
+        track.visible && (due || renamed || moved)
     }
 
     fn tag(&self, phase: Phase, at: Timestamp, track: &Track, summary: Option<Summary>) -> Tag {
@@ -169,16 +174,28 @@ mod tests {
     }
 
     #[test]
-    fn a_real_change_is_told_but_not_more_than_once_a_second() {
+    fn a_move_is_told_every_three_seconds_and_a_new_label_after_one() {
         let mut rules = rules();
         let mut told = Vec::new();
-        for tenth in 0..=20 {
-            let moving = track(1, 0.1 + 0.02 * tenth as f32);
+        for tenth in 0..=70 {
+            let moving = track(1, 0.1 + 0.01 * tenth as f32);
             told.extend(rules.observe(at(f64::from(tenth) / 10.0), [&moving], &[]).iter().map(|_| tenth));
         }
-        assert_eq!(told, [0, 10, 20]);
-        let other = Track { class: ClassId(1), ..track(1, 0.5) };
-        assert_eq!(phases(&rules.observe(at(3.5), [&other], &[])), [(1, Phase::Update)]);
+        assert_eq!(told, [0, 30, 60]);
+        let other = Track { class: ClassId(1), ..track(1, 0.8) };
+        assert!(rules.observe(at(6.9), [&other], &[]).is_empty());
+        assert_eq!(phases(&rules.observe(at(7.1), [&other], &[])), [(1, Phase::Update)]);
+    }
+
+    #[test]
+    fn a_clock_set_back_is_no_silence() {
+        let mut rules = rules();
+        let still = track(1, 0.5);
+        let mut told = Vec::new();
+        for now in [1000, 1030, 400, 401, 430, 460] {
+            told.extend(rules.observe(at(f64::from(now)), [&still], &[]).iter().map(|tag| (now, tag.phase)));
+        }
+        assert_eq!(told, [(1000, Phase::Start), (400, Phase::Update), (460, Phase::Update)]);
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub struct TrackerConfig {
     /// A detection that overlaps something already seen on the same frame by this IoU is a second look at it and begins
     /// no track.
     pub duplicate_iou: f32,
-    /// A confirmed track ends when it was unseen for longer than this.
+    /// A confirmed track ends when it was unseen for longer than this, or for two frames of a camera so slow that they
+    /// take longer.
     pub max_hidden: Duration,
     /// Classes of what lives; see [`Confirmation::standing_score`].
     pub animate: Vec<ClassId>,
@@ -58,19 +59,27 @@ pub struct Confirmation {
     /// The score that says nothing either way: clutter reaches it as often as things do. A detection is worth the
     /// log-odds of its score above those of this one.
     pub neutral_score: f32,
-    /// The same for something of an animate class that is still where it was first seen: a signpost that looks a little
+    /// The same for something of an animate class that stands where it was some seconds ago: a signpost that looks a little
     /// like a person does so all day, and a person who has not moved yet soon will.
     pub standing_score: f32,
     /// A frame without a detection is worth so much against the track.
     pub miss: f32,
+    /// The same for something of an animate class that stands: its sightings are worth less, too.
+    pub standing_miss: f32,
     /// Successive frames show nearly the same picture: a frame counts in full only when it follows the last one by this
     /// time or more, and by its share of it otherwise.
     pub independence: Duration,
+    /// The first sighting follows none and counts by this share: not in full, because of all that clutter gives, a track
+    /// begins with what happens to score high.
+    pub first_look: f32,
     /// Evidence that confirms.
     pub confirm: f32,
     /// So much more while it has not moved at all, and in proportion to the overlap with where it was first seen: clutter
     /// stands, and most things that come into a picture walk or drive in.
     pub standing: f32,
+    /// The same for something of a class that is not animate. Its low scores count while it stands, as those of a parked
+    /// car must, so only patience tells it from a piece of pavement that looks like one for a few seconds.
+    pub standing_inanimate: f32,
     /// Evidence that refutes, below zero.
     pub refute: f32,
     /// On no fewer detections than this is anything confirmed.
@@ -88,7 +97,7 @@ impl Default for TrackerConfig {
         TrackerConfig {
             low_score: 0.1,
             high_score: 0.3,
-            min_iou: 0.2,
+            min_iou: 0.24,
             min_iou_low: 0.4,
             buffer_sds: 1.0,
             buffer_limit: 0.5,
@@ -109,12 +118,15 @@ impl Default for TrackerConfig {
 impl Default for Confirmation {
     fn default() -> Self {
         Confirmation {
-            neutral_score: 0.25,
-            standing_score: 0.45,
+            neutral_score: 0.28,
+            standing_score: 0.44,
             miss: 0.85,
+            standing_miss: 0.35,
             independence: Duration::from_millis(250),
-            confirm: 1.0,
-            standing: 2.2,
+            first_look: 0.35,
+            confirm: 1.1,
+            standing: 1.8,
+            standing_inanimate: 9.0,
             refute: -1.0,
             min_detections: 3,
             clutter: 1.5,

@@ -1,6 +1,7 @@
 //! One thing that is followed, confirmed or not yet: its motion, its evidence, and its [`Track`] as the outside sees it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::detect::{ClassId, Detection};
@@ -8,7 +9,9 @@ use crate::geometry::{BBox, Point};
 use crate::tag::TrackId;
 
 use super::config::{Confirmation, TrackerConfig};
+use super::evidence::{Evidence, Kind};
 use super::motion::{Motion, MotionModel};
+use super::stance::Stance;
 use super::{Sighting, Track};
 
 /// A path has at most so many points.
@@ -19,8 +22,6 @@ const MAX_EARLIER: usize = 256;
 const MAX_RECENT: usize = 64;
 /// The score of a track follows that of its detections within this time.
 const SCORE_SMOOTHING_S: f32 = 0.5;
-/// A box that overlaps that of the first sighting by this IoU has not moved.
-const STANDING_IOU: f32 = 0.5;
 
 /// One thing that is followed.
 #[derive(Debug)]
@@ -43,8 +44,9 @@ pub(super) struct Followed {
     age_s: f64,
     motion: Motion,
     first: BBox,
+    stance: Stance,
     detections: u32,
-    evidence: f32,
+    evidence: Evidence,
     /// Sums of scores; a parked car collects them for weeks.
     classes: Vec<(ClassId, f64)>,
     path_stride: usize,
@@ -53,8 +55,8 @@ pub(super) struct Followed {
 
 impl Followed {
     /// Begins with a detection.
-    pub(super) fn new(at: Timestamp, detection: &Detection, model: &MotionModel) -> Self {
-        let motion = Motion::new(&detection.bbox, model);
+    pub(super) fn new(at: Timestamp, detection: &Detection, config: &TrackerConfig) -> Self {
+        let motion = Motion::new(&detection.bbox, &config.motion);
         let mut new = Followed {
             track: Track {
                 id: TrackId(0),
@@ -77,8 +79,9 @@ impl Followed {
             age_s: 0.0,
             motion,
             first: detection.bbox,
+            stance: Stance::new(&detection.bbox),
             detections: 1,
-            evidence: 0.0,
+            evidence: Evidence::first(detection.score, &config.confirmation),
             classes: Vec::new(),
             path_stride: 1,
             path_skipped: 0,
@@ -94,6 +97,15 @@ impl Followed {
         self.hidden_s += dt_s;
         self.track.visible = false;
         self.track.bbox = self.motion.bbox();
+    }
+
+    /// The clock was set back: `ago` must be taken off all times, so that they stay in order.
+    pub(super) fn set_back(&mut self, ago: Duration) {
+        let earlier = self.earlier.iter_mut().map(|sighting| &mut sighting.at);
+        for time in earlier.chain([&mut self.track.first_seen, &mut self.track.last_seen]) {
+            let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+            *time = Timestamp::from_micros(time.as_micros().saturating_sub(micros));
+        }
     }
 
     /// How well a box goes on in the direction that the track had, -1 (turns back) ..= 1 (goes straight on), near 0 when
@@ -125,7 +137,7 @@ impl Followed {
         self.motion.update(&detection.bbox, &config.motion);
         self.remember_center(detection.bbox.center(), config);
         self.last_measured = detection.bbox;
-        self.hidden_s = 0.0;
+        let unseen_s = std::mem::take(&mut self.hidden_s);
         self.detections = self.detections.saturating_add(1);
         self.weigh_class(detection);
         let track = &mut self.track;
@@ -137,10 +149,8 @@ impl Followed {
         track.score += (detection.score - track.score) * (1.0 - (-dt_s / SCORE_SMOOTHING_S).exp());
         self.extend_path();
         if !self.confirmed {
-            let stands = config.animate.contains(&self.track.class) && self.stands();
-            let confirmation = &config.confirmation;
-            let neutral = if stands { confirmation.standing_score } else { confirmation.neutral_score };
-            self.evidence += (log_odds(detection.score) - log_odds(neutral)) * share(dt_s, confirmation);
+            self.stance.see(unseen_s, &detection.bbox);
+            self.evidence.see(dt_s, detection.score, &config.confirmation);
             if self.earlier.len() == MAX_EARLIER {
                 self.earlier.remove(0);
             }
@@ -155,24 +165,36 @@ impl Followed {
 
     /// Takes in that this frame, which follows the last one by `dt_s` seconds, does not show it.
     pub(super) fn miss(&mut self, dt_s: f32, config: &Confirmation) {
-        self.evidence -= config.miss * share(dt_s, config);
+        self.evidence.miss(dt_s, config);
     }
 
     /// Whether there is enough evidence to confirm it, at a place that asks for `doubt` more.
-    pub(super) fn is_convincing(&self, doubt: f32, config: &Confirmation) -> bool {
-        let stands = self.first.iou(&self.last_measured);
-        let needed = config.confirm + config.standing * stands + doubt;
-        self.detections >= config.min_detections && self.evidence >= needed
+    pub(super) fn is_convincing(&self, doubt: f32, config: &TrackerConfig) -> bool {
+        let (kind, config) = (self.kind(config), &config.confirmation);
+        let standing = match kind {
+            Kind::StandingInanimate => config.standing_inanimate,
+            Kind::Moved | Kind::StandingAnimate => config.standing * self.first.iou(&self.last_measured),
+        };
+        self.detections >= config.min_detections
+            && self.evidence.sum(kind, config) >= config.confirm + standing + doubt
     }
 
     /// Whether it turned out to be nothing.
-    pub(super) fn is_refuted(&self, config: &Confirmation) -> bool {
-        self.evidence < config.refute
+    pub(super) fn is_refuted(&self, config: &TrackerConfig) -> bool {
+        self.evidence.sum(self.kind(config), &config.confirmation) < config.confirmation.refute
     }
 
-    /// Whether it is where it was first seen.
+    /// Whether it stands where it was some seconds ago.
     pub(super) fn stands(&self) -> bool {
-        self.first.iou(&self.last_measured) >= STANDING_IOU
+        !self.stance.moved()
+    }
+
+    fn kind(&self, config: &TrackerConfig) -> Kind {
+        match (self.stands(), config.animate.contains(&self.track.class)) {
+            (false, _) => Kind::Moved,
+            (true, true) => Kind::StandingAnimate,
+            (true, false) => Kind::StandingInanimate,
+        }
     }
 
     /// Keeps one centre from before the span of the direction, and all within it.
@@ -225,15 +247,4 @@ fn thin(path: &mut Vec<Point>) {
         keep = !keep;
         keep
     });
-}
-
-/// Log-odds of a score; no detector is so sure that one look settles it.
-fn log_odds(score: f32) -> f32 {
-    let p = score.clamp(0.001, 0.999);
-    (p / (1.0 - p)).ln()
-}
-
-/// How much of an independent look a frame is that follows the last one by `dt_s` seconds, 0..=1.
-fn share(dt_s: f32, config: &Confirmation) -> f32 {
-    (dt_s / config.independence.as_secs_f32().max(f32::EPSILON)).min(1.0)
 }

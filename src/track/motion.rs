@@ -35,7 +35,7 @@ pub struct MotionModel {
 impl Default for MotionModel {
     fn default() -> Self {
         MotionModel {
-            measured_sd: 0.05,
+            measured_sd: 0.06,
             measured_log_size_sd: 0.2,
             first_velocity_sd: 1.5,
             first_growth_sd: 0.2,

@@ -1,6 +1,8 @@
 //! Scenes with a known truth, made by a seeded generator, and the invariants that hold for any input.
 
+mod clutter;
 mod invariants;
+mod pace;
 mod scene;
 
 use std::time::Duration;
@@ -24,6 +26,7 @@ const WALKER: Thing = Thing {
     until_s: 10.0,
     hidden_s: (0.0, 0.0),
     class: ClassId(0),
+    jitter: (0.04, 0.03, 0.06, 0.04),
 };
 
 /// A rock that is taken for a person now and then.
@@ -41,8 +44,7 @@ fn detection(class: u16, score: f32, x: f32) -> Detection {
 #[test]
 fn a_walker_is_confirmed_after_the_same_time_at_every_frame_rate() {
     let doubtful = Thing { score: 0.5, seen: 0.8, ..WALKER };
-    let standing = Thing { velocity: (0.0, 0.0), ..doubtful };
-    for (thing, typical_s, slowest_s) in [(WALKER, 0.5, 0.6), (doubtful, 0.8, 2.5), (standing, 1.2, 4.5)] {
+    for (thing, typical_s, slowest_s) in [(WALKER, 0.5, 0.6), (doubtful, 0.8, 2.5)] {
         for fps in FRAME_RATES {
             let mut delays: Vec<f32> = (0..40)
                 .map(|seed| {
@@ -55,56 +57,6 @@ fn a_walker_is_confirmed_after_the_same_time_at_every_frame_rate() {
             assert!(median <= typical_s && median >= 0.15, "{median} s at {fps} fps: {thing:?}");
             assert!(last <= slowest_s, "{last} s at {fps} fps: {thing:?}");
         }
-    }
-}
-
-#[test]
-fn a_rock_is_never_confirmed() {
-    for (score, seen) in [(0.35, 0.2), (0.5, 0.1)] {
-        for fps in [5, 10, 25, 30] {
-            for seed in 0..10 {
-                let log = Scene::new(&[Thing { score, seen, ..ROCK }], fps, seed).run();
-                assert!(
-                    log.ids().is_empty(),
-                    "score {score} in {seen} of the frames at {fps} fps, seed {seed}"
-                );
-            }
-        }
-    }
-}
-
-/// The signpost, rock and barrier of vtest.avi, as the default model sees them.
-#[test]
-fn what_looks_a_little_like_a_person_all_day_is_never_confirmed() {
-    for (score, seen) in [(0.36, 1.0), (0.33, 0.97), (0.27, 0.9)] {
-        for fps in [5, 10, 25] {
-            for seed in 0..5 {
-                let log = Scene::new(&[Thing { score, seen, ..ROCK }], fps, seed).run();
-                assert!(log.ids().is_empty(), "score {score} at {fps} fps, seed {seed}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_parked_car_needs_no_more_than_patience() {
-    let car = Thing { score: 0.38, class: ClassId(2), until_s: 20.0, ..ROCK };
-    for seed in 0..10 {
-        let log = Scene::new(&[car], 10, seed).run();
-        let confirmed_s = log.first_confirmation_s(0.0).expect("the car");
-        assert!(confirmed_s < 4.0, "{confirmed_s} s, seed {seed}");
-    }
-}
-
-#[test]
-fn who_walks_past_a_rock_is_confirmed_all_the_same() {
-    let rock = Thing { score: 0.4, seen: 0.2, until_s: 100.0, start: (0.25, 0.5), ..ROCK };
-    let walker = Thing { score: 0.5, seen: 0.8, from_s: 60.0, until_s: 70.0, ..WALKER };
-    for seed in 0..20 {
-        let log = Scene::new(&[rock, walker], 10, seed).run();
-        let confirmed_s = log.first_confirmation_s(0.0).expect("the walker");
-        assert!((60.0..62.5).contains(&confirmed_s), "{confirmed_s} s, seed {seed}");
-        assert_eq!(log.ids().len(), 1, "seed {seed}");
     }
 }
 
@@ -185,6 +137,8 @@ fn a_clock_that_stands_or_goes_back_costs_no_track() {
     let track = tracker.tracks().next().expect("one");
     assert!((track.bbox.center().x - x).abs() < 0.01);
     assert_eq!(tracker.tracks().count(), 1);
+    assert_eq!(track.last_seen, at_ms(300));
+    assert!(track.last_seen.since(track.first_seen) >= Duration::from_millis(700), "{track:?}");
     assert_eq!(tracker.step(at_ms(3_600_000), &[]).len(), 1, "an hour later it is gone");
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Thing {
     /// Hidden from and until.
     pub(super) hidden_s: (f32, f32),
     pub(super) class: ClassId,
+    /// How far its boxes are off, as standard deviations of x, y, width and height in sizes.
+    pub(super) jitter: (f32, f32, f32, f32),
 }
 
 impl Thing {
@@ -69,10 +71,10 @@ impl Thing {
         let mut around = |value: f32, sd: f32| value + sd * random.normal();
         let (w, h) = self.size;
         let bbox = BBox::from_center(
-            around(center.x, 0.04 * w),
-            around(center.y, 0.03 * h),
-            around(w, 0.06 * w),
-            around(h, 0.04 * h),
+            around(center.x, self.jitter.0 * w),
+            around(center.y, self.jitter.1 * h),
+            around(w, self.jitter.2 * w).max(0.2 * w),
+            around(h, self.jitter.3 * h).max(0.2 * h),
         );
         Some(Detection { class: self.class, score: around(self.score, 0.05).clamp(0.05, 0.98), bbox })
     }
