@@ -98,7 +98,7 @@ impl Recognizer {
                     stamp(self.recognize(index, &frame)?);
                     counters[index].recognised().increment();
                 }
-                Item::Cut(index, _) => stamp(self.cut(index)),
+                Item::Cut(index) => stamp(self.cut(index)),
             }
         }
         for index in 0..self.scenes.len() {
