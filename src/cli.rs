@@ -107,7 +107,9 @@ pub fn main() -> ExitCode {
 fn log_to_stderr(default: &str) -> anyhow::Result<()> {
     let filter = match std::env::var("SPOTTER_LOG") {
         Ok(asked) if !asked.trim().is_empty() => {
-            EnvFilter::try_new(&asked).with_context(|| format!("SPOTTER_LOG={asked:?} is wrong"))?
+            // Its display holds its cause already.
+            EnvFilter::try_new(&asked)
+                .map_err(|error| anyhow::anyhow!("SPOTTER_LOG={asked:?} is wrong: {error}"))?
         }
         Err(error @ VarError::NotUnicode(_)) => return Err(error).context("SPOTTER_LOG is wrong"),
         Ok(_) | Err(VarError::NotPresent) => {

@@ -226,24 +226,26 @@ fn a_log_filter_that_is_none_is_one_clear_line() {
     let ended =
         command().args(["eval", "track", "folder"]).env("SPOTTER_LOG", "spotter=loud").output().unwrap();
     assert_eq!(ended.status.code(), Some(2));
-    insta::assert_snapshot!(String::from_utf8(ended.stderr).unwrap(), @r#"spotter: SPOTTER_LOG="spotter=loud" is wrong: invalid filter directive"#);
+    insta::assert_snapshot!(String::from_utf8(ended.stderr).unwrap(), @r#"spotter: SPOTTER_LOG="spotter=loud" is wrong: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
 }
 
 #[test]
 fn whoever_stops_reading_ends_a_command_quietly() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let mut eval = Command::new(env!("CARGO_BIN_EXE_spotter"));
-    let ended = eval
-        .args(["eval", "track", "folder"])
-        .env_remove("SPOTTER_LOG")
-        .stdout(writer)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-        .wait_with_output()
-        .unwrap();
-    assert_eq!((ended.status.code(), String::from_utf8(ended.stderr).unwrap().as_str()), (Some(0), ""));
+    let broker = Mosquitto::start("");
+    mosquitto::publish_retained(broker.port(), "spotter/v1/n/status", "{}");
+    let address = format!("mqtt://127.0.0.1:{}", broker.port());
+    let cases: [&[&str]; 2] =
+        [&["eval", "track", "folder"], &["watch", "--broker", &address, "--seconds", "60"]];
+    for arguments in cases {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut spotter = Command::new(env!("CARGO_BIN_EXE_spotter"));
+        let spotter = spotter.args(arguments).env_remove("SPOTTER_LOG").stdout(writer);
+        let ended = spotter.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}: {said}");
+        assert!(said.lines().all(|line| line.starts_with("subscribed to ")), "{arguments:?}: {said}");
+    }
 }
 
 #[test]

@@ -227,18 +227,18 @@ impl Control {
         loop {
             let begun = Instant::now();
             let (over, played) = self.play(&mut news);
+            let repeats = matches!((&over, &self.source), (Over::Ended, Source::File { repeat: true, .. }));
+            // Before the cut, which takes a frame that still waits off the board: it may be the file's only one.
+            if repeats && self.pause(SHORTEST_PASS.saturating_sub(begun.elapsed())) {
+                return;
+            }
             if !matches!(over, Over::Stopped) {
                 self.board.cut(self.index);
             }
             let (trouble, proved) = match over {
                 Over::Stopped => return,
-                // From end to start in one breath: the camera stays online.
-                Over::Ended if matches!(self.source, Source::File { repeat: true, .. }) => {
-                    if self.pause(SHORTEST_PASS.saturating_sub(begun.elapsed())) {
-                        return;
-                    }
-                    continue;
-                }
+                // The camera stays online.
+                Over::Ended if repeats => continue,
                 Over::Ended if matches!(self.source, Source::File { .. }) => {
                     tracing::info!(camera = %self.name, "{}", self.ended());
                     self.set(CameraState::Offline, Some(self.ended()));
