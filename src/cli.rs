@@ -4,15 +4,22 @@ mod check;
 mod demo;
 mod eval;
 mod footage;
+mod manual;
+mod output;
+mod ranges;
 mod replay;
 mod run;
 mod watch;
 
+use std::env::VarError;
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+
+use output::OutputError;
 
 /// Edge video tagger: recognises objects on camera streams and publishes tags over MQTT.
 ///
@@ -24,27 +31,7 @@ use tracing_subscriber::EnvFilter;
     version,
     max_term_width = 110,
     after_help = "Start with `spotter demo`, then `spotter run --help`.",
-    after_long_help = "\
-EXIT STATUS
-    0    it did what it was asked to
-    1    it failed; the last line says why
-    2    the command line is wrong
-    78   the configuration is wrong; every error has its line
-
-ENVIRONMENT
-    SPOTTER_LOG      what to log, such as `debug` or `spotter::capture=trace` (default: `info`)
-    ORT_DYLIB_PATH   the ONNX Runtime library, unless the configuration names one
-    GST_DEBUG        GStreamer's own log
-
-EXAMPLES
-    spotter demo
-        See tags of real footage arrive at a subscriber, with nothing set up.
-    spotter check --config /etc/spotter/spotter.toml && spotter run --config /etc/spotter/spotter.toml
-        Run as a daemon.
-    spotter replay clip.avi --tags tags.jsonl --picture tracks.jpg
-        See what it makes of a file.
-    spotter watch --broker mqtt://localhost
-        See and check every message of every node at a broker."
+    after_long_help = manual::SPOTTER
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -53,11 +40,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(after_long_help = manual::RUN)]
     Run(run::Arguments),
+    #[command(after_long_help = manual::CHECK)]
     Check(check::Arguments),
+    #[command(after_long_help = manual::REPLAY)]
     Replay(replay::Arguments),
+    #[command(after_long_help = manual::DEMO)]
     Demo(demo::Arguments),
+    #[command(after_long_help = manual::WATCH)]
     Watch(watch::Arguments),
+    #[command(after_long_help = manual::EVAL)]
     Eval(eval::Arguments),
 }
 
@@ -84,10 +77,14 @@ impl From<Outcome> for ExitCode {
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log_to_stderr(match arguments.command {
+    let default = match arguments.command {
         Command::Run(_) => "info",
         _ => "warn",
-    });
+    };
+    if let Err(error) = log_to_stderr(default) {
+        eprintln!("spotter: {error:#}");
+        return ExitCode::from(2);
+    }
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -96,21 +93,33 @@ pub fn main() -> ExitCode {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
     };
-    outcome.map_or_else(
-        |error| {
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => ExitCode::SUCCESS,
+        Err(error) => {
             eprintln!("spotter: {error:#}");
             ExitCode::FAILURE
-        },
-        ExitCode::from,
-    )
+        }
+    }
 }
 
-fn log_to_stderr(default: &str) {
-    let filter = EnvFilter::try_from_env("SPOTTER_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}")));
+/// Sends the log to standard error: what SPOTTER_LOG asks for, or else what is `default` or worse.
+fn log_to_stderr(default: &str) -> anyhow::Result<()> {
+    let filter = match std::env::var("SPOTTER_LOG") {
+        Ok(asked) if !asked.trim().is_empty() => {
+            // Its display holds its cause already.
+            EnvFilter::try_new(&asked)
+                .map_err(|error| anyhow::anyhow!("SPOTTER_LOG={asked:?} is wrong: {error}"))?
+        }
+        Err(error @ VarError::NotUnicode(_)) => return Err(error).context("SPOTTER_LOG is wrong"),
+        Ok(_) | Err(VarError::NotPresent) => {
+            EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}"))
+        }
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal())
         .init();
+    Ok(())
 }

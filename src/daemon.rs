@@ -227,8 +227,7 @@ pub fn unservable(config: &Config) -> Vec<String> {
             config::Source::File { path, .. } if !path.exists() => {
                 problems.push(format!("camera {name}: source is {source}, which is not there"));
             }
-            _ => problems
-                .extend(Stream::check(name, source).err().map(|error| format!("camera {name}: {error}"))),
+            _ => problems.extend(Stream::check(source).err().map(|error| format!("camera {name}: {error}"))),
         }
     }
     let package = Package::find(&config.models.detect, &config.models.directories);

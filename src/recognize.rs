@@ -105,7 +105,7 @@ impl Recognizer {
                     worked = self.recognize(index, &frame).map(&mut stamp);
                     counters[index].recognised().increment();
                 }
-                Item::Cut(index, _) => stamp(self.cut(index)),
+                Item::Cut(index) => stamp(self.cut(index)),
             }
         }
         for index in 0..self.scenes.len() {

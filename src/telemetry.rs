@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::name::Name;
@@ -93,5 +94,62 @@ impl Counter {
     /// The number now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Keeps one thing's troubles rare in the log: each is said once, and the same one again only once per
+/// [`Troubles::PERIOD`], with how often it came meanwhile.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    text: String,
+    said: Option<Instant>,
+    repeated: u64,
+}
+
+impl Troubles {
+    /// Between two mentions of the same trouble.
+    pub const PERIOD: Duration = Duration::from_secs(600);
+
+    /// Hears of a trouble. When it is to be said, gives how often the one before was heard without being said.
+    pub fn hear(&mut self, text: &str, now: Instant) -> Option<u64> {
+        let fresh = self.said.is_some_and(|said| now.saturating_duration_since(said) < Self::PERIOD);
+        if fresh && self.text == text {
+            self.repeated += 1;
+            return None;
+        }
+        let repeated = self.repeated;
+        *self = Troubles { text: text.to_owned(), said: Some(now), repeated: 0 };
+        Some(repeated)
+    }
+
+    /// The trouble is over: the next is said, even if it is the same.
+    pub fn settle(&mut self) {
+        self.said = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_said_once_per_period_with_a_count() {
+        let begun = Instant::now();
+        let mut troubles = Troubles::default();
+        // When, what, and how often the one before came unsaid.
+        for (at_s, text, said) in [
+            (0, "refused", Some(0)),
+            (1, "refused", None),
+            (30, "refused", None),
+            (31, "no route", Some(2)),
+            (32, "refused", Some(0)),
+            (500, "refused", None),
+            (632, "refused", Some(1)),
+            (700, "refused", None),
+        ] {
+            assert_eq!(troubles.hear(text, begun + Duration::from_secs(at_s)), said, "at {at_s} s");
+        }
+        troubles.settle();
+        assert_eq!(troubles.hear("refused", begun + Duration::from_secs(701)), Some(1));
     }
 }

@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -93,16 +96,16 @@ fn a_file_that_cannot_be_replayed_is_one_clear_line() {
         told.push(one_line(&ended, folder.path()));
     }
     insta::assert_snapshot!(told.join("\n"), @r#"
-    1: spotter: camera replay: <folder>/missing.avi: Resource not found. (No such file "<folder>/missing.avi")
-    1: spotter: camera replay: <folder>/folder: "<folder>/folder" is a directory.
-    1: spotter: camera replay: <folder>/noise.avi: Could not determine type of stream.
-    1: spotter: camera replay: <folder>/noise.mp4: This file is invalid and cannot be played. (atom has bogus size 553764175)
-    1: spotter: camera replay: <folder>/sound.wav: there is no video in it
-    1: spotter: camera replay: <folder>/text.mp4: Could not determine type of stream.
-    1: spotter: camera replay: <folder>/text.avi: Could not determine type of stream.
-    1: spotter: camera replay: <folder>/empty.mp4: Stream contains no data. (Can't typefind empty stream)
-    1: spotter: camera replay: <folder>/head.mp4: This file contains no playable streams. (no known streams found)
-    1: spotter: camera replay: <folder>/head.avi: Could not demultiplex stream. (pull_range flow reading header: eos)
+    1: spotter: <folder>/missing.avi: Resource not found. (No such file "<folder>/missing.avi")
+    1: spotter: <folder>/folder: "<folder>/folder" is a directory.
+    1: spotter: <folder>/noise.avi: Could not determine type of stream.
+    1: spotter: <folder>/noise.mp4: This file is invalid and cannot be played. (atom has bogus size 553764175)
+    1: spotter: <folder>/sound.wav: there is no video in it
+    1: spotter: <folder>/text.mp4: Could not determine type of stream.
+    1: spotter: <folder>/text.avi: Could not determine type of stream.
+    1: spotter: <folder>/empty.mp4: Stream contains no data. (Can't typefind empty stream)
+    1: spotter: <folder>/head.mp4: This file contains no playable streams. (no known streams found)
+    1: spotter: <folder>/head.avi: Could not demultiplex stream. (pull_range flow reading header: eos)
     "#);
     assert!(!folder.path().join("picture.jpg").exists(), "nothing is written where nothing was read");
 }
@@ -181,6 +184,90 @@ fn what_a_replay_cannot_write_or_does_not_know_is_one_clear_line() {
     1: spotter: camera replay: objects.labels has "unicorn", which the model centernet-mobilenetv3-coco does not know; 
     1: spotter: the configuration has no camera door
     "#);
+}
+
+/// Arguments that every number's type can hold, and that make no sense.
+const NO_ARGUMENTS: &[&[&str]] = &[
+    &["replay", "clip.avi", "--picture", "p.jpg", "--picture-at", "inf"],
+    &["replay", "clip.avi", "--picture", "p.jpg", "--picture-at", "1e300"],
+    &["replay", "clip.avi", "--picture", "p.jpg", "--picture-at=-1"],
+    &["watch", "--seconds", "18446744073709551615"],
+    &["demo", "--seconds", "18446744073709551615"],
+    &["demo", "--seconds", "0"],
+    &["eval", "track", "folder", "--fps", "1e-300"],
+    &["eval", "track", "folder", "--fps", "inf"],
+    &["eval", "track", "folder", "--fps", "NaN"],
+    &["eval", "track", "folder", "--size", "0x480"],
+];
+
+#[test]
+fn numbers_without_sense_are_a_wrong_command_line() {
+    let mut told = Vec::new();
+    for arguments in NO_ARGUMENTS {
+        let ended = spotter(*arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        told.push(ended.stderr.lines().next().unwrap_or_default().to_owned());
+    }
+    insta::assert_snapshot!(told.join("\n"), @"
+    error: invalid value 'inf' for '--picture-at <SECONDS>': it must be a number from 0 to 1000000
+    error: invalid value '1e300' for '--picture-at <SECONDS>': it must be a number from 0 to 1000000
+    error: invalid value '-1' for '--picture-at <SECONDS>': it must be a number from 0 to 1000000
+    error: invalid value '18446744073709551615' for '--seconds <N>': 18446744073709551615 is not in 1..=31536000
+    error: invalid value '18446744073709551615' for '--seconds <N>': 18446744073709551615 is not in 1..=31536000
+    error: invalid value '0' for '--seconds <N>': 0 is not in 1..=31536000
+    error: invalid value '1e-300' for '--fps <N>': it must be a number from 0.1 to 1000
+    error: invalid value 'inf' for '--fps <N>': it must be a number from 0.1 to 1000
+    error: invalid value 'NaN' for '--fps <N>': it must be a number from 0.1 to 1000
+    error: invalid value '0x480' for '--size <WIDTHxHEIGHT>': it must look like 640x480
+    ");
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_one_clear_line() {
+    let command = || Command::new(env!("CARGO_BIN_EXE_spotter"));
+    let ended =
+        command().args(["eval", "track", "folder"]).env("SPOTTER_LOG", "spotter=loud").output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8(ended.stderr).unwrap(), @r#"spotter: SPOTTER_LOG="spotter=loud" is wrong: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
+}
+
+#[test]
+fn whoever_stops_reading_ends_a_command_quietly() {
+    let broker = Mosquitto::start("");
+    mosquitto::publish_retained(broker.port(), "spotter/v1/n/status", "{}");
+    let address = format!("mqtt://127.0.0.1:{}", broker.port());
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/config/spotter.toml");
+    let cases: [&[&str]; 3] = [
+        &["eval", "track", "folder"],
+        &["check", "--config", config],
+        &["watch", "--broker", &address, "--seconds", "60"],
+    ];
+    for arguments in cases {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut spotter = Command::new(env!("CARGO_BIN_EXE_spotter"));
+        let spotter = spotter.args(arguments).env_remove("SPOTTER_LOG").stdout(writer);
+        let ended = spotter.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}: {said}");
+        assert!(said.lines().all(|line| line.starts_with("subscribed to ")), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_name_that_is_no_text_is_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(OsStr::from_bytes(b"clip\xff.avi"));
+    fs::write(&path, b"RIFF").unwrap();
+    for arguments in [
+        ["replay".as_ref(), path.as_os_str()].as_slice(),
+        &["demo".as_ref(), "--footage".as_ref(), path.as_os_str()],
+    ] {
+        let ended = spotter(arguments);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(one_line(&ended, folder.path()), @r#"1: spotter: the name "<folder>/clip\xFF.avi" is not UTF-8: give the file another one"#);
+        }
+    }
 }
 
 /// What is wrong with a model package, and how to do that to the copy of a good one in this folder.
@@ -301,6 +388,7 @@ const BAD_CAMERAS: &[(&str, &str)] = &[
     ("missing", "source = \"missing.avi\""),
     ("no-element", "pipeline = \"nosuchsrc\""),
     ("no-video", "pipeline = \"audiotestsrc\""),
+    ("query", "source = \"http://127.0.0.1:1/cgi?user=admin&pwd=s3cret\""),
     ("refused", "source = \"rtsp://admin:s3cret@127.0.0.1:1/stream\""),
     ("text", "source = \"text.mp4\""),
     ("v4l2", "source = \"/dev/video-none\""),
@@ -363,20 +451,22 @@ fn cameras_that_give_no_picture_are_offline_with_a_reason_and_stop_no_other() {
         |line: &str| line.starts_with("20") && [" INFO ", " WARN "].iter().any(|level| line.contains(level));
     let strange: Vec<&str> = ended.stderr.lines().filter(|line| !is_log(line)).collect();
     assert!(strange.is_empty(), "{}", strange.join("\n"));
-    let told: Vec<String> = reasons.into_values().collect();
+    let told: Vec<String> =
+        reasons.into_iter().map(|(camera, reason)| format!("{camera}: {reason}")).collect();
     let told = told.join("\n").replace(&folder.path().display().to_string(), "<folder>");
     assert!(!format!("{told}{}", ended.stderr).contains("s3cret"), "{told}\n{}", ended.stderr);
     insta::assert_snapshot!(told, @r#"
-    camera audio: <folder>/sound.wav: there is no video in it
-    camera empty: <folder>/empty.mp4: Stream contains no data. (Can't typefind empty stream)
-    camera fragment: the pipeline cannot be built: could not set property "pattern" in element "videotestsrc" to "nosuch"
-    camera http: http://***@127.0.0.1:1/mjpeg: cannot connect, or the connection broke
-    camera missing: <folder>/missing.avi: Resource not found. (No such file "<folder>/missing.avi")
-    camera no-element: the pipeline cannot be built: no element "nosuchsrc"
-    camera no-video: its pipeline: there is no video in it
-    camera refused: rtsp://***@127.0.0.1:1/stream: Could not open resource for reading and writing. (Failed to connect. (Generic error))
-    camera text: <folder>/text.mp4: Could not determine type of stream.
-    camera v4l2: /dev/video-none: Cannot identify device '/dev/video-none'. (system error: No such file or directory)
+    audio: <folder>/sound.wav: there is no video in it
+    empty: <folder>/empty.mp4: Stream contains no data. (Can't typefind empty stream)
+    fragment: the pipeline cannot be built: could not set property "pattern" in element "videotestsrc" to "nosuch"
+    http: http://***@127.0.0.1:1/mjpeg: cannot connect, or the connection broke
+    missing: <folder>/missing.avi: Resource not found. (No such file "<folder>/missing.avi")
+    no-element: the pipeline cannot be built: no element "nosuchsrc"
+    no-video: pipeline "audiotestsrc": there is no video in it
+    query: http://127.0.0.1:1/cgi?***: cannot connect, or the connection broke
+    refused: rtsp://***@127.0.0.1:1/stream: Could not open resource for reading and writing. (Failed to connect. (Generic error))
+    text: <folder>/text.mp4: Could not determine type of stream.
+    v4l2: /dev/video-none: Cannot identify device '/dev/video-none'. (system error: No such file or directory)
     "#);
 }
 

@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Timestamp;
 use crate::frame::Frame;
 use crate::telemetry::FrameCounters;
 
@@ -14,8 +13,8 @@ use crate::telemetry::FrameCounters;
 pub enum Item {
     /// A frame of the camera with this index.
     Frame(usize, Frame),
-    /// The camera with this index was lost, restarted or ended at this moment: what follows is a new scene.
-    Cut(usize, Timestamp),
+    /// The camera with this index was lost, restarted or ended: what follows is a new scene.
+    Cut(usize),
 }
 
 /// The newest frame of every camera. Holds at most one frame per camera; a newer one replaces it and is counted.
@@ -35,7 +34,7 @@ struct State {
 #[derive(Default)]
 struct Slot {
     /// Comes before `frame`.
-    cut: Option<Timestamp>,
+    cut: bool,
     frame: Option<Frame>,
 }
 
@@ -54,10 +53,10 @@ impl Board {
     }
 
     /// Notes that camera `index` was lost, restarted or ended; a frame that still waits there is dropped and counted.
-    pub fn cut(&self, index: usize, at: Timestamp) {
+    pub fn cut(&self, index: usize) {
         let replaced = {
             let slot = &mut self.lock().slots[index];
-            slot.cut = Some(at);
+            slot.cut = true;
             slot.frame.take()
         };
         self.count(index, replaced.as_ref());
@@ -101,8 +100,8 @@ impl State {
         let count = self.slots.len();
         for index in (self.next..self.next + count).map(|i| i % count) {
             let slot = &mut self.slots[index];
-            if let Some(at) = slot.cut.take() {
-                return Some(Item::Cut(index, at));
+            if std::mem::take(&mut slot.cut) {
+                return Some(Item::Cut(index));
             }
             if let Some(frame) = slot.frame.take() {
                 self.next = (index + 1) % count;
@@ -116,6 +115,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat};
     use crate::name::Name;
 
@@ -134,7 +134,7 @@ mod tests {
     fn taken(board: &Board) -> (usize, Option<u64>) {
         match board.take().unwrap() {
             Item::Frame(index, frame) => (index, Some(frame.number)),
-            Item::Cut(index, _) => (index, None),
+            Item::Cut(index) => (index, None),
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
     fn a_cut_comes_before_what_follows_it() {
         let (board, counters) = board(1);
         board.put(0, frame(1));
-        board.cut(0, Timestamp::EPOCH);
+        board.cut(0);
         board.put(0, frame(2));
         assert_eq!([taken(&board), taken(&board)], [(0, None), (0, Some(2))]);
         assert_eq!(counters[0].dropped().get(), 1);

@@ -10,8 +10,9 @@ use super::board::Board;
 use super::stream::{CaptureError, Next, Stream, Timing};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Source};
+use crate::frame::Frame;
 use crate::name::Name;
-use crate::telemetry::{CameraState, CameraStatus, FrameCounters};
+use crate::telemetry::{CameraState, CameraStatus, FrameCounters, Troubles};
 
 /// How long to wait for a frame before looking at the bus and for the request to stop.
 const POLL: Duration = Duration::from_millis(200);
@@ -19,6 +20,12 @@ const POLL: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_secs(10);
 /// Pauses between attempts: the first, and the longest that doubling reaches.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// A connection that gave frames for this long and then broke has worked, so that the pauses start anew.
+const PROVED_BROKEN: Duration = Duration::from_secs(10);
+/// The same for one that came to a clean end, as a clip from a server does.
+const PROVED_ENDED: Duration = Duration::from_secs(2);
+/// A file that repeats begins at most this often: building a pipeline takes more than playing one frame.
+const SHORTEST_PASS: Duration = Duration::from_millis(500);
 
 /// A running camera.
 pub struct Camera {
@@ -182,10 +189,31 @@ impl HealthState {
 enum Over {
     /// The daemon asked.
     Stopped,
-    /// The file has ended.
+    /// The source has ended.
     Ended,
-    /// It broke, after this many frames.
-    Broken(CaptureError, u64),
+    /// It broke.
+    Broken(CaptureError),
+}
+
+/// The pauses between attempts.
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    fn new() -> Self {
+        Backoff { next: PAUSES.0 }
+    }
+
+    /// The pause after a connection that gave frames for `played`; it worked when that is `proved` or more.
+    fn after(&mut self, played: Duration, proved: Duration) -> Duration {
+        if played >= proved {
+            self.next = PAUSES.0;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(PAUSES.1);
+        pause
+    }
 }
 
 struct Control {
@@ -201,78 +229,98 @@ struct Control {
 
 impl Control {
     fn run(self) {
-        let mut pause = PAUSES.0;
+        let mut backoff = Backoff::new();
+        let mut troubles = Troubles::default();
+        // Coming online is news once, and after every trouble that was said.
+        let mut news = true;
         self.set(CameraState::Connecting, None);
         loop {
-            let over = self.play();
+            let begun = Instant::now();
+            let (over, played) = self.play(&mut news);
+            let repeats = matches!((&over, &self.source), (Over::Ended, Source::File { repeat: true, .. }));
+            // Before the cut, which takes a frame that still waits off the board: it may be the file's only one.
+            if repeats && self.pause(SHORTEST_PASS.saturating_sub(begun.elapsed())) {
+                return;
+            }
             if !matches!(over, Over::Stopped) {
-                self.board.cut(self.index, self.clock.now());
+                self.board.cut(self.index);
             }
-            match over {
+            let (trouble, proved) = match over {
                 Over::Stopped => return,
-                // From end to start in one breath: the camera stays online.
-                Over::Ended if matches!(self.source, Source::File { repeat: true, .. }) => continue,
-                Over::Ended => {
-                    let ended = format!("{} has ended", self.source);
-                    tracing::info!(camera = %self.name, "{ended}");
-                    self.set(CameraState::Offline, Some(ended));
-                    if matches!(self.source, Source::File { .. }) {
-                        self.pause(Duration::MAX);
-                        return;
-                    }
+                // The camera stays online.
+                Over::Ended if repeats => continue,
+                Over::Ended if matches!(self.source, Source::File { .. }) => {
+                    tracing::info!(camera = %self.name, "{}", self.ended());
+                    self.set(CameraState::Offline, Some(self.ended()));
+                    self.pause(Duration::MAX);
+                    return;
                 }
-                Over::Broken(error, frames) => {
-                    // A connection that worked starts the pauses anew.
-                    if frames > 0 {
-                        pause = PAUSES.0;
-                    }
-                    tracing::warn!(camera = %self.name, retry_in_s = pause.as_secs_f32(), "{error}");
-                    self.set(CameraState::Offline, Some(error.to_string()));
-                }
+                Over::Ended => (self.ended(), PROVED_ENDED),
+                Over::Broken(error) => (error.to_string(), PROVED_BROKEN),
+            };
+            let pause = backoff.after(played, proved);
+            if let Some(repeated) = troubles.hear(&trouble, Instant::now()) {
+                tracing::warn!(camera = %self.name, repeated, retry_in_s = pause.as_secs_f32(), "{trouble}");
+                news = true;
             }
+            self.set(CameraState::Offline, Some(trouble));
             if self.pause(pause) {
                 return;
             }
-            pause = (pause * 2).min(PAUSES.1);
             self.set(CameraState::Connecting, None);
         }
     }
 
-    /// One connection, from opening to its end.
-    fn play(&self) -> Over {
-        // That the camera gave on this connection, taken or not.
-        let mut frames = 0;
+    /// One connection, from opening to its end, and how long it gave frames.
+    fn play(&self, news: &mut bool) -> (Over, Duration) {
         let mut stream =
             match Stream::open(self.name.clone(), &self.source, Timing::Live(Arc::clone(&self.clock))) {
                 Ok(stream) => stream,
-                Err(error) => return Over::Broken(error, frames),
+                Err(error) => return (Over::Broken(error), Duration::ZERO),
             };
+        // That the camera gave on this connection, taken or not.
+        let mut frames = 0;
+        let mut first = None;
         let mut last = Instant::now();
-        loop {
+        let over = loop {
             if self.pause(Duration::ZERO) {
-                return Over::Stopped;
+                break Over::Stopped;
             }
             match stream.next(POLL) {
                 Ok(Next::Frame(frame)) => {
                     if frames == 0 && self.health.lock().state != CameraState::Online {
-                        tracing::info!(camera = %self.name, image = ?frame.image, "online");
-                        self.set(CameraState::Online, None);
+                        self.online(&frame, news);
                     }
                     let counters = &self.health.counters;
                     counters.captured().add(frame.number + 1 - frames);
                     counters.dropped().add(frame.number - frames);
                     frames = frame.number + 1;
                     last = Instant::now();
+                    first.get_or_insert(last);
                     self.board.put(self.index, frame);
                 }
                 Ok(Next::Idle) if last.elapsed() >= SILENCE => {
-                    return Over::Broken(stream.silent(last.elapsed()), frames);
+                    break Over::Broken(stream.silent(last.elapsed()));
                 }
                 Ok(Next::Idle) => {}
-                Ok(Next::End) => return Over::Ended,
-                Err(error) => return Over::Broken(error, frames),
+                Ok(Next::End) => break Over::Ended,
+                Err(error) => break Over::Broken(error),
             }
+        };
+        (over, first.map_or(Duration::ZERO, |first| last - first))
+    }
+
+    fn ended(&self) -> String {
+        format!("{} has ended", self.source)
+    }
+
+    fn online(&self, frame: &Frame, news: &mut bool) {
+        if std::mem::take(news) {
+            tracing::info!(camera = %self.name, image = ?frame.image, "online");
+        } else {
+            tracing::debug!(camera = %self.name, image = ?frame.image, "online again");
         }
+        self.set(CameraState::Online, None);
     }
 
     fn set(&self, state: CameraState, reason: Option<String>) {
@@ -286,5 +334,38 @@ impl Control {
         // A duration without end would overflow the deadline.
         let duration = duration.min(Duration::from_secs(u64::from(u32::MAX)));
         self.stopped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_until_a_connection_has_worked() {
+        let mut backoff = Backoff::new();
+        let (broken, ended) = (PROVED_BROKEN, PROVED_ENDED);
+        // Seconds of frames, what proves that it worked, and the pause in milliseconds.
+        for (played_s, proved, pause_ms) in [
+            (0, broken, 500),
+            (0, broken, 1000),
+            (9, broken, 2000),
+            (10, broken, 500),
+            (0, broken, 1000),
+            (1, ended, 2000),
+            (3, ended, 500),
+            (3, ended, 500),
+            (0, ended, 1000),
+            (0, ended, 2000),
+            (0, ended, 4000),
+            (0, ended, 8000),
+            (0, ended, 16_000),
+            (0, ended, 30_000),
+            (0, broken, 30_000),
+            (3600, broken, 500),
+        ] {
+            let pause = backoff.after(Duration::from_secs(played_s), proved);
+            assert_eq!(pause.as_millis(), pause_ms, "{played_s} s, {proved:?}");
+        }
     }
 }

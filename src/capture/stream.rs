@@ -20,43 +20,35 @@ use crate::name::Name;
 /// A failed pipeline gives no frame and does not wake who waits for one, so that waiting goes in steps of this.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Why a camera gives no frames.
+/// Why a camera gives no frames. Whoever logs or publishes it says which camera.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// GStreamer itself cannot start.
     #[error("GStreamer cannot start: {0}")]
     NoGstreamer(String),
     /// The pipeline's text is wrong, or an element of it is not installed.
-    #[error("camera {camera}: the pipeline cannot be built: {reason}")]
+    #[error("the pipeline cannot be built: {reason}")]
     Unbuildable {
-        /// The camera.
-        camera: Name,
         /// What GStreamer says.
         reason: String,
     },
     /// An element failed.
-    #[error("camera {camera}: {source_name}: {reason}")]
+    #[error("{source_name}: {reason}")]
     Failed {
-        /// The camera.
-        camera: Name,
         /// What it was reading, without credentials.
         source_name: String,
         /// What the element says, without credentials.
         reason: String,
     },
     /// A frame is not what its caps say.
-    #[error("camera {camera}: a frame cannot be read: {reason}")]
+    #[error("a frame cannot be read: {reason}")]
     BadFrame {
-        /// The camera.
-        camera: Name,
         /// What is wrong with it.
         reason: String,
     },
     /// Nothing came in time.
-    #[error("camera {camera}: {source_name}: no frame for {} s", waited.as_secs())]
+    #[error("{source_name}: no frame for {} s", waited.as_secs())]
     NoFrames {
-        /// The camera.
-        camera: Name,
         /// What it was reading, without credentials.
         source_name: String,
         /// How long nothing came.
@@ -105,7 +97,7 @@ impl Stream {
             Timing::Live(_) => Pace::Live,
             Timing::Simulated(_) => Pace::EveryFrame,
         };
-        let (pipeline, sink) = build(&camera, source, pace)?;
+        let (pipeline, sink) = build(source, pace)?;
         number_frames(&sink);
         let bus = pipeline.bus().expect("a pipeline has a bus");
         // Only these are read; the rest would pile up on the bus for as long as the camera runs.
@@ -124,8 +116,8 @@ impl Stream {
     ///
     /// # Errors
     /// When GStreamer is not usable or the pipeline cannot be built.
-    pub fn check(camera: &Name, source: &Source) -> Result<(), CaptureError> {
-        build(camera, source, Pace::Live).map(drop)
+    pub fn check(source: &Source) -> Result<(), CaptureError> {
+        build(source, Pace::Live).map(drop)
     }
 
     /// Waits up to `timeout` for the next frame.
@@ -158,18 +150,14 @@ impl Stream {
     }
 
     fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, CaptureError> {
-        let bad = |camera: &Name, reason: &str| CaptureError::BadFrame {
-            camera: camera.clone(),
-            reason: reason.to_owned(),
-        };
+        let bad = |reason: String| CaptureError::BadFrame { reason };
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
-            return Err(bad(&self.camera, "it has no data or no caps"));
+            return Err(bad("it has no data or no caps".to_owned()));
         };
         let at = self.capture_time(sample, &buffer);
         let number = buffer.offset();
-        let info =
-            gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(&self.camera, &error.to_string()))?;
-        let image = image(buffer, &info).map_err(|reason| bad(&self.camera, &reason))?;
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
+        let image = image(buffer, &info).map_err(bad)?;
         self.frames += 1;
         Ok(Frame { camera: self.camera.clone(), number, at, image })
     }
@@ -225,7 +213,6 @@ impl Stream {
 
     fn failed(&self, reason: &str) -> CaptureError {
         CaptureError::Failed {
-            camera: self.camera.clone(),
             source_name: self.source.to_string(),
             reason: self.source.redact(&one_line(reason)),
         }
@@ -233,7 +220,7 @@ impl Stream {
 
     /// The error of a camera from which nothing came for `waited`.
     pub fn silent(&self, waited: Duration) -> CaptureError {
-        CaptureError::NoFrames { camera: self.camera.clone(), source_name: self.source.to_string(), waited }
+        CaptureError::NoFrames { source_name: self.source.to_string(), waited }
     }
 }
 
@@ -247,12 +234,10 @@ impl Drop for Stream {
 }
 
 /// The pipeline of `source`, stopped, and the sink that hands its frames out.
-fn build(camera: &Name, source: &Source, pace: Pace) -> Result<(gst::Pipeline, AppSink), CaptureError> {
+fn build(source: &Source, pace: Pace) -> Result<(gst::Pipeline, AppSink), CaptureError> {
     gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
-    let unbuildable = |reason: String| CaptureError::Unbuildable {
-        camera: camera.clone(),
-        reason: source.redact(&one_line(&reason)),
-    };
+    let unbuildable =
+        |reason: String| CaptureError::Unbuildable { reason: source.redact(&one_line(&reason)) };
     let element =
         gst::parse::launch(&describe(source, pace)).map_err(|error| unbuildable(error.to_string()))?;
     let pipeline = element

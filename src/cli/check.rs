@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use spotter::config::{Config, ConfigError, Problem};
 use spotter::daemon::unservable;
 
+use super::output::say;
 use super::{Outcome, run::refuse};
 
 /// Checks a configuration and prints every error in it.
@@ -35,16 +36,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Some(config) = config.filter(|_| problems.is_empty()) else {
         return Ok(Outcome::BadConfiguration);
     };
-    println!(
+    say!(
         "{}: valid; node {}, model {}, broker {}:{}",
         path.display(),
         config.node,
         config.models.detect,
         config.mqtt.host,
         config.mqtt.port
-    );
+    )?;
     for camera in &config.cameras {
-        println!("  camera {}: {}", camera.name, camera.source);
+        say!("  camera {}: {}", camera.name, camera.source)?;
     }
     Ok(Outcome::Done)
 }

@@ -2,7 +2,6 @@
 
 mod scene;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,8 +13,14 @@ use spotter::name::Name;
 use spotter::publish::broker::Broker;
 use spotter::publish::subscriber::{Heard, Subscriber, Summary};
 
+use super::output::{self, say};
+use super::ranges::YEAR_S;
 use super::watch::{on_interrupt, print};
 use super::{Outcome, footage};
+
+/// What stands above the lines of [`spotter::publish::line`], in their widths.
+const HEADER: &str =
+    "time (UTC)    camera        what            phase   score where                     latency";
 
 /// Shows tags arrive at a subscriber: footage plays as a camera, a broker runs inside, and nothing needs setting up.
 ///
@@ -24,7 +29,7 @@ use super::{Outcome, footage};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Stop after so many seconds.
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=YEAR_S))]
     seconds: Option<u64>,
     /// Play this file instead.
     #[arg(short, long, value_name = "FILE", conflicts_with = "generated")]
@@ -49,12 +54,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let mut subscriber = Subscriber::new(&mqtt)?;
     wait_for_subscription(&mut subscriber)?;
-    println!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].source);
-    println!("Subscribe from another terminal, for as long as this runs:");
-    println!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root);
-    println!("Loading the model ...\n");
+    say!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].source)?;
+    say!("Subscribe from another terminal, for as long as this runs:")?;
+    say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root)?;
+    say!("Loading the model ...\n")?;
     let mut daemon = Daemon::start(&config)?;
-    println!("time (UTC)    camera        what            phase   score                            latency");
+    say!("{HEADER}")?;
 
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     while !interrupted.load(Ordering::Relaxed) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
@@ -63,7 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         listen(&mut subscriber, Duration::from_millis(100))?;
     }
-    println!("\nStopping: every track ends.");
+    say!("\nStopping: every track ends.")?;
     // The end of every track is published while the daemon stops, so somebody must listen meanwhile.
     let stopping = std::thread::Builder::new().name("stopping".to_owned()).spawn(move || daemon.stop())?;
     while !stopping.is_finished() {
@@ -72,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let stopped = stopping.join().map_err(|_| anyhow::anyhow!("the thread `stopping` has panicked"))?;
     while listen(&mut subscriber, Duration::from_millis(300))? {}
     let summary = subscriber.summary();
-    println!("\nReceived {summary}.");
+    say!("\nReceived {summary}.")?;
     broker.stop();
     stopped?;
     Ok(if is_whole(&summary) { Outcome::Done } else { Outcome::Bad })
@@ -86,20 +91,19 @@ fn is_whole(summary: &Summary) -> bool {
 fn footage_of(arguments: &Arguments, scratch: &std::path::Path) -> anyhow::Result<(&'static str, Source)> {
     if let Some(path) = &arguments.footage {
         anyhow::ensure!(path.is_file(), "no such file: {}", path.display());
+        footage::ensure_utf8(path)?;
         return Ok(("footage", Source::File { path: path.clone(), repeat: true }));
     }
     match footage::cached("vtest.avi") {
         Some(path) if !arguments.generated => Ok(("carpark", Source::File { path, repeat: true })),
         _ => {
             if !arguments.generated {
-                println!("There is no footage (`make setup` fetches it), so this is a generated scene:");
+                say!("There is no footage (`make setup` fetches it), so this is a generated scene:")?;
             }
-            print!("drawing figures that walk past ");
-            let fragment = scene::draw(scratch, |_| {
-                print!(".");
-                drop(std::io::stdout().flush());
-            })?;
-            println!();
+            output::print(format_args!("drawing figures that walk past "))?;
+            // Nobody needs the dots: whether somebody reads shows with the next line.
+            let fragment = scene::draw(scratch, |_| drop(output::print(format_args!("."))))?;
+            say!("")?;
             Ok(("generated", Source::Pipeline { fragment }))
         }
     }
@@ -120,8 +124,8 @@ fn wait_for_subscription(subscriber: &mut Subscriber) -> anyhow::Result<()> {
 /// Prints what comes within `timeout`; whether anything came.
 fn listen(subscriber: &mut Subscriber, timeout: Duration) -> anyhow::Result<bool> {
     match subscriber.next(timeout) {
-        Some(Heard::Received(received)) => print(&received, false),
-        Some(Heard::Lost(why)) => println!("{why}"),
+        Some(Heard::Received(received)) => print(&received, false)?,
+        Some(Heard::Lost(why)) => say!("{why}")?,
         Some(Heard::Refused(why)) => anyhow::bail!(why),
         Some(Heard::Subscribed) => {}
         None => return Ok(false),

@@ -1,6 +1,6 @@
-//! Where the demo's footage lies: `make setup` puts it into the user's cache.
+//! Files to play: where the demo's own lies (`make setup` puts it into the user's cache), and which names work.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The file `name` in the cache, when it is there.
 pub(super) fn cached(name: &str) -> Option<PathBuf> {
@@ -8,4 +8,10 @@ pub(super) fn cached(name: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
     Some(cache.join("spotter/footage").join(name)).filter(|path| path.is_file())
+}
+
+/// GStreamer takes no other names.
+pub(super) fn ensure_utf8(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(path.to_str().is_some(), "the name {path:?} is not UTF-8: give the file another one");
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod outputs;
 mod progress;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +20,15 @@ use spotter::publish::Sequencer;
 use spotter::recognize::Recognizer;
 use uuid::Uuid;
 
-use super::{Outcome, run::refuse};
+use super::footage::ensure_utf8;
+use super::output::say;
+use super::{Outcome, ranges, run::refuse};
 use outputs::{BestView, TagFile, TrackFile};
 use progress::Progress;
 
 /// How long a file may give no frame before it counts as hanging.
 const SILENCE: Duration = Duration::from_secs(30);
-/// A file that ends this much before the length it states was cut short.
+/// A file that ends this much before the length it states was cut short, unless its frames are that slow.
 const CUT_SHORT: Duration = Duration::from_secs(1);
 
 /// Recognises every frame of a video file, as fast as possible.
@@ -49,7 +52,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
     /// Moment of the picture, in seconds from the start of the file.
-    #[arg(long, value_name = "SECONDS", requires = "picture")]
+    #[arg(long, value_name = "SECONDS", requires = "picture", value_parser = ranges::number(0.0..=1e6))]
     picture_at: Option<f64>,
     /// Capture time of the file's first moment, RFC 3339.
     #[arg(long, value_name = "TIME", default_value_t = Timestamp::EPOCH)]
@@ -60,12 +63,14 @@ pub struct Arguments {
     /// The camera's name in tags; with `--config`, the camera whose settings count (default: the first, or `replay`).
     #[arg(long, value_name = "NAME")]
     camera: Option<Name>,
-    /// Only these labels, separated by commas (default: every label, or the configuration's).
+    /// Only these labels, separated by commas (default: the configuration's, or else those that the model's
+    /// package reports).
     #[arg(long, value_name = "LABELS", value_delimiter = ',')]
     labels: Option<Vec<String>>,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    ensure_utf8(&arguments.file)?;
     let config = match arguments.config.as_deref().map(Config::load).transpose() {
         Ok(config) => config,
         Err(error) => return Ok(refuse(arguments.config.as_deref().unwrap_or(Path::new("")), &error)),
@@ -95,14 +100,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let read = replay.go_through(&mut stream, first, arguments.start, &progress);
     let took = progress.finish();
     replay.finish(arguments.picture.as_deref())?;
-    let Counts { frames, tags, tracks, last } = replay.counts;
-    println!(
+    let Counts { frames, tags, tracks, end } = replay.counts;
+    say!(
         "{frames} frames in {:.1} s, {:.1} frames per second; {tracks} tracks, {tags} tags",
         took.as_secs_f64(),
         frames as f64 / took.as_secs_f64(),
-    );
+    )?;
     read?;
-    cut_short(&arguments.file, stream.duration(), last.map(|at| at.since(arguments.start)))
+    cut_short(&arguments.file, stream.duration(), &end.times(arguments.start))
 }
 
 /// The camera that the file plays, with the settings that count.
@@ -150,8 +155,28 @@ struct Counts {
     frames: u64,
     tags: u64,
     tracks: u64,
-    /// Capture time of the last frame.
-    last: Option<Timestamp>,
+    end: LastFrames,
+}
+
+/// Capture times of the last frames, in order.
+#[derive(Default)]
+struct LastFrames(VecDeque<Timestamp>);
+
+impl LastFrames {
+    /// So many show how slow a file is.
+    const MOST: usize = 10;
+
+    fn add(&mut self, at: Timestamp) {
+        if self.0.len() == Self::MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back(at);
+    }
+
+    /// Since the file's `start`.
+    fn times(&self, start: Timestamp) -> Vec<Duration> {
+        self.0.iter().map(|at| at.since(start)).collect()
+    }
 }
 
 struct Replay {
@@ -183,7 +208,7 @@ impl Replay {
                 view.consider(&current, tracker);
             }
             self.counts.frames += 1;
-            self.counts.last = Some(current.at);
+            self.counts.end.add(current.at);
             progress.at(current.at.since(start), self.counts.frames);
             frame = next(stream)?;
         }
@@ -219,19 +244,52 @@ impl Replay {
     }
 }
 
-/// Whether the file ended where it says that it ends.
-fn cut_short(file: &Path, stated: Option<Duration>, reached: Option<Duration>) -> anyhow::Result<Outcome> {
+/// Whether the file ended where it says that it ends, with its last frames at these times.
+fn cut_short(file: &Path, stated: Option<Duration>, last: &[Duration]) -> anyhow::Result<Outcome> {
+    let reached = last.last().copied().unwrap_or_default().as_secs_f64();
     if let Some(missing) = missing_bytes(file) {
-        let reached = reached.unwrap_or_default().as_secs_f64();
         anyhow::bail!("{} was cut short after {reached:.1} s: {missing} bytes are missing", file.display());
     }
-    match stated.zip(reached) {
-        Some((stated, reached)) if reached + CUT_SHORT < stated => anyhow::bail!(
-            "{} was cut short: it states {:.1} s of video and ends after {:.1} s",
+    match stated {
+        Some(stated) if ends_before(stated, last) => anyhow::bail!(
+            "{} was cut short: it states {:.1} s of video and ends after {reached:.1} s",
             file.display(),
             stated.as_secs_f64(),
-            reached.as_secs_f64()
         ),
         _ => Ok(Outcome::Done),
+    }
+}
+
+/// Whether frames are missing between the last ones and `stated`. The last frame is shown for as long as the others,
+/// and a length that is stated may count one more.
+fn ends_before(stated: Duration, last: &[Duration]) -> bool {
+    let Some(&reached) = last.last() else { return false };
+    // A single frame may be shown for any time.
+    let Some(longest) = last.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max() else {
+        return false;
+    };
+    reached + CUT_SHORT.max(2 * longest) < stated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_file_is_not_cut_short() {
+        // What the file states, when its last frames begin, all in milliseconds, and whether it was cut short.
+        for (stated, last, cut) in [
+            (20_000, &[19_700, 19_800, 19_900][..], false),
+            (20_000, &[18_800, 18_900], true),
+            (20_000, &[19_000, 19_000], false),
+            (20_000, &[14_000, 16_000, 18_000], false),
+            (20_000, &[12_000, 14_000], true),
+            (20_000, &[12_000, 16_000, 16_100], false),
+            (20_000, &[0], false),
+            (20_000, &[], false),
+        ] {
+            let times: Vec<Duration> = last.iter().map(|&ms| Duration::from_millis(ms)).collect();
+            assert_eq!(ends_before(Duration::from_millis(stated), &times), cut, "{stated}: {last:?}");
+        }
     }
 }

@@ -10,6 +10,8 @@ use spotter::daemon::{Signals, stop_on_signals};
 use spotter::publish::line;
 use spotter::publish::subscriber::{Heard, Received, Subscriber};
 
+use super::output::{OutputError, say};
+use super::ranges::YEAR_S;
 use super::{Outcome, run::refuse};
 
 /// Subscribes to a broker, checks every message against the contract and prints it.
@@ -29,7 +31,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Stop after so many seconds.
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=YEAR_S))]
     seconds: Option<u64>,
     /// Print the JSON as it came instead of a readable line.
     #[arg(long)]
@@ -52,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut subscriber = Subscriber::new(&mqtt)?;
     while !interrupted.load(Ordering::Relaxed) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
         match subscriber.next(Duration::from_millis(200)) {
-            Some(Heard::Received(received)) => print(&received, arguments.json),
+            Some(Heard::Received(received)) => print(&received, arguments.json)?,
             Some(Heard::Subscribed) => {
                 eprintln!("subscribed to {}/# at {}:{}", mqtt.root, mqtt.host, mqtt.port)
             }
@@ -89,12 +91,10 @@ pub(super) fn on_interrupt() -> anyhow::Result<Interrupted> {
 }
 
 /// Prints a message and what is wrong with it.
-pub(super) fn print(received: &Received, json: bool) {
+pub(super) fn print(received: &Received, json: bool) -> Result<(), OutputError> {
     match &received.message {
-        Some(message) if !json => println!("{}", line(message)),
-        _ => println!("{} {}", received.topic, received.payload),
+        Some(message) if !json => say!("{}", line(message))?,
+        _ => say!("{} {}", received.topic, received.payload)?,
     }
-    for violation in &received.violations {
-        println!("  ! {}: {violation}", received.topic);
-    }
+    received.violations.iter().try_for_each(|violation| say!("  ! {}: {violation}", received.topic))
 }

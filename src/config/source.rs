@@ -1,9 +1,14 @@
 //! Where a camera's frames come from, out of one configuration text.
 
+mod secrets;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
+
+/// How many characters of a pipeline are shown.
+const LONGEST_FRAGMENT: usize = 60;
 
 /// Where a camera's frames come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +54,7 @@ pub enum Transport {
     Udp,
 }
 
-/// A camera's address. Printing it hides user name and password.
+/// A camera's address. Printing it hides user name, password and query, which often holds both.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CameraUrl(Url);
 
@@ -58,24 +63,11 @@ impl CameraUrl {
     pub fn reveal(&self) -> &str {
         self.0.as_str()
     }
-
-    /// User name and password, as they stand in the address, for hiding them in other people's messages.
-    pub fn credentials(&self) -> impl Iterator<Item = &str> {
-        [self.0.password(), Some(self.0.username())].into_iter().flatten().filter(|part| !part.is_empty())
-    }
 }
 
 impl fmt::Display for CameraUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.username().is_empty() && self.0.password().is_none() {
-            return f.write_str(self.0.as_str());
-        }
-        let mut bare = self.0.clone();
-        let cleared = bare.set_username("").and_then(|()| bare.set_password(None));
-        match cleared {
-            Ok(()) => f.write_str(&bare.as_str().replacen("://", "://***@", 1)),
-            Err(()) => write!(f, "{}://***", self.0.scheme()),
-        }
+        f.write_str(&secrets::of_url(&self.0))
     }
 }
 
@@ -137,10 +129,9 @@ impl Source {
     /// Hides this source's credentials in `text`, a message of somebody else.
     pub fn redact(&self, text: &str) -> String {
         match self {
-            Source::Rtsp { url, .. } | Source::Http { url } => {
-                url.credentials().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
-            }
-            Source::File { .. } | Source::V4l2 { .. } | Source::Pipeline { .. } => text.to_owned(),
+            Source::Rtsp { url, .. } | Source::Http { url } => secrets::of_message(text, &url.0),
+            Source::Pipeline { fragment } => secrets::of_pipeline(text, fragment),
+            Source::File { .. } | Source::V4l2 { .. } => text.to_owned(),
         }
     }
 }
@@ -152,7 +143,12 @@ impl fmt::Display for Source {
             Source::File { path, .. } => path.display().fmt(f),
             Source::Rtsp { url, .. } | Source::Http { url } => url.fmt(f),
             Source::V4l2 { device } => device.display().fmt(f),
-            Source::Pipeline { .. } => f.write_str("its pipeline"),
+            Source::Pipeline { fragment } => {
+                let masked = secrets::of_pipeline(fragment, fragment);
+                let shown: String = masked.chars().take(LONGEST_FRAGMENT).collect();
+                let rest = if shown.len() < masked.len() { " ..." } else { "" };
+                write!(f, "pipeline \"{shown}{rest}\"")
+            }
         }
     }
 }
@@ -218,9 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_hidden_in_messages() {
-        let source = Source::parse("rtsp://admin:s3cret@cam/s1", Path::new("")).expect("a source");
-        let redacted = source.redact("could not open rtsp://admin:s3cret@cam/s1 as admin");
-        assert_eq!(redacted, "could not open rtsp://***:***@cam/s1 as ***");
+    fn a_pipeline_is_shown_by_its_first_words() {
+        let shown = |fragment: &str| Source::Pipeline { fragment: fragment.to_owned() }.to_string();
+        assert_eq!(shown("videotestsrc"), "pipeline \"videotestsrc\"");
+        assert_eq!(
+            shown("rtspsrc location=rtsp://cam/1 user-pw=s3cret latency=200 ! rtph264depay ! h264parse"),
+            "pipeline \"rtspsrc location=rtsp://cam/1 user-pw=*** latency=200 ! rtph ...\""
+        );
     }
 }

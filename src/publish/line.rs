@@ -1,6 +1,6 @@
 //! A message as one line for people.
 //!
-//! Used by `spotter watch` and `spotter demo`, which add colour. For machines there is the JSON.
+//! Used by `spotter watch` and `spotter demo`. For machines there is the JSON.
 
 use super::wire::{CameraState, CameraStatus, Message, NodeState, NodeStatus, Tag};
 use crate::clock::Timestamp;

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::connection::{Connection, Ended};
-use super::dial::{Dial, Trouble};
+use super::dial::Dial;
 use super::shared::{Order, Shared};
+use crate::telemetry::Troubles;
 
 /// The pauses between attempts: a broker that restarts is found within a second or two, one that is gone for long costs
 /// little.
@@ -20,9 +21,6 @@ const PAUSES_MS: [u64; 7] = [100, 250, 500, 1000, 2000, 5000, 15_000];
 
 /// A connection that ends sooner proves nothing, whatever the broker has acknowledged.
 const SHORT_LIVED: Duration = Duration::from_secs(10);
-
-/// The same trouble is put into the log once per period.
-const TROUBLE_PERIOD: Duration = Duration::from_secs(600);
 
 /// Connects and publishes, again and again, until ordered to end. Returns whether the broker was told goodbye.
 pub(super) async fn run(
@@ -54,7 +52,13 @@ pub(super) async fn run(
             trouble = dial.again(&trouble);
         }
         shared.pending().disconnected(Some(trouble.text.clone()));
-        troubles.report(&trouble, shared, proved);
+        if proved {
+            troubles.settle();
+        }
+        if let Some(repeated) = troubles.hear(&trouble.text, Instant::now()) {
+            let waiting = shared.pending().counts().waiting;
+            tracing::warn!(repeated, waiting, "broker: {}; trying again", trouble.text);
+        }
         if !matches!(*orders.borrow(), Order::Publish) {
             return false;
         }
@@ -78,28 +82,6 @@ fn pause(failures: usize, boot: Uuid) -> Duration {
 
 fn longest_pause() -> Duration {
     Duration::from_millis(PAUSES_MS[PAUSES_MS.len() - 1])
-}
-
-/// Says each trouble once, and the same one again only once per period with a count.
-#[derive(Default)]
-struct Troubles {
-    text: String,
-    last: Option<Instant>,
-    repeated: u64,
-}
-
-impl Troubles {
-    fn report(&mut self, trouble: &Trouble, shared: &Shared, proved: bool) {
-        let now = Instant::now();
-        let old = self.last.is_some_and(|last| now.duration_since(last) < TROUBLE_PERIOD);
-        if old && !proved && self.text == trouble.text {
-            self.repeated += 1;
-            return;
-        }
-        let waiting = shared.pending().counts().waiting;
-        tracing::warn!(repeated = self.repeated, waiting, "broker: {}; trying again", trouble.text);
-        *self = Troubles { text: trouble.text.clone(), last: Some(now), repeated: 0 };
-    }
 }
 
 #[cfg(test)]

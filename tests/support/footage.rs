@@ -11,6 +11,9 @@ use std::path::PathBuf;
 pub const FPS: usize = 10;
 
 /// The path of vtest.avi; without it, says so and gives nothing, and the test has nothing to do.
+///
+/// # Panics
+/// Without the footage, when `SPOTTER_REQUIRE_FOOTAGE` is set: where it belongs, no test may pass by doing nothing.
 pub fn vtest() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -19,6 +22,8 @@ pub fn vtest() -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
+    let required = std::env::var_os("SPOTTER_REQUIRE_FOOTAGE").is_some();
+    assert!(!required, "there is no {}; `make setup` fetches it", path.display());
     eprintln!("skipped: there is no {}; `make setup` fetches it", path.display());
     None
 }

@@ -1,0 +1,122 @@
+//! The ends of the help texts: how each command exits, and examples.
+
+/// Of `spotter --help`.
+pub(super) const SPOTTER: &str = "\
+EXIT STATUS
+    0    it did what it was asked to, or whoever read its output has seen enough
+    1    it failed; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration is wrong; every error has its line
+
+ENVIRONMENT
+    SPOTTER_LOG      what to log, such as `debug` or `spotter::capture=trace`
+                     (default: `info` for run, `warn` for everything else)
+    ORT_DYLIB_PATH   the ONNX Runtime library, unless the configuration names one
+    GST_DEBUG        GStreamer's own log
+
+EXAMPLES
+    spotter demo
+        See tags of real footage arrive at a subscriber, with nothing set up.
+    spotter check --config /etc/spotter/spotter.toml && spotter run --config /etc/spotter/spotter.toml
+        Run as a daemon.
+    spotter replay clip.avi --tags tags.jsonl --picture tracks.jpg
+        See what it makes of a file.
+    spotter watch --broker mqtt://localhost
+        See and check every message of every node at a broker.";
+
+/// Of `spotter run --help`.
+pub(super) const RUN: &str = "\
+EXIT STATUS
+    0    SIGTERM or SIGINT came, and it stopped as it should
+    1    it could not start, or failed; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration or a model package is wrong; every error has its line
+
+EXAMPLES
+    spotter run
+        Run with /etc/spotter/spotter.toml.
+    SPOTTER_LOG=info,spotter::capture=debug spotter run --config spotter.toml
+        Run with another configuration, and see what the cameras do.";
+
+/// Of `spotter check --help`.
+pub(super) const CHECK: &str = "\
+EXIT STATUS
+    0    the configuration is valid, and what it names is there
+    2    the command line or SPOTTER_LOG is wrong
+    78   something is wrong; every error has its line
+
+EXAMPLES
+    spotter check
+        Check /etc/spotter/spotter.toml.
+    spotter check --config spotter.toml && systemctl restart spotter
+        Restart only with a configuration that works.";
+
+/// Of `spotter replay --help`.
+pub(super) const REPLAY: &str = "\
+EXIT STATUS
+    0    every frame was recognised
+    1    it failed, or the file was cut short; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration is wrong; every error has its line
+
+EXAMPLES
+    spotter replay clip.avi --tags tags.jsonl --picture tracks.jpg
+        Write the tags, and the tracks on the fullest frame.
+    spotter replay clip.avi --config /etc/spotter/spotter.toml --camera ramp --tags tags.jsonl
+        See what a camera's settings make of a file.
+    spotter replay clip.avi --labels person,car --picture at-12s.png --picture-at 12
+        Look at people and cars twelve seconds into the file.";
+
+/// Of `spotter demo --help`.
+pub(super) const DEMO: &str = "\
+EXIT STATUS
+    0    every track that started has ended, and every message was as it should be, or whoever read its
+         output has seen enough
+    1    it failed, or a message was not as it should be
+    2    the command line or SPOTTER_LOG is wrong
+
+EXAMPLES
+    spotter demo
+        See tags until Ctrl-C.
+    spotter demo --seconds 20 --footage clip.avi
+        See the tags of twenty seconds of a file of your own.";
+
+/// Of `spotter watch --help`.
+pub(super) const WATCH: &str = "\
+EXIT STATUS
+    0    nothing broke the contract, or whoever read its output has seen enough
+    1    it failed, or something broke the contract
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration is wrong; every error has its line
+
+EXAMPLES
+    spotter watch
+        See what comes to the broker on this machine.
+    spotter watch --config /etc/spotter/spotter.toml --seconds 60
+        Check for a minute what this node publishes, with its own login.
+    spotter watch --broker mqtts://broker.example:8883 --json
+        See the JSON as it comes.";
+
+/// Of `spotter eval --help`.
+pub(super) const EVAL: &str = "\
+EXIT STATUS
+    0    it has printed the scores
+    1    it failed; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+
+EXAMPLES
+    spotter eval track mot/one mot/two
+        Score the tracker on two sequences.";
+
+/// Of `spotter eval track --help`.
+pub(super) const EVAL_TRACK: &str = "\
+EXIT STATUS
+    0    it has printed the scores
+    1    it failed; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+
+EXAMPLES
+    spotter eval track mot/one mot/two
+        Score the tracker on two sequences.
+    spotter eval track --fps 30 --size 1920x1080 mot/MOT17-04
+        Say how fast and how large the sequence is.";
