@@ -181,7 +181,7 @@ fn what_a_replay_cannot_write_or_does_not_know_is_one_clear_line() {
     1: spotter: cannot write the picture <folder>/missing/picture.jpg: No such file or directory (os error 2)
     1: spotter: cannot write the picture <folder>/picture.gif: the name must end in .jpg, .jpeg or .png
     1: spotter: cannot write the picture <folder>/picture: the name must end in .jpg, .jpeg or .png
-    1: spotter: camera replay: objects.labels has "unicorn", which the model centernet-mobilenetv3-coco does not know; 
+    1: spotter: objects.labels has "unicorn" (camera replay), which the model centernet-mobilenetv3-coco does not know; 
     1: spotter: the configuration has no camera door
     "#);
 }
@@ -361,11 +361,11 @@ fn a_model_that_is_not_what_its_package_says_is_refused_at_start() {
     }
     insta::assert_snapshot!(told.join("\n"), @"
     # wrong shape
-    1: spotter: <folder>/./yolox/model.onnx: the manifest describes the model's only input as `images` f32 [1, 3, 32, 64], but its inputs are `images` f32 [1, 3, 32, 32]
+    78: spotter: <folder>/spotter.toml: <folder>/./yolox/model.onnx: the manifest describes the model's only input as `images` f32 [1, 3, 32, 64], but its inputs are `images` f32 [1, 3, 32, 32]
     # wrong family
-    1: spotter: model `yolox`: family `yolov8` expects output `output` f32 [1, 6, any] (4 + 2 labels, one column per anchor), found `output` f32 [1, 20, 7]
+    78: spotter: <folder>/spotter.toml: model `yolox`: family `yolov8` expects output `output` f32 [1, 6, any] (4 + 2 labels, one column per anchor), found `output` f32 [1, 20, 7]
     # wrong number of labels
-    1: spotter: model `yolox`: family `yolox` expects output `output` f32 [1, 20, 8] (grids of 4x4, 2x2; 5 + 3 labels), found `output` f32 [1, 20, 7]
+    78: spotter: <folder>/spotter.toml: model `yolox`: family `yolox` expects output `output` f32 [1, 20, 8] (grids of 4x4, 2x2; 5 + 3 labels), found `output` f32 [1, 20, 7]
     ");
 }
 

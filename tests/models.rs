@@ -149,6 +149,7 @@ fn what_is_wrong_with_a_package_is_said_when_it_is_opened() {
     class columns: model `detr-softmax`: family `detr` expects output `logits` f32 [1, any, 3] (2 labels and the background), found `logits` f32 [1, 12, 4]
     wrong stride: model `centernet`: family `centernet` expects output `heatmap` f32 [1, 2, 4, 4] (2 labels, cells of 8 pixels), found `heatmap` f32 [1, 2, 8, 8]
     output type: model `ssd`: family `ssd` expects output `classes` f32 [1, any] or [any] (one score per box), found `classes` i64 [1, 16]
+    reported object without label: <package>/model.toml: `objects.reported` has "person", which is none of the package's labels
     class without label: model `boxes`: an object of class 1, but the labels go from 0 to 0
     "#);
 }
