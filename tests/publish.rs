@@ -1,4 +1,6 @@
 //! Publishing against a real broker and a foreign subscriber.
+//!
+//! One file above 500 lines on purpose: every test here shares one node, one tag and one way to wait for the broker.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
