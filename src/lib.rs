@@ -1,14 +1,15 @@
 //! Spotter: the edge video tagger.
 //!
-//! Camera frames come in through GStreamer, objects are recognised with ONNX Runtime and followed over time, and tags
-//! go out over MQTT. Data flows one way, and a stage knows the type it takes and the type it gives:
+//! Camera frames come in through GStreamer, objects and activities are recognised with ONNX Runtime over time, and
+//! tags go out over MQTT. Data flows one way, and a stage knows the type it takes and the type it gives:
 //!
 //! ```text
-//! capture -> board -> recognize (detect > track > rules) -> publish -> broker
+//! capture -> board -> recognize (detect > track > activity > rules) -> publish -> broker
 //! ```
 //!
 //! `docs/architecture.md` is the map of the house; `tests/architecture.rs` holds the code to it.
 
+pub mod activity;
 pub mod capture;
 pub mod clock;
 pub mod config;

@@ -26,7 +26,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("model", &["name", "clock", "geometry", "tag", "frame"]),
     ("detect", &["name", "clock", "geometry", "tag", "frame", "model"]),
     ("track", &["name", "clock", "geometry", "tag", "detect"]),
-    ("rules", &["name", "clock", "geometry", "tag", "config", "detect", "track"]),
+    ("activity", &["name", "clock", "geometry", "tag", "frame", "model", "track"]),
+    ("rules", &["name", "clock", "geometry", "tag", "config", "detect", "track", "activity"]),
     (
         "recognize",
         &[
@@ -38,16 +39,18 @@ const MODULES: &[(&str, &[&str])] = &[
             "telemetry",
             "config",
             "capture",
+            "model",
             "detect",
             "track",
+            "activity",
             "rules",
         ],
     ),
     // From the tag to the broker: knows nothing of pictures, models and tracks.
     ("publish", &["name", "clock", "geometry", "tag", "telemetry", "config"]),
     // Not on the way: how good it is, and pictures for people.
-    ("eval", &["name", "clock", "geometry", "tag", "detect", "track"]),
-    ("picture", &["clock", "geometry", "tag", "frame", "detect", "track"]),
+    ("eval", &["name", "clock", "geometry", "tag", "model", "detect", "track", "activity"]),
+    ("picture", &["clock", "geometry", "tag", "frame", "detect", "track", "activity"]),
     // Those who join the stages.
     (
         "daemon",
@@ -60,6 +63,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "capture",
             "model",
             "detect",
+            "activity",
             "recognize",
             "publish",
         ],
@@ -78,6 +82,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "model",
             "detect",
             "track",
+            "activity",
             "recognize",
             "publish",
             "eval",
@@ -212,7 +217,7 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
         "//! .\nuse spotter::rules::ObjectRules;\n",
         &[
             "src/cli/run.rs:2: cli uses rules; it may use name, clock, geometry, tag, frame, telemetry, config, capture, \
-         model, detect, track, recognize, publish, eval, picture, daemon",
+         model, detect, track, activity, recognize, publish, eval, picture, daemon",
         ],
     ),
     // `super` is the same module, until it reaches the root.
