@@ -12,5 +12,5 @@
 mod belief;
 mod joints;
 
-pub use belief::{Belief, Window};
+pub use belief::{Belief, Judgement, Subject, Window};
 pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};

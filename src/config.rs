@@ -3,6 +3,7 @@
 //! Every stage gets its own section and sees no other. `docs/configuration.md` has a line for every key, and
 //! `config/spotter.toml` shows each with its default. Reading collects every error; see [`Config::parse`].
 
+mod activities;
 mod broker;
 mod read;
 mod source;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use crate::name::Name;
 
+pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
 pub use read::Problem;
 pub use source::{BadSource, CameraUrl, Source, Transport};
@@ -34,12 +36,14 @@ pub struct Config {
 }
 
 /// `[runtime]`: ONNX Runtime.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Runtime {
     /// The library file; searched when absent.
     pub onnxruntime: Option<PathBuf>,
     /// Threads that work on one inference; 0 lets ONNX Runtime use every core.
     pub threads: usize,
+    /// How much of the recognising thread's time activities may take, above 0 and below 1; detection has the rest.
+    pub activity_share: f32,
 }
 
 /// `[models]`: which models, and where they lie.
@@ -49,6 +53,12 @@ pub struct Models {
     pub directories: Vec<PathBuf>,
     /// Name of the package that detects objects.
     pub detect: String,
+    /// Name of the package that finds people's joints.
+    pub pose: String,
+    /// Name of the package that recognises activities by joints.
+    pub skeleton: String,
+    /// Names of packages that recognise activities by short clips.
+    pub clips: Vec<String>,
 }
 
 /// `[mqtt]`: the broker and how to speak to it.
@@ -80,6 +90,8 @@ pub struct Camera {
     pub source: Source,
     /// Which objects become tags.
     pub objects: Objects,
+    /// Which activities become tags.
+    pub activities: Activities,
 }
 
 /// `[objects]` and `[camera.objects]`: which objects become tags, and how often.
@@ -95,7 +107,19 @@ pub struct Objects {
 
 impl Default for Models {
     fn default() -> Self {
-        Models { directories: model_directories(), detect: "centernet-mobilenetv3-coco".to_owned() }
+        Models {
+            directories: model_directories(),
+            detect: "centernet-mobilenetv3-coco".to_owned(),
+            pose: "movenet-lightning".to_owned(),
+            skeleton: "skeleton-tcn-jhmdb".to_owned(),
+            clips: Vec::new(),
+        }
+    }
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Runtime { onnxruntime: None, threads: 0, activity_share: 0.5 }
     }
 }
 

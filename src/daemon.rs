@@ -4,6 +4,7 @@
 
 mod signals;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -11,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::activity::{self, ActivityError, ClipClassifier, PoseEstimator, Share, SkeletonClassifier};
 use crate::capture::{Board, Camera, Stream};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::detect::{DetectError, Detector};
-use crate::model::{Package, PackageError, Runtime, RuntimeError, SessionOptions};
+use crate::model::{Package, PackageError, Runtime, RuntimeError, SessionOptions, Task};
 use crate::publish::{Accelerators, LoadedModel, Node, PublishError, Publisher};
-use crate::recognize::{Recognizer, UnknownLabels};
-use crate::tag::Tag;
+use crate::recognize::{RecognizeError, Recognizer, UnknownLabels};
+use crate::tag::{ModelRef, Tag};
 
 pub use signals::{Signals, stop_on_signals};
 
@@ -36,9 +38,15 @@ pub enum DaemonError {
     /// A model package is missing or wrong.
     #[error(transparent)]
     Package(#[from] PackageError),
-    /// A model does not load, or failed while it ran.
+    /// The detector does not load.
     #[error(transparent)]
     Detect(#[from] DetectError),
+    /// A model of the activities does not load.
+    #[error(transparent)]
+    Activity(#[from] ActivityError),
+    /// A model failed while it ran.
+    #[error(transparent)]
+    Recognize(#[from] RecognizeError),
     /// A camera asks for what the model cannot see.
     #[error(transparent)]
     Labels(#[from] UnknownLabels),
@@ -56,7 +64,8 @@ pub enum DaemonError {
 impl DaemonError {
     /// Whether it is the configuration's fault, or that of a model which it names.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, DaemonError::Package(_) | DaemonError::Detect(_) | DaemonError::Labels(_))
+        use DaemonError::{Activity, Detect, Labels, Package};
+        matches!(self, Package(_) | Detect(_) | Activity(_) | Labels(_))
     }
 }
 
@@ -73,7 +82,7 @@ pub enum Event {
 pub struct Daemon {
     board: Arc<Board>,
     cameras: Vec<Camera>,
-    worker: JoinHandle<Result<(), DetectError>>,
+    worker: JoinHandle<Result<(), RecognizeError>>,
     publisher: Publisher,
     clock: Arc<dyn Clock>,
     /// Rings when somebody asks to stop.
@@ -90,15 +99,14 @@ impl Daemon {
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
     pub fn start(config: &Config) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let detector = open_detector(&config.runtime, &config.models)?;
-        let reference = detector.model().as_ref().clone();
-        let recognizer = Recognizer::new(detector, &config.cameras)?;
+        let share = Share::Of(config.runtime.activity_share);
+        let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
 
         let node = Node {
             name: config.node.clone(),
             boot: Uuid::new_v4(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            models: vec![LoadedModel { reference, task: "detect".to_owned() }],
+            models: loaded(&recognizer),
             accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
         };
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");
@@ -177,7 +185,7 @@ impl Daemon {
             tracing::error!(tags = stopped.unsent, "the broker did not take these tags; they are lost");
         }
         match worked {
-            Ok(result) => result.map_err(DaemonError::Detect)?,
+            Ok(result) => result?,
             Err(_) => return Err(DaemonError::Panicked("recognize")),
         }
         tracing::info!("stopped");
@@ -198,23 +206,80 @@ impl Stopper {
     }
 }
 
-/// Loads the runtime library and the configured model, and warms it up.
+/// Loads the runtime library and the models that the cameras need, and warms them up.
 ///
 /// # Errors
-/// When either is missing or wrong.
-pub fn open_detector(runtime: &config::Runtime, models: &config::Models) -> Result<Detector, DaemonError> {
-    let package = Package::find(&models.detect, &models.directories)?;
+/// When one is missing or wrong, or a camera asks for what no model knows.
+pub fn open_recognizer(
+    runtime: &config::Runtime,
+    models: &config::Models,
+    cameras: &[config::Camera],
+    share: Share,
+) -> Result<Recognizer, DaemonError> {
+    let find = |name: &str| Package::find(name, &models.directories);
+    let detect = find(&models.detect)?;
+    let wants_activities = cameras.iter().any(|camera| camera.activities.enabled);
+    let activities = if wants_activities { Some(Packages::find(models)?) } else { None };
     let library = Runtime::load(runtime.onnxruntime.as_deref())?;
+    let options = session_options(runtime);
     let begun = Instant::now();
-    let detector = Detector::open(&package, &library, &session_options(runtime))?;
+    let detector = Detector::open(&detect, &library, &options)?;
+    let activities = activities.map(|packages| packages.open(&library, &options)).transpose()?;
+    let recognizer = Recognizer::new(detector, activities, share, cameras)?;
+    for LoadedModel { reference, task } in loaded(&recognizer) {
+        tracing::info!(task, model = reference.name, version = reference.version, "model loaded");
+    }
     tracing::info!(
-        model = detector.model().name,
-        version = detector.model().version,
         onnxruntime = library.version(),
         took_ms = begun.elapsed().as_millis(),
-        "model loaded and warmed up"
+        "models loaded and warmed up"
     );
-    Ok(detector)
+    Ok(recognizer)
+}
+
+/// The models of a recogniser and what each is for.
+fn loaded(recognizer: &Recognizer) -> Vec<LoadedModel> {
+    let model = |reference: &ModelRef, task: Task| LoadedModel {
+        reference: reference.clone(),
+        task: task.to_string(),
+    };
+    let mut loaded = vec![model(recognizer.detector().model(), Task::Detect)];
+    if let Some(activity::Models { pose, skeleton, clips }) = recognizer.activities() {
+        loaded.push(model(pose.model(), Task::Pose));
+        loaded.push(model(skeleton.model(), Task::Skeleton));
+        loaded.extend(clips.iter().map(|clip| model(clip.model(), Task::Clip)));
+    }
+    loaded
+}
+
+/// The packages of the activities' models.
+struct Packages {
+    pose: Package,
+    skeleton: Package,
+    clips: Vec<Package>,
+}
+
+impl Packages {
+    fn find(models: &config::Models) -> Result<Self, PackageError> {
+        let find = |name: &String| Package::find(name, &models.directories);
+        Ok(Packages {
+            pose: find(&models.pose)?,
+            skeleton: find(&models.skeleton)?,
+            clips: models.clips.iter().map(find).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn open(&self, library: &Runtime, options: &SessionOptions) -> Result<activity::Models, ActivityError> {
+        Ok(activity::Models {
+            pose: PoseEstimator::open(&self.pose, library, options)?,
+            skeleton: SkeletonClassifier::open(&self.skeleton, library, options)?,
+            clips: self
+                .clips
+                .iter()
+                .map(|package| ClipClassifier::open(package, library, options))
+                .collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// Everything in a configuration that this machine cannot serve: files that are not there, pipelines that cannot be
@@ -230,17 +295,63 @@ pub fn unservable(config: &Config) -> Vec<String> {
             _ => problems.extend(Stream::check(source).err().map(|error| format!("camera {name}: {error}"))),
         }
     }
-    let package = Package::find(&config.models.detect, &config.models.directories);
-    problems.extend(package.as_ref().err().map(|error| format!("models.detect: {error}")));
     let library = Runtime::load(config.runtime.onnxruntime.as_deref());
     problems.extend(library.as_ref().err().map(|error| format!("runtime.onnxruntime: {error}")));
-    if let (Ok(package), Ok(library)) = (package, library) {
-        match Detector::open(&package, &library, &session_options(&config.runtime)) {
-            Err(error) => problems.push(format!("models.detect: {error}")),
-            Ok(detector) => problems.extend(unmet(config, &detector)),
-        }
-    }
+    let options = session_options(&config.runtime);
+    let mut bench = Bench { directories: &config.models.directories, library: library.ok(), problems };
+    let models = &config.models;
+    let detector =
+        bench.open("models.detect", &models.detect, |package, library| Detector::open(package, library, &options));
+    let activities = if config.cameras.iter().any(|camera| camera.activities.enabled) {
+        bench.activities(models, &options)
+    } else {
+        None
+    };
+    let mut problems = bench.problems;
+    problems.extend(detector.iter().flat_map(|detector| unmet(config, detector, activities.as_ref())));
     problems
+}
+
+/// Opens models to see whether they can be.
+struct Bench<'c> {
+    directories: &'c [PathBuf],
+    /// Without it only the packages are looked at.
+    library: Option<Runtime>,
+    problems: Vec<String>,
+}
+
+impl Bench<'_> {
+    /// Opens the package that `key` names; notes why it cannot be.
+    fn open<T, E: std::fmt::Display>(
+        &mut self,
+        key: &str,
+        name: &str,
+        open: impl FnOnce(&Package, &Runtime) -> Result<T, E>,
+    ) -> Option<T> {
+        let opened = match (Package::find(name, self.directories), &self.library) {
+            (Err(error), _) => Err(error.to_string()),
+            (Ok(_), None) => return None,
+            (Ok(package), Some(library)) => open(&package, library).map_err(|error| error.to_string()),
+        };
+        opened.map_err(|why| self.problems.push(format!("{key}: {why}"))).ok()
+    }
+
+    fn activities(&mut self, models: &config::Models, options: &SessionOptions) -> Option<activity::Models> {
+        let pose = self.open("models.pose", &models.pose, |package, library| {
+            PoseEstimator::open(package, library, options)
+        });
+        let skeleton = self.open("models.skeleton", &models.skeleton, |package, library| {
+            SkeletonClassifier::open(package, library, options)
+        });
+        let clips: Vec<_> = models
+            .clips
+            .iter()
+            .map(|name| {
+                self.open("models.clips", name, |package, library| ClipClassifier::open(package, library, options))
+            })
+            .collect();
+        Some(activity::Models { pose: pose?, skeleton: skeleton?, clips: clips.into_iter().collect::<Option<_>>()? })
+    }
 }
 
 fn session_options(runtime: &config::Runtime) -> SessionOptions {
@@ -248,10 +359,10 @@ fn session_options(runtime: &config::Runtime) -> SessionOptions {
 }
 
 /// What cameras ask for and the model does not give.
-fn unmet(config: &Config, detector: &Detector) -> Vec<String> {
+fn unmet(config: &Config, detector: &Detector, activities: Option<&activity::Models>) -> Vec<String> {
     let model = &detector.model().name;
     let low = detector.thresholds().low();
-    let unknown = UnknownLabels::find(&config.cameras, detector.labels(), model);
+    let unknown = UnknownLabels::find(&config.cameras, detector, activities);
     let mut problems: Vec<String> = unknown.iter().flat_map(UnknownLabels::lines).collect();
     for camera in &config.cameras {
         if let Some(score) = camera.objects.score.filter(|&score| score < low) {

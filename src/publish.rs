@@ -274,7 +274,7 @@ fn test_tag() -> Tag {
     Tag {
         camera: Name::new("ramp").unwrap(),
         phase: crate::tag::Phase::Start,
-        track: crate::tag::TrackId(1),
+        track: Some(crate::tag::TrackId(1)),
         at: crate::clock::Timestamp::EPOCH,
         label: Arc::from("person"),
         score: 0.5,

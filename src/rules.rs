@@ -1,8 +1,10 @@
 //! Rules: from what is followed to what is said about it.
 //!
-//! Takes the tracks of one camera after each frame and gives tags. [`crate::recognize`] calls it; it knows nothing of
+//! Takes the tracks of one camera, and what is believed of the people among them, after each frame and gives tags. [`crate::recognize`] calls it; it knows nothing of
 //! pictures, models or MQTT.
 
+mod activities;
 mod objects;
 
+pub use activities::ActivityRules;
 pub use objects::{ObjectRules, Vocabulary};

@@ -53,8 +53,8 @@ pub struct Tag {
     pub camera: Name,
     /// Start, update or end.
     pub phase: Phase,
-    /// The track it belongs to.
-    pub track: TrackId,
+    /// The track it belongs to; nothing for what the whole picture shows.
+    pub track: Option<TrackId>,
     /// Capture time of the frame that the statement rests on.
     pub at: Timestamp,
     /// What it is.
@@ -76,6 +76,44 @@ pub struct Tag {
 pub enum Body {
     /// A thing that is there; the summary comes with the end.
     Object(Option<Summary>),
+    /// Something that is done.
+    Activity(Activity),
+}
+
+/// Something that somebody does, or that goes on in the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// When it began, by the evidence: before it was confirmed.
+    pub since: Timestamp,
+    /// The time that the evidence for this statement was taken from.
+    pub window: Window,
+    /// What else it could have been, best first; at most [`Activity::MOST_ALTERNATIVES`].
+    pub alternatives: Vec<(Label, f32)>,
+    /// Comes with the end.
+    pub summary: Option<ActivitySummary>,
+}
+
+impl Activity {
+    /// So many alternatives are told at most.
+    pub const MOST_ALTERNATIVES: usize = 3;
+}
+
+/// A finished activity in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActivitySummary {
+    /// When it ended, by the evidence: before that was certain.
+    pub ended: Timestamp,
+    /// The best of its smoothed scores, 0..=1.
+    pub best_score: f32,
+}
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// Its last moment.
+    pub to: Timestamp,
 }
 
 /// A finished track in short.

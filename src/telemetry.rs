@@ -49,6 +49,8 @@ pub struct CameraStatus {
     pub fps_recognised: f32,
     /// Frames dropped since start because a newer one came before they were recognised.
     pub dropped: u64,
+    /// Poses per second and person over the last reporting period; nothing when nobody was there to be looked at.
+    pub pose_rate: Option<f32>,
 }
 
 /// One camera's frame counters since start.
@@ -57,6 +59,8 @@ pub struct FrameCounters {
     captured: Counter,
     recognised: Counter,
     dropped: Counter,
+    poses: Counter,
+    person_time_us: Counter,
 }
 
 impl FrameCounters {
@@ -73,6 +77,16 @@ impl FrameCounters {
     /// Frames replaced by a newer one before they were recognised, in the pipeline or on the board.
     pub fn dropped(&self) -> &Counter {
         &self.dropped
+    }
+
+    /// Poses that were taken.
+    pub fn poses(&self) -> &Counter {
+        &self.poses
+    }
+
+    /// How long people were there to be looked at, in microseconds, summed over people.
+    pub fn person_time_us(&self) -> &Counter {
+        &self.person_time_us
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spotter::config::{Config, ConfigError, Models, Mqtt, Objects, Runtime};
+use spotter::config::{Activities, Config, ConfigError, Models, Mqtt, Objects, Runtime};
 
 #[path = "support/program.rs"]
 mod program;
@@ -86,6 +86,12 @@ const WRONG: &[(&str, &str)] = &[
     ("an empty root", "[mqtt]\nroot = \"\"\nCAMERA"),
     ("a control character in the root", "[mqtt]\nroot = \"a\\tb\"\nCAMERA"),
     // Labels.
+    (
+        "activities out of range",
+        "[runtime]\nactivity_share = 1\n[activities]\nenabled = 1\nthreshold = 0.1\nmin_duration_s = -1\n\
+         pose_rate_hz = 100\n[activities.labels]\nwave = true\n[activities.labels.fall]\nthresh = 0.5\n\
+         threshold = 2\nCAMERA[camera.activities.labels.walk]\nenabled = \"no\"\n",
+    ),
     ("no labels", "[objects]\nlabels = []\nCAMERA"),
     ("no labels for one camera", "CAMERA[camera.objects]\nlabels = []\n"),
     // Everything at once, in the order of the file.
@@ -127,11 +133,11 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: string values must be quoted, expected literal string
     line 4: invalid float, expected `nan`
     # unknown section
-    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, objects, camera
+    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, objects, activities, camera
     # unknown keys
     line 2: mqtt.host is unknown; allowed here: broker, username, password_file, root, keep_alive_s, queue_messages
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
-    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, transport, objects
+    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, transport, objects, activities
     # a table that is none
     line 1: mqtt is "mqtt://b"; it must be a table
     # a camera that is no list
@@ -177,7 +183,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: node.name `a\nb` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 4: runtime.threads is "a\nb"; it must be a whole number from 0 to 256
     line 8: camera[1].transport is "a\nb"; allowed: "tcp", "udp"
-    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, transport, objects
+    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, transport, objects, activities
     # the same name twice
     line 5: camera[2].name is "ramp", which another camera has
     # the same name three times
@@ -251,11 +257,11 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 5: objects.score is 2; it must be a number from 0.01 to 1
     line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 8: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
-    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, transport, objects
+    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, transport, objects, activities
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"
-    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, objects, camera
+    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, objects, activities, camera
     "#);
 }
 
@@ -266,6 +272,27 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.models, Models::default());
     assert_eq!(config.mqtt, Mqtt::default());
     assert_eq!(config.cameras[0].objects, Objects::default());
+    assert_eq!(config.cameras[0].activities, Activities::default());
+}
+
+/// A camera's own table begins from the table for all, and a label's rule from the nearest that there is.
+#[test]
+fn rules_of_activities_fill_each_other_up() {
+    let text = format!(
+        "[activities]\nthreshold = 0.6\n[activities.labels.wave]\nthreshold = 0.8\n{CAMERA}\
+         [camera.activities]\nmin_duration_s = 2\n[camera.activities.labels.wave]\nenabled = false\n\
+         [camera.activities.labels.golf]\nmin_duration_s = 5\n"
+    );
+    let config = Config::parse(&text, Path::new("")).unwrap();
+    let rules = &config.cameras[0].activities;
+    // Label, whether it is enabled, threshold and shortest duration.
+    for (label, enabled, threshold, min_duration_s) in
+        [("walk", true, 0.6, 2.0), ("wave", false, 0.8, 1.0), ("golf", true, 0.6, 5.0), ("fall", true, 0.5, 0.2)]
+    {
+        let rule = rules.of(label);
+        let found = (rule.enabled, rule.threshold, rule.min_duration.as_secs_f32());
+        assert_eq!(found, (enabled, threshold, min_duration_s), "{label}");
+    }
 }
 
 #[test]
@@ -290,6 +317,7 @@ fn the_commented_file_says_what_the_defaults_are() {
     assert_eq!(config.mqtt, Mqtt::default());
     for camera in &config.cameras {
         assert_eq!(camera.objects, Objects::default());
+        assert_eq!(camera.activities, Activities::default());
     }
 }
 
@@ -329,7 +357,7 @@ fn check_accepts_a_good_file_and_shows_no_password() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let said = ended.stdout.replace(&folder.0.path().display().to_string(), "<folder>");
     insta::assert_snapshot!(said, @"
-    <folder>/spotter.toml: valid; node edge-1, model centernet-mobilenetv3-coco, broker broker.example:8883
+    <folder>/spotter.toml: valid; node edge-1, models centernet-mobilenetv3-coco, movenet-lightning, skeleton-tcn-jhmdb, broker broker.example:8883
       camera ramp: rtsp://***@cam/1
       camera door: <folder>/clip.avi
     ");

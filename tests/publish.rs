@@ -73,7 +73,7 @@ fn tag(track: u64, phase: Phase) -> Tag {
     Tag {
         camera: name("ramp"),
         phase,
-        track: TrackId(track),
+        track: Some(TrackId(track)),
         at,
         label: Arc::from("person"),
         score: 0.631_249,
@@ -94,6 +94,7 @@ fn camera(state: CameraState) -> CameraStatus {
         fps_in: 25.0,
         fps_recognised: 12.0,
         dropped: 3,
+        pose_rate: None,
     }
 }
 

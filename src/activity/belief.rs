@@ -1,16 +1,11 @@
 //! What a classifier believes of somebody at one moment.
 
-use crate::clock::Timestamp;
-use crate::tag::Label;
+use std::sync::Arc;
 
-/// The time that evidence was taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Its first moment.
-    pub from: Timestamp,
-    /// Its last moment.
-    pub to: Timestamp,
-}
+use crate::geometry::BBox;
+use crate::tag::{Label, ModelRef, TrackId};
+
+pub use crate::tag::Window;
 
 /// What somebody does, as far as the evidence goes: smoothed and calibrated.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,4 +14,26 @@ pub struct Belief {
     pub window: Window,
     /// Every label with its probability, best first. What is missing from 1 is `unknown`, which is no entry.
     pub scores: Vec<(Label, f32)>,
+}
+
+/// Of whom something is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A tracked person.
+    Track(TrackId),
+    /// All that the camera shows.
+    Scene,
+}
+
+/// What one classifier says of one subject after a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// Of whom.
+    pub subject: Subject,
+    /// Who says so.
+    pub model: Arc<ModelRef>,
+    /// Where the subject is, relative to the image.
+    pub bbox: BBox,
+    /// What is believed.
+    pub belief: Belief,
 }

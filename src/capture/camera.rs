@@ -111,9 +111,48 @@ struct HealthState {
     since: Timestamp,
     reason: Option<String>,
     reconnects: VecDeque<Timestamp>,
-    /// Moment and counters (captured, recognised) of the last report with rates, and its rates.
-    reported: (Timestamp, u64, u64),
-    rates: (f32, f32),
+    /// Moment and counts of the last report with rates, and its rates.
+    reported: (Timestamp, Counts),
+    rates: Rates,
+}
+
+/// The counters that rates are made of.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    captured: u64,
+    recognised: u64,
+    poses: u64,
+    person_time_us: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Rates {
+    fps_in: f32,
+    fps_recognised: f32,
+    pose_rate: Option<f32>,
+}
+
+impl Counts {
+    fn of(counters: &FrameCounters) -> Self {
+        Counts {
+            captured: counters.captured().get(),
+            recognised: counters.recognised().get(),
+            poses: counters.poses().get(),
+            person_time_us: counters.person_time_us().get(),
+        }
+    }
+
+    /// What has come in `period` since `then`.
+    fn rates(&self, then: &Counts, period: Duration) -> Rates {
+        let per_second = |count: u64| count as f32 / period.as_secs_f32();
+        let person_time_us = self.person_time_us - then.person_time_us;
+        Rates {
+            fps_in: per_second(self.captured - then.captured),
+            fps_recognised: per_second(self.recognised - then.recognised),
+            pose_rate: (person_time_us > 0)
+                .then(|| (self.poses - then.poses) as f32 * 1e6 / person_time_us as f32),
+        }
+    }
 }
 
 impl Health {
@@ -123,8 +162,8 @@ impl Health {
             since: now,
             reason: None,
             reconnects: VecDeque::new(),
-            reported: (now, 0, 0),
-            rates: (0.0, 0.0),
+            reported: (now, Counts::default()),
+            rates: Rates::default(),
         };
         Health { camera, counters, state: Mutex::new(state) }
     }
@@ -138,13 +177,12 @@ impl Health {
     pub fn status(&self, now: Timestamp) -> CameraStatus {
         let mut state = self.lock();
         state.forget_reconnects(now);
-        let (then, captured, recognised) = state.reported;
+        let (then, counted) = state.reported;
         let period = now.since(then);
         if period >= Duration::from_secs(1) {
-            let counts = (self.counters.captured().get(), self.counters.recognised().get());
-            let per_second = |count: u64| count as f32 / period.as_secs_f32();
-            state.rates = (per_second(counts.0 - captured), per_second(counts.1 - recognised));
-            state.reported = (now, counts.0, counts.1);
+            let counts = Counts::of(&self.counters);
+            state.rates = counts.rates(&counted, period);
+            state.reported = (now, counts);
         }
         CameraStatus {
             camera: self.camera.clone(),
@@ -152,9 +190,10 @@ impl Health {
             since: state.since,
             reason: state.reason.clone(),
             reconnects_last_hour: u32::try_from(state.reconnects.len()).unwrap_or(u32::MAX),
-            fps_in: state.rates.0,
-            fps_recognised: state.rates.1,
+            fps_in: state.rates.fps_in,
+            fps_recognised: state.rates.fps_recognised,
             dropped: self.counters.dropped().get(),
+            pose_rate: state.rates.pose_rate,
         }
     }
 

@@ -10,8 +10,8 @@ use super::{Outcome, run::refuse};
 
 /// Checks a configuration and prints every error in it.
 ///
-/// Reads the file, then looks for what it names: files, elements of pipelines, the runtime library, the model (which is
-/// loaded and run once), its labels. Connects to nothing and starts nothing. Exits with 78 when anything is wrong.
+/// Reads the file, then looks for what it names: files, elements of pipelines, the runtime library, the models (which are
+/// loaded and run once), their labels. Connects to nothing and starts nothing. Exits with 78 when anything is wrong.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The configuration.
@@ -37,10 +37,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::BadConfiguration);
     };
     say!(
-        "{}: valid; node {}, model {}, broker {}:{}",
+        "{}: valid; node {}, models {}, broker {}:{}",
         path.display(),
         config.node,
-        config.models.detect,
+        models(&config).join(", "),
         config.mqtt.host,
         config.mqtt.port
     )?;
@@ -48,4 +48,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         say!("  camera {}: {}", camera.name, camera.source)?;
     }
     Ok(Outcome::Done)
+}
+
+/// The names of the packages that the configuration needs.
+fn models(config: &Config) -> Vec<&str> {
+    let models = &config.models;
+    let mut names = vec![models.detect.as_str()];
+    if config.cameras.iter().any(|camera| camera.activities.enabled) {
+        names.extend([&*models.pose, &*models.skeleton]);
+        names.extend(models.clips.iter().map(String::as_str));
+    }
+    names
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spotter::config::{Camera, Config, Models, Mqtt, Objects, Runtime, Source};
+use spotter::config::{Activities, Camera, Config, Models, Mqtt, Objects, Runtime, Source};
 use spotter::daemon::{Daemon, Event};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
@@ -20,7 +20,7 @@ use super::{Outcome, footage};
 
 /// What stands above the lines of [`spotter::publish::line`], in their widths.
 const HEADER: &str =
-    "time (UTC)    camera        what            phase   score where                     latency";
+    "time (UTC)    camera        kind      what            phase   score where                     latency";
 
 /// Shows tags arrive at a subscriber: footage plays as a camera, a broker runs inside, and nothing needs setting up.
 ///
@@ -50,14 +50,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         runtime: Runtime::default(),
         models: Models::default(),
         mqtt: mqtt.clone(),
-        cameras: vec![Camera { name: Name::new(name)?, source, objects: Objects::default() }],
+        cameras: vec![Camera { name: Name::new(name)?, source, objects: Objects::default(), activities: Activities::default() }],
     };
     let mut subscriber = Subscriber::new(&mqtt)?;
     wait_for_subscription(&mut subscriber)?;
     say!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].source)?;
     say!("Subscribe from another terminal, for as long as this runs:")?;
     say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root)?;
-    say!("Loading the model ...\n")?;
+    say!("Loading the models ...\n")?;
     let mut daemon = Daemon::start(&config)?;
     say!("{HEADER}")?;
 

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
+use spotter::activity::Share;
 use spotter::capture::{Next, Stream, Timing, missing_bytes};
 use spotter::clock::Timestamp;
-use spotter::config::{self, Config, Objects, Source};
-use spotter::daemon::open_detector;
+use spotter::config::{self, Activities, Config, Objects, Source};
+use spotter::daemon::open_recognizer;
 use spotter::name::Name;
 use spotter::picture;
 use spotter::publish::Sequencer;
 use spotter::recognize::Recognizer;
+use spotter::tag::{Body, Phase, Tag};
 use uuid::Uuid;
 
 use super::footage::ensure_utf8;
@@ -67,6 +69,9 @@ pub struct Arguments {
     /// package reports).
     #[arg(long, value_name = "LABELS", value_delimiter = ',')]
     labels: Option<Vec<String>>,
+    /// Recognise objects only.
+    #[arg(long)]
+    no_activities: bool,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -85,8 +90,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = &arguments.picture {
         picture::reserve(path)?;
     }
-    let detector = open_detector(&runtime, &models)?;
-    let recognizer = Recognizer::new(detector, std::slice::from_ref(&camera))?;
+    let recognizer =
+        open_recognizer(&runtime, &models, std::slice::from_ref(&camera), Share::Unlimited)?;
 
     let mut replay = Replay {
         tags: arguments.tags.as_deref().map(TagFile::create).transpose()?,
@@ -100,9 +105,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let read = replay.go_through(&mut stream, first, arguments.start, &progress);
     let took = progress.finish();
     replay.finish(arguments.picture.as_deref())?;
-    let Counts { frames, tags, tracks, end } = replay.counts;
+    let Counts { frames, tags, tracks, poses, end } = replay.counts;
     say!(
-        "{frames} frames in {:.1} s, {:.1} frames per second; {tracks} tracks, {tags} tags",
+        "{frames} frames in {:.1} s, {:.1} frames per second; {tracks} tracks, {poses} poses, {tags} tags",
         took.as_secs_f64(),
         frames as f64 / took.as_secs_f64(),
     )?;
@@ -129,7 +134,10 @@ fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<conf
     if arguments.labels.is_some() {
         objects.labels.clone_from(&arguments.labels);
     }
-    Ok(config::Camera { name, source: Source::File { path: arguments.file.clone(), repeat: false }, objects })
+    let mut activities = configured.map_or_else(Activities::default, |camera| camera.activities.clone());
+    activities.enabled &= !arguments.no_activities;
+    let source = Source::File { path: arguments.file.clone(), repeat: false };
+    Ok(config::Camera { name, source, objects, activities })
 }
 
 /// A boot id that is the same for the same file name: a replay is no boot, and two of them must not differ.
@@ -155,6 +163,7 @@ struct Counts {
     frames: u64,
     tags: u64,
     tracks: u64,
+    poses: u64,
     end: LastFrames,
 }
 
@@ -198,8 +207,9 @@ impl Replay {
     ) -> anyhow::Result<()> {
         let mut frame = first;
         while let Some(current) = frame {
-            let tags = self.recognizer.recognize(0, &current)?;
-            self.write(&tags)?;
+            let recognized = self.recognizer.recognize(0, &current)?;
+            self.counts.poses += recognized.poses;
+            self.write(&recognized.tags)?;
             let tracker = self.recognizer.tracker(0);
             if let Some(tracks) = &mut self.tracks {
                 tracks.add(&current, tracker);
@@ -231,10 +241,11 @@ impl Replay {
         Ok(())
     }
 
-    fn write(&mut self, tags: &[spotter::tag::Tag]) -> anyhow::Result<()> {
+    fn write(&mut self, tags: &[Tag]) -> anyhow::Result<()> {
         for tag in tags {
             self.counts.tags += 1;
-            self.counts.tracks += u64::from(tag.phase == spotter::tag::Phase::Start);
+            let is_object = matches!(tag.body, Body::Object(_));
+            self.counts.tracks += u64::from(is_object && tag.phase == Phase::Start);
             let message = self.sequencer.message(tag);
             if let Some(file) = &mut self.tags {
                 file.add(message)?;

@@ -101,6 +101,31 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
         found
     }
 
+    /// Calls `read` with the name and the table of every entry of the table under `key`, whose names are the user's.
+    pub(super) fn named<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&str, &mut Section<'_, 'a, 't>) -> T,
+    ) -> Vec<(String, T)> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(entries) = self.expect(key, value, "a table", DeValue::as_table) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (name, entry) in entries {
+            let name = name.get_ref().as_ref();
+            let path = format!("{}.{name}", self.key(key));
+            let offset = entry.span().start;
+            let Some(table) = entry.get_ref().as_table() else {
+                self.report.add(offset, path, format!("is {}; it must be a table", a(entry.get_ref())));
+                continue;
+            };
+            let mut section =
+                Section { report: self.report, table: Some(table), path, offset, known: Vec::new() };
+            found.push((name.to_owned(), read(name, &mut section)));
+            section.finish();
+        }
+        found
+    }
+
     pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
         let value = self.get(key)?;
         self.expect(key, value, "a text in quotes", |value| value.as_str().map(str::to_owned))

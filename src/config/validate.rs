@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use super::activities;
 use super::read::{Problem, Report, Section};
-use super::{Broker, Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Source, Transport};
+use super::{Activities, Broker, Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Source, Transport};
 use crate::name::Name;
 use toml::de::DeTable;
 
@@ -25,7 +26,8 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let models = models(root.child("models"), base);
     let mqtt = mqtt(root.child("mqtt"), base);
     let objects = objects(root.child("objects"), &Objects::default());
-    let cameras = cameras(&mut root, base, &objects);
+    let activities = activities::read(root.child("activities"), &Activities::default());
+    let cameras = cameras(&mut root, base, &objects, &activities);
     root.finish();
     let config = node.map(|node| Config { node, runtime, models, mqtt, cameras });
     (config, report.finish())
@@ -52,6 +54,9 @@ fn runtime(mut section: Section<'_, '_, '_>, base: &Path) -> Runtime {
     let runtime = Runtime {
         onnxruntime: section.string("onnxruntime").map(|path| base.join(path)),
         threads: section.integer("threads", 0..=256).unwrap_or(0) as usize,
+        activity_share: section
+            .number("activity_share", 0.05..=0.95)
+            .map_or(Runtime::default().activity_share, |share| share as f32),
     };
     section.finish();
     runtime
@@ -64,6 +69,9 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
             .strings("directories")
             .map_or(defaults.directories, |list| list.iter().map(|path| base.join(path)).collect()),
         detect: section.string("detect").unwrap_or(defaults.detect),
+        pose: section.string("pose").unwrap_or(defaults.pose),
+        skeleton: section.string("skeleton").unwrap_or(defaults.skeleton),
+        clips: section.strings("clips").unwrap_or_default(),
     };
     section.finish();
     models
@@ -141,7 +149,12 @@ fn objects(mut section: Section<'_, '_, '_>, defaults: &Objects) -> Objects {
     objects
 }
 
-fn cameras(root: &mut Section<'_, '_, '_>, base: &Path, defaults: &Objects) -> Vec<Camera> {
+fn cameras(
+    root: &mut Section<'_, '_, '_>,
+    base: &Path,
+    objects_of_all: &Objects,
+    activities_of_all: &Activities,
+) -> Vec<Camera> {
     let mut names = BTreeSet::new();
     let cameras = root.each("camera", |section| {
         let name = section.parsed("name", Name::new);
@@ -154,8 +167,9 @@ fn cameras(root: &mut Section<'_, '_, '_>, base: &Path, defaults: &Objects) -> V
             section.problem("name", format!("is \"{name}\", which another camera has"));
         }
         let source = source(section, base);
-        let objects = objects(section.child("objects"), defaults);
-        Some(Camera { name: name?, source: source?, objects })
+        let objects = objects(section.child("objects"), objects_of_all);
+        let activities = activities::read(section.child("activities"), activities_of_all);
+        Some(Camera { name: name?, source: source?, objects, activities })
     });
     if root.is_empty("camera") {
         root.problem("camera", "is missing; give at least one [[camera]] with name and source");

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::topic::{Address, Root};
-use super::wire::{self, Message, Phase};
+use super::wire::{self, Kind, Message, Phase};
+use crate::clock::Timestamp;
 use crate::name::Name;
 
 /// Numbers and ended tracks remembered per run of a node; past it the oldest are forgotten.
@@ -47,6 +48,9 @@ pub enum Violation {
     /// An end without a summary, or a summary without an end.
     #[error("a summary belongs to an end, and an end has one")]
     Summary,
+    /// A tag has what belongs to another kind, or lacks what belongs to its own.
+    #[error("`track` belongs to every object, `activity` to every activity, and `summary` to no activity")]
+    Kind,
     /// Tags are missing.
     #[error("tags {first} to {last} are missing")]
     Gap {
@@ -64,15 +68,50 @@ pub enum Violation {
     /// Two tags have the same id.
     #[error("tag {0} has the id of another tag")]
     IdReused(u64),
-    /// A track was started twice.
-    #[error("track {0} was started before")]
-    StartedTwice(u64),
-    /// A track is spoken of that was not started.
-    #[error("track {0} was not started")]
-    NotStarted(u64),
-    /// A track is spoken of after its end.
-    #[error("track {0} has ended")]
-    Ended(u64),
+    /// Something was started twice.
+    #[error("{0} was started before")]
+    StartedTwice(Subject),
+    /// Something is spoken of that was not started.
+    #[error("{0} was not started")]
+    NotStarted(Subject),
+    /// Something is spoken of after its end.
+    #[error("{0} has ended")]
+    Ended(Subject),
+}
+
+/// What a tag speaks of: a track, or an activity of a track or of the whole picture.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// None for the whole picture.
+    track: Option<u64>,
+    camera: Name,
+    /// Label and beginning, and the name of the model that says so.
+    activity: Option<(Timestamp, String, String)>,
+}
+
+impl Subject {
+    fn of(tag: &wire::Tag) -> Self {
+        let activity = tag.activity.as_ref();
+        Subject {
+            track: tag.track,
+            camera: tag.camera.clone(),
+            activity: activity
+                .map(|activity| (activity.since, tag.label.clone(), tag.model.name.clone())),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.track {
+            Some(track) => write!(f, "track {track}")?,
+            None => write!(f, "the picture of {}", self.camera)?,
+        }
+        match &self.activity {
+            Some((since, label, _)) => write!(f, "'s activity `{label}` since {since}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What was received.
@@ -132,8 +171,8 @@ struct Run {
     /// Whether tags may have been missed for a reason that is not the node's.
     excused: bool,
     ids: BTreeMap<u64, Uuid>,
-    open: BTreeSet<(Name, u64)>,
-    ended: BTreeSet<(u64, Name)>,
+    open: BTreeSet<Subject>,
+    ended: BTreeSet<Subject>,
 }
 
 impl Audit {
@@ -251,25 +290,27 @@ impl Run {
         (false, violations)
     }
 
-    /// Whether the tag fits the life of its track.
+    /// Whether the tag fits the life of what it speaks of.
     fn live(&mut self, tag: &wire::Tag) -> Option<Violation> {
-        let track = (tag.camera.clone(), tag.track);
-        let has_ended = self.ended.contains(&(tag.track, tag.camera.clone()));
-        let is_open = self.open.contains(&track);
+        let subject = Subject::of(tag);
+        let has_ended = self.ended.contains(&subject);
+        let is_open = self.open.contains(&subject);
         let violation = match tag.phase {
-            Phase::Start if is_open || has_ended => Some(Violation::StartedTwice(tag.track)),
-            Phase::Update | Phase::End if has_ended => Some(Violation::Ended(tag.track)),
-            Phase::Update | Phase::End if !is_open && self.complete => Some(Violation::NotStarted(tag.track)),
+            Phase::Start if is_open || has_ended => Some(Violation::StartedTwice(subject.clone())),
+            Phase::Update | Phase::End if has_ended => Some(Violation::Ended(subject.clone())),
+            Phase::Update | Phase::End if !is_open && self.complete => {
+                Some(Violation::NotStarted(subject.clone()))
+            }
             _ => None,
         };
         if tag.phase == Phase::End {
-            self.open.remove(&track);
-            self.ended.insert((tag.track, tag.camera.clone()));
+            self.open.remove(&subject);
+            self.ended.insert(subject);
             if self.ended.len() > REMEMBERED {
                 self.ended.pop_first();
             }
         } else if !has_ended {
-            self.open.insert(track);
+            self.open.insert(subject);
         }
         violation
     }
@@ -330,7 +371,8 @@ fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
         check(field, edge, "at most 1", edge <= 1.0 + rounding);
     }
     check("seq", tag.seq as f64, "at least 1", tag.seq >= 1);
-    check("track", tag.track as f64, "at least 1", tag.track >= 1);
+    let track = tag.track.unwrap_or(1);
+    check("track", track as f64, "at least 1", track >= 1);
     check("latency_ms", tag.latency_ms, "at least 0", tag.latency_ms >= 0.0);
     if let Some(summary) = &tag.summary {
         check("summary.best_score", summary.best_score, "0 to 1", unit(summary.best_score));
@@ -339,7 +381,25 @@ fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
             check("summary.labels.score", share.score, "0 to 1", unit(share.score));
         }
     }
-    if tag.summary.is_some() != (tag.phase == Phase::End) {
+    if let Some(activity) = &tag.activity {
+        for other in &activity.alternatives {
+            check("activity.alternatives.score", other.score, "0 to 1", unit(other.score));
+        }
+        if let Some(summary) = &activity.summary {
+            check("activity.summary.best_score", summary.best_score, "0 to 1", unit(summary.best_score));
+            check("activity.summary.duration_s", summary.duration_s, "at least 0", summary.duration_s >= 0.0);
+        }
+    }
+    let is_activity = tag.kind == Kind::Activity;
+    let fits = if is_activity { tag.summary.is_none() } else { tag.track.is_some() };
+    if tag.activity.is_some() != is_activity || !fits {
+        violations.push(Violation::Kind);
+    }
+    let summed_up = match &tag.activity {
+        Some(activity) => activity.summary.is_some(),
+        None => tag.summary.is_some(),
+    };
+    if summed_up != (tag.phase == Phase::End) {
         violations.push(Violation::Summary);
     }
     violations
@@ -355,12 +415,12 @@ mod tests {
     /// A start on an own track for each number.
     fn tag(seq: u64) -> wire::Tag {
         let mut tag = test_tags(seq..=seq).next().unwrap();
-        (tag.id, tag.track) = (Uuid::from_u128(seq.into()), seq);
+        (tag.id, tag.track) = (Uuid::from_u128(seq.into()), Some(seq));
         tag
     }
 
     fn phase(seq: u64, track: u64, phase: Phase) -> wire::Tag {
-        let mut tag = wire::Tag { phase, track, ..tag(seq) };
+        let mut tag = wire::Tag { phase, track: Some(track), ..tag(seq) };
         tag.summary = (phase == Phase::End).then(|| wire::Summary {
             first_seen: tag.at,
             last_seen: tag.at,
@@ -370,6 +430,54 @@ mod tests {
             labels: vec![wire::LabelShare { label: "person".to_owned(), score: 1.0 }],
         });
         tag
+    }
+
+    fn track(id: u64) -> Subject {
+        Subject { track: Some(id), camera: Name::new("ramp").unwrap(), activity: None }
+    }
+
+    /// One of somebody's activities.
+    fn activity(seq: u64, since_s: u64, phase: Phase) -> wire::Tag {
+        let since = Timestamp::EPOCH + std::time::Duration::from_secs(since_s);
+        wire::Tag {
+            kind: Kind::Activity,
+            phase,
+            label: "walk".to_owned(),
+            track: Some(1),
+            activity: Some(wire::Activity {
+                since,
+                window: wire::Window { from: since, to: since },
+                alternatives: Vec::new(),
+                summary: (phase == Phase::End).then_some(wire::ActivitySummary {
+                    ended: since,
+                    duration_s: 0.0,
+                    best_score: 0.5,
+                }),
+            }),
+            ..tag(seq)
+        }
+    }
+
+    #[test]
+    fn activities_are_held_to_the_contract() {
+        use Phase::{End, Start};
+        let topic = "spotter/v1/edge-1/ramp/tag/activity";
+        let told = |tags: &[wire::Tag]| -> Vec<String> {
+            let mut audit = audit();
+            let json = |tag: &wire::Tag| Message::Tag(tag.clone()).to_json();
+            let examined = tags.iter().flat_map(|tag| audit.examine(topic, false, json(tag).as_bytes()).1);
+            examined.map(|violation| violation.to_string()).collect()
+        };
+        // The same is done twice, by the same person.
+        let twice = [activity(1, 1, Start), activity(2, 1, End), activity(3, 9, Start), activity(4, 9, End)];
+        assert_eq!(told(&twice), [""; 0]);
+        let again = [activity(1, 1, Start), activity(2, 1, Start)];
+        let since = "1970-01-01T00:00:01.000000Z";
+        assert_eq!(told(&again), [format!("track 1's activity `walk` since {since} was started before")]);
+        let of_nobody = wire::Tag { track: None, ..activity(1, 1, Start) };
+        assert_eq!(told(std::slice::from_ref(&of_nobody)), [""; 0]);
+        let bare = wire::Tag { activity: None, ..of_nobody };
+        assert_eq!(told(&[bare]), [Violation::Kind.to_string()]);
     }
 
     fn audit() -> Audit {
@@ -414,12 +522,12 @@ mod tests {
         use Phase::{End, Start, Update};
         let cases: [(u64, Life<'_>, &[Violation]); 6] = [
             (1, &[(1, Start), (1, Update), (2, Start), (1, End), (2, End)], &[]),
-            (1, &[(1, Start), (1, Start)], &[Violation::StartedTwice(1)]),
-            (1, &[(5, Update)], &[Violation::NotStarted(5)]),
-            (1, &[(1, Start), (1, End), (1, End)], &[Violation::Ended(1)]),
-            (1, &[(1, Start), (1, End), (1, Update)], &[Violation::Ended(1)]),
+            (1, &[(1, Start), (1, Start)], &[Violation::StartedTwice(track(1))]),
+            (1, &[(5, Update)], &[Violation::NotStarted(track(5))]),
+            (1, &[(1, Start), (1, End), (1, End)], &[Violation::Ended(track(1))]),
+            (1, &[(1, Start), (1, End), (1, Update)], &[Violation::Ended(track(1))]),
             // A subscriber that came later cannot have seen the start.
-            (30, &[(5, Update), (5, End), (5, End)], &[Violation::Ended(5)]),
+            (30, &[(5, Update), (5, End), (5, End)], &[Violation::Ended(track(5))]),
         ];
         for (first, life, expected) in cases {
             let tags: Vec<wire::Tag> =

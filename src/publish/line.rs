@@ -16,18 +16,23 @@ pub fn line(message: &Message) -> String {
 }
 
 fn of_tag(tag: &Tag) -> String {
-    let what = format!("{} #{}", tag.label, tag.track);
-    let told = match &tag.summary {
-        Some(summary) => format!("after {:.1} s, best {:.2}", summary.duration_s, summary.best_score),
+    let who = tag.track.map(|track| format!(" #{track}")).unwrap_or_default();
+    let what = format!("{}{who}", tag.label);
+    let of_object = tag.summary.as_ref().map(|summary| (summary.duration_s, summary.best_score));
+    let of_activity = tag.activity.as_ref().and_then(|activity| activity.summary.as_ref());
+    let ended = of_object.or(of_activity.map(|summary| (summary.duration_s, summary.best_score)));
+    let told = match ended {
+        Some((duration_s, best_score)) => format!("after {duration_s:.1} s, best {best_score:.2}"),
         None => {
             format!("at ({:.2}, {:.2})", tag.bbox.x + tag.bbox.width / 2.0, tag.bbox.y + tag.bbox.height)
         }
     };
     let late = if tag.historical { "  late" } else { "" };
     format!(
-        "{}  {:<12}  {what:<14}  {:<6}  {:.2}  {told:<24}  {:.0} ms{late}",
+        "{}  {:<12}  {:<8}  {what:<14}  {:<6}  {:.2}  {told:<24}  {:.0} ms{late}",
         time_of_day(tag.at),
         tag.camera.as_str(),
+        tag.kind.to_string(),
         tag.phase.to_string(),
         tag.score,
         tag.latency_ms,

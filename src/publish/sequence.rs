@@ -10,7 +10,7 @@ use super::wire;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 use crate::name::Name;
-use crate::tag::{Body, Phase, Summary, Tag};
+use crate::tag::{Activity, Body, Label, Phase, Summary, Tag};
 
 /// Gives each tag of one run of a node its number.
 #[derive(Debug)]
@@ -29,7 +29,10 @@ impl Sequencer {
     /// The message for the next tag.
     pub fn message(&mut self, tag: &Tag) -> wire::Tag {
         self.last += 1;
-        let Body::Object(summary) = &tag.body;
+        let (kind, summary, activity) = match &tag.body {
+            Body::Object(summary) => (wire::Kind::Object, summary.as_ref().map(self::summary), None),
+            Body::Activity(activity) => (wire::Kind::Activity, None, Some(self::activity(activity))),
+        };
         wire::Tag {
             schema: wire::TagSchema::V1,
             id: id(self.boot, self.last, tag.at),
@@ -38,13 +41,13 @@ impl Sequencer {
             historical: false,
             node: self.node.clone(),
             camera: tag.camera.clone(),
-            kind: wire::Kind::Object,
+            kind,
             phase: match tag.phase {
                 Phase::Start => wire::Phase::Start,
                 Phase::Update => wire::Phase::Update,
                 Phase::End => wire::Phase::End,
             },
-            track: tag.track.0,
+            track: tag.track.map(|track| track.0),
             at: tag.at,
             label: tag.label.to_string(),
             score: rounded(tag.score, 4),
@@ -55,7 +58,8 @@ impl Sequencer {
                 sha256: tag.model.sha256.clone(),
             },
             latency_ms: milliseconds(tag.latency),
-            summary: summary.as_ref().map(self::summary),
+            summary,
+            activity,
         }
     }
 }
@@ -82,15 +86,36 @@ fn summary(summary: &Summary) -> wire::Summary {
     wire::Summary {
         first_seen: summary.first_seen,
         last_seen: summary.last_seen,
-        duration_s: summary.last_seen.since(summary.first_seen).as_micros() as f64 / 1e6,
+        duration_s: seconds(summary.first_seen, summary.last_seen),
         best_score: rounded(summary.best_score, 4),
         path: summary.path.iter().map(|point| [rounded(point.x, 5), rounded(point.y, 5)]).collect(),
-        labels: summary
-            .labels
-            .iter()
-            .map(|(label, share)| wire::LabelShare { label: label.to_string(), score: rounded(*share, 4) })
-            .collect(),
+        labels: shares(&summary.labels),
     }
+}
+
+fn activity(activity: &Activity) -> wire::Activity {
+    wire::Activity {
+        since: activity.since,
+        window: wire::Window { from: activity.window.from, to: activity.window.to },
+        alternatives: shares(&activity.alternatives),
+        summary: activity.summary.as_ref().map(|summary| wire::ActivitySummary {
+            ended: summary.ended,
+            duration_s: seconds(activity.since, summary.ended),
+            best_score: rounded(summary.best_score, 4),
+        }),
+    }
+}
+
+fn shares(labels: &[(Label, f32)]) -> Vec<wire::LabelShare> {
+    let share = |(label, share): &(Label, f32)| wire::LabelShare {
+        label: label.to_string(),
+        score: rounded(*share, 4),
+    };
+    labels.iter().map(share).collect()
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.since(from).as_micros() as f64 / 1e6
 }
 
 /// Milliseconds with three decimals.
@@ -116,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::geometry::Point;
-    use crate::tag::{ModelRef, TrackId};
+    use crate::tag::{ActivitySummary, ModelRef, TrackId, Window};
 
     const BOOT: Uuid = Uuid::from_u128(0x0193_5c1e_7f00_7000_8000_0000_0000_0001);
 
@@ -124,7 +149,7 @@ mod tests {
         Tag {
             camera: Name::new("ramp").unwrap(),
             phase,
-            track: TrackId(12),
+            track: Some(TrackId(12)),
             at: Timestamp::from_micros(1_767_323_045_678_900),
             label: Arc::from("person"),
             score: 0.631_249,
@@ -159,6 +184,26 @@ mod tests {
         sequencer.message(&tag(Phase::Start, None));
         let message = sequencer.message(&tag(Phase::End, Some(summary)));
         insta::assert_snapshot!(wire::Message::Tag(message).to_json());
+    }
+
+    #[test]
+    fn an_activity_on_the_wire() {
+        let at = Timestamp::from_micros(1_767_323_045_678_900);
+        let since = at - Duration::from_millis(4_200);
+        let activity = |summary| Activity {
+            since,
+            window: Window { from: at - Duration::from_millis(1_600), to: at },
+            alternatives: vec![(Arc::from("run"), 0.061_21), (Arc::from("stand"), 0.02)],
+            summary,
+        };
+        let summary = ActivitySummary { ended: at - Duration::from_millis(200), best_score: 0.971_23 };
+        let mut sequencer = Sequencer::new(Name::new("edge-1").unwrap(), BOOT);
+        let lines = [(Phase::Start, None), (Phase::End, Some(summary))].map(|(phase, summary)| {
+            let label = Arc::from("walk");
+            let tag = Tag { label, body: Body::Activity(activity(summary)), ..tag(phase, None) };
+            wire::Message::Tag(sequencer.message(&tag)).to_json()
+        });
+        insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
         fps_in: rounded(status.fps_in, 2),
         fps_recognised: rounded(status.fps_recognised, 2),
         dropped: status.dropped,
+        pose_rate: status.pose_rate.map(|rate| rounded(rate, 2)),
     }
 }
 
@@ -106,6 +107,7 @@ mod tests {
             fps_in: 24.98,
             fps_recognised: 12.333_333,
             dropped: 1234,
+            pose_rate: Some(4.5),
         };
         insta::assert_snapshot!(wire::Message::Camera(camera(&test_node(), &status)).to_json());
     }

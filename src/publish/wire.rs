@@ -45,11 +45,22 @@ impl Message {
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "spotter.tag/1",
-    extend(
-        "if" = { "properties": { "phase": { "const": "end" } } },
-        "then" = { "required": ["summary"] },
-        "else" = { "properties": { "summary": false } }
-    )
+    extend("allOf" = [
+        {
+            "if": { "properties": { "kind": { "const": "object" } } },
+            "then": { "required": ["track"], "properties": { "activity": false } },
+            "else": { "required": ["activity"], "properties": { "summary": false } }
+        },
+        {
+            "if": { "properties": { "phase": { "const": "end" } } },
+            "then": {
+                "if": { "properties": { "kind": { "const": "object" } } },
+                "then": { "required": ["summary"] },
+                "else": { "properties": { "activity": { "required": ["summary"] } } }
+            },
+            "else": { "properties": { "summary": false, "activity": { "properties": { "summary": false } } } }
+        }
+    ])
 )]
 pub struct Tag {
     /// Name and version of this format.
@@ -79,9 +90,10 @@ pub struct Tag {
     pub kind: Kind,
     /// Start, update or end of what it speaks of.
     pub phase: Phase,
-    /// Number of the track, unique per camera and boot.
-    #[schemars(range(min = 1))]
-    pub track: u64,
+    /// Number of the track, unique per camera and boot. Not there for an activity of the whole picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub track: Option<u64>,
     /// Capture time of the frame that the statement rests on: RFC 3339, UTC, microseconds.
     #[serde(with = "text")]
     #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
@@ -100,10 +112,14 @@ pub struct Tag {
     /// Milliseconds from capture of the frame to this tag.
     #[schemars(range(min = 0.0))]
     pub latency_ms: f64,
-    /// The finished track in short. Always there at the end and only there.
+    /// The finished track in short. Always there at the end of an object and only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Summary")]
     pub summary: Option<Summary>,
+    /// What an activity adds. Always there for one and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Activity")]
+    pub activity: Option<Activity>,
 }
 
 /// Name and version of the tag format.
@@ -120,12 +136,15 @@ pub enum TagSchema {
 pub enum Kind {
     /// A thing that is there.
     Object,
+    /// Something that is done.
+    Activity,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::Object => "object",
+            Kind::Activity => "activity",
         })
     }
 }
@@ -215,6 +234,56 @@ pub struct Summary {
     /// Every label considered with its share of the evidence, best first.
     #[schemars(length(min = 1))]
     pub labels: Vec<LabelShare>,
+}
+
+/// What somebody does, or what goes on in the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Activity {
+    /// When it began, by the evidence: before it was confirmed. Together with camera, track and label it tells one
+    /// activity from another.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    pub since: Timestamp,
+    /// The time that the evidence for this tag was taken from.
+    pub window: Window,
+    /// What else it could have been, best first.
+    #[schemars(length(max = 3))]
+    pub alternatives: Vec<LabelShare>,
+    /// The finished activity in short. Always there at the end and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ActivitySummary")]
+    pub summary: Option<ActivitySummary>,
+}
+
+/// A stretch of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Its first moment.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    pub from: Timestamp,
+    /// Its last moment.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    pub to: Timestamp,
+}
+
+/// A finished activity in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActivitySummary {
+    /// When it ended, by the evidence: before that was certain.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    pub ended: Timestamp,
+    /// Seconds from `since` to `ended`.
+    #[schemars(range(min = 0.0))]
+    pub duration_s: f64,
+    /// The best of its scores, which are smoothed over time.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub best_score: f64,
 }
 
 /// A label and its share of the evidence.
@@ -343,6 +412,11 @@ pub struct CameraStatus {
     pub fps_recognised: f64,
     /// Frames dropped since start because a newer one came before they were recognised.
     pub dropped: u64,
+    /// Poses per second and person, over the last reporting period: fewer than asked for when the time does not
+    /// suffice. Not there when nobody was in the picture, or activities are off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0.0))]
+    pub pose_rate: Option<f64>,
 }
 
 /// Name and version of the camera status format.

@@ -99,7 +99,7 @@ impl ObjectRules {
         Tag {
             camera: self.camera.clone(),
             phase,
-            track: track.id,
+            track: Some(track.id),
             at,
             label: self.vocabulary.label(track.class),
             score: track.score.clamp(0.0, 1.0),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn phases(tags: &[Tag]) -> Vec<(u64, Phase)> {
-        tags.iter().map(|tag| (tag.track.0, tag.phase)).collect()
+        tags.iter().map(|tag| (tag.track.map_or(0, |id| id.0), tag.phase)).collect()
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! `[activities]` and `[camera.activities]`: what people do, and when it becomes a tag.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::read::Section;
+
+/// Which activities become tags, and how sure they must be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activities {
+    /// Whether activities are recognised at all.
+    pub enabled: bool,
+    /// The most poses per second and person; fewer when `runtime.activity_share` does not suffice.
+    pub pose_rate_hz: f32,
+    /// An update is sent at least this often while an activity goes on.
+    pub update_interval: Duration,
+    /// What counts for labels that have no rule of their own.
+    pub default: ActivityRule,
+    /// Rules of single labels.
+    pub labels: BTreeMap<String, ActivityRule>,
+}
+
+/// When a label becomes a tag.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActivityRule {
+    /// Whether it becomes a tag at all.
+    pub enabled: bool,
+    /// The score that it needs to begin, 0..=1.
+    pub threshold: f32,
+    /// It must have that score for so long to begin, and lack it for so long to end.
+    pub min_duration: Duration,
+}
+
+impl Activities {
+    /// The rule of a label.
+    pub fn of(&self, label: &str) -> ActivityRule {
+        self.labels.get(label).copied().unwrap_or(self.default)
+    }
+}
+
+impl Default for Activities {
+    fn default() -> Self {
+        let default = ActivityRule { enabled: true, threshold: 0.5, min_duration: Duration::from_secs(1) };
+        // Whoever has fallen is to be told of at once.
+        let at_once = ActivityRule { min_duration: Duration::from_millis(200), ..default };
+        Activities {
+            enabled: true,
+            pose_rate_hz: 10.0,
+            update_interval: Duration::from_secs(60),
+            default,
+            labels: [("fall".to_owned(), at_once)].into(),
+        }
+    }
+}
+
+/// Reads the table; what it leaves out is as in `defaults`.
+pub(super) fn read(mut section: Section<'_, '_, '_>, defaults: &Activities) -> Activities {
+    let enabled = section.boolean("enabled").unwrap_or(defaults.enabled);
+    let pose_rate_hz = section.number("pose_rate_hz", 1.0..=60.0).map_or(defaults.pose_rate_hz, |n| n as f32);
+    let update_interval = section
+        .number("update_interval_s", 1.0..=3600.0)
+        .map_or(defaults.update_interval, Duration::from_secs_f64);
+    let default = rule(&mut section, defaults.default);
+    let mut labels = defaults.labels.clone();
+    // A label without a rule of its own begins from this table's, and one of `defaults` from that.
+    labels.extend(section.named("labels", |label, section| {
+        let basis = defaults.labels.get(label).copied().unwrap_or(default);
+        let enabled = section.boolean("enabled").unwrap_or(basis.enabled);
+        ActivityRule { enabled, ..rule(section, basis) }
+    }));
+    section.finish();
+    Activities { enabled, pose_rate_hz, update_interval, default, labels }
+}
+
+fn rule(section: &mut Section<'_, '_, '_>, defaults: ActivityRule) -> ActivityRule {
+    ActivityRule {
+        enabled: defaults.enabled,
+        threshold: section.number("threshold", 0.2..=1.0).map_or(defaults.threshold, |n| n as f32),
+        min_duration: section
+            .number("min_duration_s", 0.0..=60.0)
+            .map_or(defaults.min_duration, Duration::from_secs_f64),
+    }
+}
