@@ -34,7 +34,7 @@ impl Contract {
     /// Panics unless a message that came at `topic` is valid.
     pub fn hold(&self, topic: &str, message: &Value) {
         let schema = match topic.split('/').collect::<Vec<_>>()[..] {
-            [_, _, _, _, "tag", "object"] => &self.tag,
+            [_, _, _, _, "tag", kind] if message["kind"] == kind => &self.tag,
             [_, _, _, "status"] => &self.node,
             [_, _, _, _, "status"] => &self.camera,
             _ => panic!("{topic} is no topic of the contract"),
@@ -75,18 +75,31 @@ impl Story {
         self.tags.iter().filter(move |tag| tag["phase"] == phase)
     }
 
-    /// Panics unless the first number is 1 and every track has a start, then updates, then one end.
+    /// Tags of one kind.
+    pub fn kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.tags.iter().filter(move |tag| tag["kind"] == kind)
+    }
+
+    /// Panics unless the first number is 1 and every track, and every activity within the life of its track, has a
+    /// start, then updates, then one end.
     pub fn hold(&self) {
         assert_eq!(self.tags.first().map(|tag| tag["seq"].as_u64()), Some(Some(1)));
         let (mut open, mut ended) = (BTreeSet::new(), BTreeSet::new());
         for tag in &self.tags {
-            let track = (tag["camera"].as_str().unwrap(), tag["track"].as_u64().unwrap());
+            let track = (tag["camera"].as_str().unwrap(), tag["track"].as_u64().unwrap(), None);
+            let activity = (tag["kind"] == "activity")
+                .then(|| (tag["label"].as_str().unwrap(), tag["activity"]["since"].as_str().unwrap()));
+            assert!(activity.is_none() || open.contains(&track), "no such track is there: {tag}");
+            let subject = (track.0, track.1, activity);
             match tag["phase"].as_str().unwrap() {
-                "start" => assert!(!ended.contains(&track) && open.insert(track), "started twice: {tag}"),
-                "update" => assert!(open.contains(&track), "not open: {tag}"),
-                "end" => assert!(open.remove(&track) && ended.insert(track), "not open: {tag}"),
+                "start" => assert!(!ended.contains(&subject) && open.insert(subject), "started twice: {tag}"),
+                "update" => assert!(open.contains(&subject), "not open: {tag}"),
+                "end" => assert!(open.remove(&subject) && ended.insert(subject), "not open: {tag}"),
                 other => panic!("{other} is no phase"),
             }
+            let ends = subject.2.is_none() && tag["phase"] == "end";
+            let still_doing = open.iter().any(|(camera, id, _)| (*camera, *id) == (track.0, track.1));
+            assert!(!ends || !still_doing, "an activity outlives its track: {tag}");
         }
         assert!(open.is_empty(), "without an end: {open:?}");
     }
