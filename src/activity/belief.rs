@@ -16,6 +16,17 @@ pub struct Belief {
     pub scores: Vec<(Label, f32)>,
 }
 
+impl Belief {
+    /// From the probability of each label, of which the one at `unknown` is none.
+    pub fn of(window: Window, labels: &[Label], unknown: Option<usize>, probabilities: &[f32]) -> Self {
+        let known = labels.iter().zip(probabilities).enumerate().filter(|(index, _)| Some(*index) != unknown);
+        let mut scores: Vec<(Label, f32)> =
+            known.map(|(_, (label, probability))| (Arc::clone(label), *probability)).collect();
+        scores.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        Belief { window, scores }
+    }
+}
+
 /// Of whom something is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
