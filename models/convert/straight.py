@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 
 import centernet
+import movenet
 from graph import OPSET
 from source import Source
 
-SOURCES = {source.name: source for source in (centernet.SOURCE,)}
+SOURCES = {source.name: source for source in (centernet.SOURCE, movenet.SOURCE)}
 
 
 def patch(model: dict) -> None:
