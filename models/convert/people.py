@@ -1,16 +1,15 @@
 """People of a video, cut out for the pose model."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
 import centernet
 import footage
 import movenet
 from decode import decode
+from verify import load
 
 PERSON = 0
 SURE = 0.3
@@ -18,21 +17,11 @@ SURE = 0.3
 SCALE = 1.25
 
 
-def load(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        path, options, providers=["CPUExecutionProvider"]
-    )
-
-
 @dataclass
 class Crop:
     """A square around a person: RGB of the model's size, and where it comes from."""
 
     picture: np.ndarray
-    box: np.ndarray
     left: float
     top: float
     side: float
@@ -49,7 +38,16 @@ class Crop:
         matrix = np.float64([[scale, 0, shift[0]], [0, scale, shift[1]]])
         size = (movenet.SIDE, movenet.SIDE)
         picture = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR)
-        return cls(picture, box, left, top, side)
+        return cls(picture, left, top, side)
+
+    @property
+    def nhwc(self) -> np.ndarray:
+        return self.picture[np.newaxis].astype(np.int32)
+
+    @property
+    def nchw(self) -> np.ndarray:
+        planes = self.picture.transpose(2, 0, 1)[np.newaxis]
+        return np.ascontiguousarray(planes, np.float32)
 
     def place(self, keypoints: np.ndarray) -> np.ndarray:
         """Keypoints of the model as x, y (pixels of the frame) and score."""
