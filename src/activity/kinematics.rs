@@ -78,22 +78,28 @@ impl Edges {
 }
 
 /// Upright height of a person in the picture, in image heights: larger sights count sooner than smaller ones, because
-/// people bend but do not stretch.
+/// people bend but do not stretch, and those much smaller hardly at all: who sits is no smaller.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stature {
     log_height: Option<f32>,
+    at: Timestamp,
 }
 
 impl Stature {
-    /// Takes in a height that was seen `dt_s` seconds after the last one.
-    pub(super) fn learn(&mut self, height: f32, dt_s: f32, parameters: &Parameters) {
+    /// Takes in a height that was seen at a time.
+    pub(super) fn learn(&mut self, height: f32, at: Timestamp, parameters: &Parameters) {
+        let dt_s = at.since(std::mem::replace(&mut self.at, at)).as_secs_f32();
         if !(height.is_finite() && height > 0.0) {
             return;
         }
         let seen = height.ln();
         let known = self.log_height.unwrap_or(seen);
-        let (up, down) = parameters.height_follows;
-        let follows = if seen > known { up } else { down };
+        let (up, down, seated) = parameters.height_follows;
+        let follows = match seen - known {
+            taller if taller > 0.0 => up,
+            shorter if shorter > parameters.feet_height.0.ln() => down,
+            _ => seated,
+        };
         self.log_height = Some(known + (seen - known) * share(dt_s, follows));
     }
 

@@ -12,7 +12,7 @@ use crate::activity::belief::{Belief, Window};
 use crate::activity::evidence::{Classify, Evidence, Moment};
 use crate::activity::joints::Body;
 use crate::activity::kinematics::{Edges, Movement, Stature};
-use crate::activity::posture::{Build, Posture, look_at_box};
+use crate::activity::posture::{Build, Look, Posture, look_at_box};
 use crate::activity::window::JointWindow;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
@@ -25,14 +25,14 @@ pub struct Person {
     parameters: Parameters,
     joints: JointWindow,
     movement: Movement,
-    stature: Stature,
+    /// Upright height by boxes and by joints: detectors draw boxes around hair and shoes.
+    box_height: Stature,
+    body_height: Stature,
     posture: Posture,
     evidence: Evidence,
     /// When they were first and last seen, since the clock was last set back.
     seen: Option<(Timestamp, Timestamp)>,
     edges: Option<Edges>,
-    /// When the body height was last learnt, and whether joints told it.
-    height_at: Option<(Timestamp, bool)>,
     /// When a pose last told the posture, and when anything did.
     posed_at: Option<Timestamp>,
     posture_at: Option<Timestamp>,
@@ -51,12 +51,12 @@ impl Person {
             joints: JointWindow::new(parameters.joints_kept),
             parameters,
             movement: Movement::default(),
-            stature: Stature::default(),
+            box_height: Stature::default(),
+            body_height: Stature::default(),
             posture: Posture::new(),
             evidence: Evidence::new(),
             seen: None,
             edges: None,
-            height_at: None,
             posed_at: None,
             posture_at: None,
             judged_at: None,
@@ -77,20 +77,14 @@ impl Person {
         }
         self.movement.see(at, edges);
         self.edges = Some(edges);
-        let posed = |since: Option<Timestamp>, holds| since.is_some_and(|since| at.since(since) <= holds);
-        let holds = self.parameters.pose_holds;
-        let by_joints = self.height_at.filter(|(_, by_joints)| *by_joints).map(|(at, _)| at);
         if let Some(height) = edges.upright_height()
-            && !posed(by_joints, 2 * holds)
             && !self.posture.is_lying()
         {
-            self.learn_height(height, at, false);
+            self.box_height.learn(height, at, &self.parameters);
         }
-        if !posed(self.posed_at, holds)
-            && let Some(look) = look_at_box(&edges, self.height(&edges), &self.parameters)
-        {
-            let dt_s = since_s(self.posture_at.replace(at), at);
-            self.posture.see(look, dt_s, &self.parameters);
+        let holds = self.parameters.pose_holds;
+        if self.posed_at.is_none_or(|posed| at.since(posed) > holds) {
+            self.see_box_posture(at, true);
         }
     }
 
@@ -99,16 +93,16 @@ impl Person {
         let at = body.at;
         let build = Build::of(&body);
         self.joints.push(body);
-        let Some(build) = build else { return };
+        let Some(build) = build else { return self.see_box_posture(at, false) };
         if let Some(height) = build.height
             && !self.posture.is_lying()
         {
-            self.learn_height(height, at, true);
+            self.body_height.learn(height, at, &self.parameters);
         }
-        let height = self
-            .stature
-            .height()
-            .unwrap_or_else(|| build.height_of_torso().max(self.edges.map_or(0.0, |edges| edges.height())));
+        let known = self.body_height.height().or(self.box_height.height());
+        let height = known.unwrap_or_else(|| {
+            build.height_of_torso().max(self.edges.map_or(0.0, |edges| edges.height()))
+        });
         let look = build.look(height, self.edges.as_ref(), &self.parameters);
         self.posed_at = Some(at);
         let dt_s = since_s(self.posture_at.replace(at), at);
@@ -138,6 +132,16 @@ impl Person {
         Ok(Belief { window: Window { from: first.max(now - span), to: now }, scores })
     }
 
+    /// Takes the posture from the last box; `alone` when joints have nothing to say of the legs, who know better.
+    fn see_box_posture(&mut self, at: Timestamp, alone: bool) {
+        let edges = self.edges.as_ref();
+        if let Some(look) = edges.and_then(|edges| look_at_box(edges, self.height(edges), &self.parameters)) {
+            let dt_s = since_s(self.posture_at.replace(at), at);
+            let look = Look { on_feet: look.on_feet.filter(|_| alone), ..look };
+            self.posture.see(look, dt_s, &self.parameters);
+        }
+    }
+
     /// Asks the classifier, when there is something new to ask.
     fn classify<C: Classify>(&mut self, classifier: &mut C, now: Timestamp) -> Result<(), C::Error> {
         let Some(newest) = self.joints.newest().map(|body| body.at) else {
@@ -160,14 +164,9 @@ impl Person {
         Ok(())
     }
 
-    /// Upright height in image heights.
+    /// Height of a box around the upright person, in image heights.
     fn height(&self, edges: &Edges) -> f32 {
-        self.stature.height().unwrap_or_else(|| edges.least_height())
-    }
-
-    fn learn_height(&mut self, height: f32, at: Timestamp, by_joints: bool) {
-        let last = self.height_at.replace((at, by_joints)).map(|(at, _)| at);
-        self.stature.learn(height, since_s(last, at), &self.parameters);
+        self.box_height.height().unwrap_or_else(|| edges.least_height())
     }
 
     /// The first sight, or the first after the clock was set back.
@@ -177,7 +176,6 @@ impl Person {
         for known in [&mut self.posed_at, &mut self.posture_at, &mut self.judged_at] {
             *known = known.map(|known| known.min(at));
         }
-        self.height_at = self.height_at.map(|(known, by_joints)| (known.min(at), by_joints));
         self.classified_at = None;
     }
 }

@@ -26,7 +26,7 @@ const HEIGHT_ANGLE: f32 = 25.0;
 const TALL_BOX: (f32, f32) = (0.88, 0.03);
 /// How sure a box alone can be.
 const BOX_TRUST: f32 = 0.9;
-/// A fall takes so many looks at somebody lying in a row: one may be a mistake.
+/// Who is down was lying in so many looks in a row, since one may be a mistake, or in one on which joints and box agree.
 const LEAST_LOOKS: u32 = 2;
 /// Nothing of posture is surer than this.
 const SUREST: f32 = 0.95;
@@ -50,6 +50,8 @@ pub(super) struct Look {
     pub(super) upright: f32,
     /// Stands on both feet, bent over or not; nothing when the legs are not seen.
     pub(super) on_feet: Option<f32>,
+    /// Whether joints and box agree on lying.
+    pub(super) confirmed: bool,
 }
 
 /// What a body's torso and legs measure, lengths in image heights.
@@ -60,6 +62,10 @@ pub(super) struct Build {
     torso: f32,
     /// Height of the hips above the ankles, when legs were seen.
     hips: Option<f32>,
+    /// Height of the hips above the lower ankle.
+    stance: Option<f32>,
+    /// Height of the hips above the knees.
+    thighs: Option<f32>,
     /// Body height by this body, when it stands.
     pub(super) height: Option<f32>,
 }
@@ -76,18 +82,19 @@ impl Build {
             let (a, b) = (body.joint(a), body.joint(b));
             a.into_iter().chain(b).map(|at| at.y).reduce(f32::max)
         };
+        // The leg that is stood on: a runner's other foot is at the height of the knee.
+        let stance = lowest(Joint::LeftAnkle, Joint::RightAnkle).map(|ankle| ankle - hip.y);
         let ankles = middle(body, Joint::LeftAnkle, Joint::RightAnkle).map(|at| at.y - hip.y);
-        let knees =
-            middle(body, Joint::LeftKnee, Joint::RightKnee).map(|at| (at.y - hip.y) / KNEES_OF_LEGS);
-        let stands = |ankles: f32| angle < HEIGHT_ANGLE && ankles - hip.y > STANDING_LEGS * torso;
+        let thighs = middle(body, Joint::LeftKnee, Joint::RightKnee).map(|at| at.y - hip.y);
+        let stands = |stance: f32| angle < HEIGHT_ANGLE && stance > STANDING_LEGS * torso;
         let height =
-            lowest(Joint::LeftAnkle, Joint::RightAnkle).filter(|ankles| stands(*ankles)).map(|ankles| {
+            stance.filter(|stance| stands(*stance)).map(|stance| stance + hip.y).map(|ankles| {
                 match body.joint(Joint::Nose) {
                     Some(nose) => (ankles - nose.y) / NOSE_TO_ANKLES,
                     None => (ankles - shoulders.y) / SHOULDERS_TO_ANKLES,
                 }
             });
-        Some(Build { angle, torso, hips: ankles.or(knees), height })
+        Some(Build { angle, torso, hips: ankles.or(thighs.map(|thighs| thighs / KNEES_OF_LEGS)), stance, thighs, height })
     }
 
     /// Body height by the torso alone.
@@ -100,13 +107,19 @@ impl Build {
         let horizontal = above(self.angle, parameters.lying_angle);
         let vertical = below(self.angle, parameters.upright_angle);
         let Some(hips) = self.hips.map(|hips| hips / height) else {
-            return Look { lying: 0.4 * horizontal, upright: vertical, on_feet: None };
+            return Look { lying: 0.4 * horizontal, upright: vertical, on_feet: None, confirmed: false };
         };
         let tall = edges.filter(|edges| !edges.cut_down).map_or(1.0, |edges| below(edges.height() / height, TALL_BOX));
+        let on_feet = self.thighs.map(|thighs| {
+            let stance = self.stance.unwrap_or(thighs / KNEES_OF_LEGS);
+            above(stance / height, parameters.feet_hips) * above(thighs / height, parameters.feet_thighs)
+        });
+        let by_box = edges.and_then(|edges| look_at_box(edges, height, parameters));
         Look {
             lying: horizontal * below(hips, parameters.lying_hips) * tall,
             upright: vertical * above(hips, parameters.upright_hips),
-            on_feet: Some(above(hips, parameters.feet_hips)),
+            on_feet,
+            confirmed: by_box.is_some_and(|look| look.lying >= 0.5),
         }
     }
 }
@@ -123,6 +136,7 @@ pub(super) fn look_at_box(edges: &Edges, height: f32, parameters: &Parameters) -
         lying: BOX_TRUST * wide * low,
         upright: (1.0 - wide) * (1.0 - low),
         on_feet: Some(above(of_height, parameters.feet_height)),
+        confirmed: false,
     })
 }
 
@@ -170,9 +184,10 @@ pub(super) struct Posture {
     stood_s: f32,
     /// How long ago they were last seen so.
     since_stood_s: f32,
-    /// How many looks in a row, and for how long, they have been lying.
+    /// How many looks in a row, and for how long, they have been lying; they began to at any time in the gap before.
     lying_looks: u32,
     lying_s: f32,
+    gap_s: f32,
     down: Option<Down>,
 }
 
@@ -188,22 +203,30 @@ impl Posture {
             since_stood_s: 0.0,
             lying_looks: 0,
             lying_s: 0.0,
+            gap_s: 0.0,
             down: None,
         }
     }
 
     /// Takes in a look, `dt_s` seconds after the last one.
     pub(super) fn see(&mut self, look: Look, dt_s: f32, parameters: &Parameters) {
-        let follows = if self.seen { share(dt_s, parameters.posture_follows) } else { 1.0 };
-        self.seen = true;
-        self.lying += (look.lying - self.lying) * follows;
+        let first = !std::mem::replace(&mut self.seen, true);
+        let follows = if first { 1.0 } else { share(dt_s, parameters.posture_follows) };
+        // Who is down gets up more slowly than they fall.
+        let calmer = if self.down.is_some() { parameters.down_follows } else { parameters.posture_follows };
+        let lying_follows = if first { 1.0 } else { share(dt_s, calmer) };
+        self.lying += (look.lying - self.lying) * lying_follows;
         self.upright += (look.upright - self.upright) * follows;
         if let Some(on_feet) = look.on_feet {
             self.on_feet += (on_feet - self.on_feet) * follows;
         }
         if look.lying >= 0.5 {
-            self.lying_s += if self.lying_looks > 0 { dt_s } else { 0.0 };
-            self.lying_looks = self.lying_looks.saturating_add(1);
+            if self.lying_looks == 0 {
+                self.gap_s = dt_s;
+            } else {
+                self.lying_s += dt_s;
+            }
+            self.lying_looks = self.lying_looks.saturating_add(if look.confirmed { LEAST_LOOKS } else { 1 });
         } else {
             (self.lying_looks, self.lying_s) = (0, 0.0);
         }
@@ -225,7 +248,7 @@ impl Posture {
             self.since_stood_s += dt_s;
         }
         if self.lying >= 0.5 && self.lying_looks >= LEAST_LOOKS {
-            let took_s = self.since_stood_s - self.lying_s;
+            let took_s = self.since_stood_s - self.lying_s - self.gap_s / 2.0;
             let fell = self.stood_s >= parameters.fall_stood.as_secs_f32()
                 && took_s <= parameters.fall_within.as_secs_f32();
             self.down = Some(Down { fell, for_s: 0.0, upright_s: 0.0 });

@@ -27,8 +27,9 @@ pub struct Parameters {
     /// The camera's focal length in image heights, which makes a growth a speed: 1.3 is a vertical field of view of 42
     /// degrees. Only used for people who come or go.
     pub focal_length: f32,
-    /// Time constants with which the body height follows larger and smaller sights of the upright person.
-    pub height_follows: (Duration, Duration),
+    /// Time constants with which the body height follows larger sights of the upright person, smaller ones, and ones too
+    /// small for somebody on their feet.
+    pub height_follows: (Duration, Duration, Duration),
 
     /// Speed between standing and walking, and how soft that edge is (the scale of a logistic curve).
     pub walk_from: (f32, f32),
@@ -63,10 +64,15 @@ pub struct Parameters {
     pub upright_hips: (f32, f32),
     /// Height of the hips above the ankles from which somebody is on their feet, and its softness.
     pub feet_hips: (f32, f32),
+    /// Height of the hips above the knees from which somebody is on their feet, and its softness. It is 0.25 for who stands,
+    /// and what tells who sits facing the camera.
+    pub feet_thighs: (f32, f32),
     /// Height of the box from which somebody is on their feet, and its softness.
     pub feet_height: (f32, f32),
     /// The time constant with which the posture follows.
     pub posture_follows: Duration,
+    /// The time constant with which lying follows once somebody is down.
+    pub down_follows: Duration,
 
     /// Who falls was seen on their feet for this time before.
     pub fall_stood: Duration,
@@ -90,7 +96,7 @@ impl Default for Parameters {
             growth_window: Duration::from_millis(2500),
             growth_errors: 2.0,
             focal_length: 1.3,
-            height_follows: (Duration::from_millis(700), Duration::from_secs(2)),
+            height_follows: (Duration::from_millis(700), Duration::from_millis(1500), Duration::from_secs(15)),
 
             walk_from: (0.22, 0.03),
             run_from: (1.7, 0.12),
@@ -107,9 +113,11 @@ impl Default for Parameters {
             lying_height: (0.5, 0.05),
             upright_angle: (42.0, 6.0),
             upright_hips: (0.18, 0.03),
-            feet_hips: (0.35, 0.025),
-            feet_height: (0.75, 0.04),
+            feet_hips: (0.37, 0.02),
+            feet_thighs: (0.155, 0.012),
+            feet_height: (0.8, 0.03),
             posture_follows: Duration::from_millis(150),
+            down_follows: Duration::from_millis(600),
 
             fall_stood: Duration::from_millis(500),
             fall_within: Duration::from_secs(1),
