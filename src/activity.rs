@@ -10,7 +10,15 @@
 //! Nothing here reads a clock: the same frames and tracks at the same times give the same beliefs.
 
 mod belief;
+mod evidence;
 mod joints;
+mod kinematics;
+mod person;
+mod posture;
+mod window;
 
 pub use belief::{Belief, Judgement, Subject, Window};
 pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
+pub use evidence::{Classify, Motion};
+pub use person::{Parameters, Person};
+pub use window::JointWindow;

@@ -1,0 +1,128 @@
+//! What is known beforehand of how people stand, walk, run and fall.
+
+use std::time::Duration;
+
+/// Times, and lengths in body heights: the upright height of the person in the picture.
+///
+/// The gaits' limits are of people's speed as the picture shows it. People stroll with 0.4 to 0.6 body heights a second,
+/// walk with 0.7 to 0.9, and change to running at about 1.2 (Bohannon, *Age and Ageing* 26, 1997; Hreljac, *Medicine and
+/// Science in Sports and Exercise* 25, 1993). Runners on roads do 1.8 to 3.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// Joints are kept for grids up to this long; the classifier's window should fit.
+    pub joints_kept: Duration,
+    /// The least share of a window's joints that must have been seen for the classifier to be asked.
+    pub joints_seen: f32,
+    /// What a pose says holds for this time; then only the box is left.
+    pub pose_holds: Duration,
+
+    /// Speed is fitted to the boxes of this time.
+    pub speed_window: Duration,
+    /// What has been watched for less than this has no speed yet.
+    pub speed_least: Duration,
+    /// Approach and departure are fitted to the boxes of this time: growth is slow and sizes are noisy.
+    pub growth_window: Duration,
+    /// What a growth must exceed, in standard errors of its fit, to be motion.
+    pub growth_errors: f32,
+    /// The camera's focal length in image heights, which makes a growth a speed: 1.3 is a vertical field of view of 42
+    /// degrees. Only used for people who come or go.
+    pub focal_length: f32,
+    /// Time constants with which the body height follows larger sights of the upright person, smaller ones, and ones too
+    /// small for somebody on their feet.
+    pub height_follows: (Duration, Duration, Duration),
+
+    /// Speed between standing and walking, and how soft that edge is (the scale of a logistic curve).
+    pub walk_from: (f32, f32),
+    /// Speed between walking and running, and its softness.
+    pub run_from: (f32, f32),
+    /// Speed above which somebody does nothing that is done on the spot, and its softness: a thrower takes a step.
+    pub spot_until: (f32, f32),
+    /// How likely walking looks like standing, because it goes towards the camera or away.
+    pub walk_unseen: f32,
+    /// How likely running looks like walking, because it goes obliquely, and how likely like standing.
+    pub run_unseen: (f32, f32),
+    /// The share of what the classifier does not know that is unknown to kinematics as well; the rest is split evenly
+    /// between stand, walk and run.
+    pub unknown_share: f32,
+    /// What is left of stand, walk and run for somebody who is not on their feet but sits or crouches.
+    pub seated_gait: f32,
+    /// The time constant with which scores follow; falls do not wait for it.
+    pub smoothing: Duration,
+
+    /// Torso's angle against the vertical, in degrees, above which somebody may lie, and its softness.
+    pub lying_angle: (f32, f32),
+    /// Height of the hips above the ankles below which somebody may lie, and its softness. It is 0.49 for who stands, 0.4
+    /// for who bends, 0.25 for who sits on a chair.
+    pub lying_hips: (f32, f32),
+    /// Width of the box against its height above which somebody may lie, and its softness.
+    pub lying_box: (f32, f32),
+    /// Height of the box below which somebody may lie, and its softness.
+    pub lying_height: (f32, f32),
+    /// Angle of the torso below which somebody is upright, and its softness.
+    pub upright_angle: (f32, f32),
+    /// Height of the hips above the ankles from which somebody is up, be it on a chair, and its softness.
+    pub upright_hips: (f32, f32),
+    /// Height of the hips above the ankles from which somebody is on their feet, and its softness.
+    pub feet_hips: (f32, f32),
+    /// Height of the hips above the knees from which somebody is on their feet, and its softness. It is 0.25 for who stands,
+    /// and what tells who sits facing the camera.
+    pub feet_thighs: (f32, f32),
+    /// Height of the box from which somebody is on their feet, and its softness.
+    pub feet_height: (f32, f32),
+    /// The time constant with which the posture follows.
+    pub posture_follows: Duration,
+    /// The time constant with which lying follows once somebody is down.
+    pub down_follows: Duration,
+
+    /// Who falls was seen on their feet for this time before.
+    pub fall_stood: Duration,
+    /// From the last sight on their feet to the first lying; who takes longer lies down.
+    pub fall_within: Duration,
+    /// A fall is called `fall` for this time, then `fallen`.
+    pub fall_lasts: Duration,
+    /// Who was down is up again after being upright for this time.
+    pub up_again: Duration,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters {
+            joints_kept: Duration::from_secs(3),
+            joints_seen: 0.3,
+            pose_holds: Duration::from_millis(600),
+
+            speed_window: Duration::from_secs(1),
+            speed_least: Duration::from_millis(400),
+            growth_window: Duration::from_millis(2500),
+            growth_errors: 2.0,
+            focal_length: 1.3,
+            height_follows: (Duration::from_millis(700), Duration::from_millis(1500), Duration::from_secs(15)),
+
+            walk_from: (0.22, 0.03),
+            run_from: (1.7, 0.12),
+            spot_until: (0.4, 0.05),
+            walk_unseen: 0.08,
+            run_unseen: (0.1, 0.03),
+            unknown_share: 0.04,
+            seated_gait: 0.02,
+            smoothing: Duration::from_millis(500),
+
+            lying_angle: (55.0, 6.0),
+            lying_hips: (0.18, 0.03),
+            lying_box: (1.15, 0.12),
+            lying_height: (0.5, 0.05),
+            upright_angle: (42.0, 6.0),
+            upright_hips: (0.18, 0.03),
+            feet_hips: (0.37, 0.02),
+            feet_thighs: (0.155, 0.012),
+            feet_height: (0.8, 0.03),
+            posture_follows: Duration::from_millis(150),
+            down_follows: Duration::from_millis(600),
+
+            fall_stood: Duration::from_millis(500),
+            fall_within: Duration::from_secs(1),
+            fall_lasts: Duration::from_millis(1500),
+            up_again: Duration::from_secs(1),
+        }
+    }
+}

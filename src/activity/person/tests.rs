@@ -1,0 +1,1 @@
+//! Somebody seen oddly: cut boxes, jumping clocks, no poses.
