@@ -18,7 +18,7 @@ mod posture;
 mod window;
 
 pub use belief::{Belief, Window};
-pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
 pub use evidence::{Classify, Motion};
+pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
 pub use person::{Parameters, Person};
 pub use window::JointWindow;
