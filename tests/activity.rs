@@ -393,8 +393,10 @@ fn people_are_told_by_their_tracks() {
     assert_right(&bench(&everything(Given::Tracks), &Parameters::default(), &mut ignorant()));
 }
 
-/// Each makes a parameter wrong in one way.
-const MISTAKES: &[(&str, fn(&mut Parameters))] = &[
+/// A parameter that is wrong in one way.
+type Mistake = (&'static str, fn(&mut Parameters));
+
+const MISTAKES: &[Mistake] = &[
     ("standing ends too late", |wrong| wrong.walk_from.0 = 0.75),
     ("standing ends too early", |wrong| wrong.walk_from.0 = 0.02),
     ("running begins too late", |wrong| wrong.run_from.0 = 3.5),
