@@ -10,15 +10,29 @@
 //! Nothing here reads a clock: the same frames and tracks at the same times give the same beliefs.
 
 mod belief;
+mod budget;
+mod clip;
+mod crop;
 mod evidence;
 mod joints;
 mod kinematics;
+mod observer;
 mod person;
+mod pose;
 mod posture;
+mod scores;
+mod skeleton;
+mod smooth;
 mod window;
 
 pub use belief::{Belief, Judgement, Subject, Window};
-pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
+pub use budget::{Budget, Look, Share};
+pub use clip::{ClipClassifier, ClipWindow};
 pub use evidence::{Classify, Motion};
+pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
+pub use observer::{Models, Observed, Observer};
 pub use person::{Parameters, Person};
+pub use pose::PoseEstimator;
+pub use scores::ActivityError;
+pub use skeleton::SkeletonClassifier;
 pub use window::JointWindow;

@@ -70,6 +70,8 @@ const STAND_UNSTEADY: f32 = 0.001;
 pub(super) struct Moment {
     /// Body heights per second; nothing when it is not known.
     pub(super) speed: Option<f32>,
+    /// Whether any joint moved in the classifier's window, 0..=1.
+    pub(super) stirring: f32,
     /// Whether they stand on both feet, 0..=1.
     pub(super) on_feet: f32,
     pub(super) lying: Lying,
@@ -159,16 +161,22 @@ impl Evidence {
         let mut known = 0.0;
         for (place, probability) in self.places.iter().zip(classified.unwrap_or_default()) {
             let Some((place, motion)) = *place else { continue };
+            // Who keeps still does none of it: what the classifier says then is a guess from the pose.
+            let probability = probability * moment.stirring;
             known += probability;
             weights[place] += probability * likelihood.of_motion(place, motion);
         }
         let unknown = (1.0 - known).clamp(0.0, 1.0);
         let gait = unknown * (1.0 - parameters.unknown_share) / 3.0;
-        let seated = parameters.seated_gait + (1.0 - parameters.seated_gait) * moment.on_feet;
+        // To sit there is as likely as to stand there, but has no label. Who moves along does not sit.
+        let sits = (1.0 - parameters.seated_gait) * (1.0 - moment.on_feet) * likelihood.stand.min(1.0);
+        let mut nameless = unknown * parameters.unknown_share;
         for place in [STAND, WALK, RUN] {
-            weights[place] = (weights[place] + gait * likelihood.of_gait(place)) * seated;
+            let weight = weights[place] + gait * likelihood.of_gait(place);
+            weights[place] = weight * (1.0 - sits);
+            nameless += weight * sits;
         }
-        let sum = weights.iter().sum::<f32>() + unknown * parameters.unknown_share;
+        let sum = weights.iter().sum::<f32>() + nameless;
         if sum > 0.0 {
             weights.iter_mut().for_each(|weight| *weight /= sum);
         }

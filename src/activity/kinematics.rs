@@ -22,6 +22,10 @@ const UPRIGHT_WIDTH: f32 = 0.62;
 /// Nobody upright is lower than this many widths of their box.
 const LEAST_HEIGHT: f32 = 2.0;
 
+/// Boxes further away or larger than this many images, or smaller than this, are no boxes; nor is what is no number.
+pub(super) const REACH: f32 = 100.0;
+const LEAST_LENGTH: f32 = 1e-4;
+
 /// The edges of a box, in image heights, and whether the image's border cuts them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edges {
@@ -39,13 +43,11 @@ pub(super) struct Edges {
 impl Edges {
     /// Of a box in an image that is `aspect` times as wide as high; nothing of a box that is none.
     pub(super) fn of(bbox: &BBox, aspect: f32) -> Option<Self> {
-        let usable = bbox.is_finite() && bbox.w > 0.0 && bbox.h > 0.0 && aspect.is_finite() && aspect > 0.0;
-        let cut = [
-            bbox.x < BORDER,
-            bbox.right() > 1.0 - BORDER,
-            bbox.y < BORDER,
-            bbox.bottom() > 1.0 - BORDER,
-        ];
+        let in_reach = |place: f32| place.abs() <= REACH;
+        let usable = [bbox.x, bbox.y, bbox.w, bbox.h, aspect].into_iter().all(in_reach)
+            && [bbox.w, bbox.h, aspect].into_iter().all(|length| length > LEAST_LENGTH);
+        let cut =
+            [bbox.x < BORDER, bbox.right() > 1.0 - BORDER, bbox.y < BORDER, bbox.bottom() > 1.0 - BORDER];
         usable.then(|| Edges {
             left: bbox.x * aspect,
             right: bbox.right() * aspect,
@@ -179,7 +181,8 @@ impl Movement {
         let line = |value: fn(&Edges) -> f32| {
             fit(sights.iter().map(|(at, edges)| (seconds(*at, last.0), value(edges))))
         };
-        let (Some(growth), Some(feet)) = (line(|edges| edges.height().ln()), line(|edges| edges.bottom)) else {
+        let (Some(growth), Some(feet)) = (line(|edges| edges.height().ln()), line(|edges| edges.bottom))
+        else {
             return 0.0;
         };
         let sure = |slope: f32, error: f32| (slope.abs() - parameters.growth_errors * error).max(0.0);

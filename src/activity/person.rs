@@ -10,9 +10,9 @@ mod tests;
 
 use crate::activity::belief::{Belief, Window};
 use crate::activity::evidence::{Classify, Evidence, Moment};
-use crate::activity::joints::Body;
-use crate::activity::kinematics::{Edges, Movement, Stature};
-use crate::activity::posture::{Build, Look, Posture, look_at_box};
+use crate::activity::joints::{BODY_JOINTS, Body};
+use crate::activity::kinematics::{Edges, Movement, REACH, Stature};
+use crate::activity::posture::{Build, Look, Posture, above, look_at_box};
 use crate::activity::window::JointWindow;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
@@ -40,6 +40,8 @@ pub struct Person {
     /// What the classifier said last, and of which time.
     classified: Vec<f32>,
     classified_at: Option<Timestamp>,
+    /// How far the joint that moved most strayed in the classifier's window, in image heights.
+    strayed: f32,
     /// The classifier's input, kept for its memory.
     input: Vec<f32>,
 }
@@ -62,6 +64,7 @@ impl Person {
             judged_at: None,
             classified: Vec::new(),
             classified_at: None,
+            strayed: 0.0,
             input: Vec::new(),
         }
     }
@@ -89,8 +92,11 @@ impl Person {
     }
 
     /// Takes in the joints of a pose that was made on a frame, after the frame's box.
-    pub fn pose(&mut self, body: Body) {
+    pub fn pose(&mut self, mut body: Body) {
         let at = body.at;
+        for joint in &mut body.joints {
+            *joint = joint.filter(|place| place.x.abs() <= REACH && place.y.abs() <= REACH);
+        }
         let build = Build::of(&body);
         self.joints.push(body);
         let Some(build) = build else { return self.see_box_posture(at, false) };
@@ -100,9 +106,8 @@ impl Person {
             self.body_height.learn(height, at, &self.parameters);
         }
         let known = self.body_height.height().or(self.box_height.height());
-        let height = known.unwrap_or_else(|| {
-            build.height_of_torso().max(self.edges.map_or(0.0, |edges| edges.height()))
-        });
+        let height = known
+            .unwrap_or_else(|| build.height_of_torso().max(self.edges.map_or(0.0, |edges| edges.height())));
         let look = build.look(height, self.edges.as_ref(), &self.parameters);
         self.posed_at = Some(at);
         let dt_s = since_s(self.posture_at.replace(at), at);
@@ -123,12 +128,14 @@ impl Person {
         let on_feet = self.posture.on_feet();
         let moment = Moment {
             speed: self.movement.speed(height, on_feet >= 0.5, &self.parameters),
+            stirring: above(self.strayed / height, self.parameters.stirs_from),
             on_feet,
             lying: self.posture.lying(&self.parameters),
         };
         let dt_s = since_s(self.judged_at.replace(now), now);
         let scores = self.evidence.judge(classified, &moment, dt_s, &self.parameters);
-        let span = std::time::Duration::from_secs_f32(classifier.steps() as f32 / classifier.rate_hz().max(1.0));
+        let span =
+            std::time::Duration::from_secs_f32(classifier.steps() as f32 / classifier.rate_hz().max(1.0));
         Ok(Belief { window: Window { from: first.max(now - span), to: now }, scores })
     }
 
@@ -159,6 +166,7 @@ impl Person {
                 self.classified.clear();
                 self.classified.extend_from_slice(probabilities);
                 self.classified_at = Some(newest);
+                self.strayed = strayed(&self.input);
             }
         }
         Ok(())
@@ -178,6 +186,18 @@ impl Person {
         }
         self.classified_at = None;
     }
+}
+
+/// How far the joint that moves most strays from its mean place, as a standard deviation, in a window f32 [steps, 13, 3].
+fn strayed(window: &[f32]) -> f32 {
+    let variance = |joint: usize| {
+        let seen = window.chunks_exact(3).skip(joint).step_by(BODY_JOINTS).filter(|at| at[2] > 0.0);
+        let count = (seen.clone().count() as f32).max(1.0);
+        let mean = |value: usize| seen.clone().map(|at| at[value]).sum::<f32>() / count;
+        let (x, y) = (mean(0), mean(1));
+        seen.clone().map(|at| (at[0] - x).powi(2) + (at[1] - y).powi(2)).sum::<f32>() / count
+    };
+    (0..BODY_JOINTS).map(variance).fold(0.0, f32::max).sqrt()
 }
 
 /// Seconds since a time; none since never.

@@ -71,13 +71,16 @@ pub(super) struct Build {
 }
 
 impl Build {
-    /// Nothing when the torso was not seen.
+    /// Nothing when the torso was not seen, or has no length.
     pub(super) fn of(body: &Body) -> Option<Self> {
         let shoulders = middle(body, Joint::LeftShoulder, Joint::RightShoulder)?;
         let hip = middle(body, Joint::LeftHip, Joint::RightHip)?;
         let (across, down) = ((hip.x - shoulders.x).abs(), hip.y - shoulders.y);
         let angle = across.atan2(down).to_degrees();
         let torso = across.hypot(down);
+        if !(torso > 0.0 && torso.is_finite()) {
+            return None;
+        }
         let lowest = |a: Joint, b: Joint| {
             let (a, b) = (body.joint(a), body.joint(b));
             a.into_iter().chain(b).map(|at| at.y).reduce(f32::max)
@@ -87,14 +90,20 @@ impl Build {
         let ankles = middle(body, Joint::LeftAnkle, Joint::RightAnkle).map(|at| at.y - hip.y);
         let thighs = middle(body, Joint::LeftKnee, Joint::RightKnee).map(|at| at.y - hip.y);
         let stands = |stance: f32| angle < HEIGHT_ANGLE && stance > STANDING_LEGS * torso;
-        let height =
-            stance.filter(|stance| stands(*stance)).map(|stance| stance + hip.y).map(|ankles| {
-                match body.joint(Joint::Nose) {
-                    Some(nose) => (ankles - nose.y) / NOSE_TO_ANKLES,
-                    None => (ankles - shoulders.y) / SHOULDERS_TO_ANKLES,
-                }
-            });
-        Some(Build { angle, torso, hips: ankles.or(thighs.map(|thighs| thighs / KNEES_OF_LEGS)), stance, thighs, height })
+        let height = stance.filter(|stance| stands(*stance)).map(|stance| stance + hip.y).map(|ankles| {
+            match body.joint(Joint::Nose) {
+                Some(nose) => (ankles - nose.y) / NOSE_TO_ANKLES,
+                None => (ankles - shoulders.y) / SHOULDERS_TO_ANKLES,
+            }
+        });
+        Some(Build {
+            angle,
+            torso,
+            hips: ankles.or(thighs.map(|thighs| thighs / KNEES_OF_LEGS)),
+            stance,
+            thighs,
+            height,
+        })
     }
 
     /// Body height by the torso alone.
@@ -109,7 +118,9 @@ impl Build {
         let Some(hips) = self.hips.map(|hips| hips / height) else {
             return Look { lying: 0.4 * horizontal, upright: vertical, on_feet: None, confirmed: false };
         };
-        let tall = edges.filter(|edges| !edges.cut_down).map_or(1.0, |edges| below(edges.height() / height, TALL_BOX));
+        let tall = edges
+            .filter(|edges| !edges.cut_down)
+            .map_or(1.0, |edges| below(edges.height() / height, TALL_BOX));
         let on_feet = self.thighs.map(|thighs| {
             let stance = self.stance.unwrap_or(thighs / KNEES_OF_LEGS);
             above(stance / height, parameters.feet_hips) * above(thighs / height, parameters.feet_thighs)
@@ -213,11 +224,12 @@ impl Posture {
         let first = !std::mem::replace(&mut self.seen, true);
         let follows = if first { 1.0 } else { share(dt_s, parameters.posture_follows) };
         // Who is down gets up more slowly than they fall.
-        let calmer = if self.down.is_some() { parameters.down_follows } else { parameters.posture_follows };
+        let calmer = if self.down.is_some() { parameters.calm_follows } else { parameters.posture_follows };
         let lying_follows = if first { 1.0 } else { share(dt_s, calmer) };
         self.lying += (look.lying - self.lying) * lying_follows;
         self.upright += (look.upright - self.upright) * follows;
         if let Some(on_feet) = look.on_feet {
+            let follows = if first { 1.0 } else { share(dt_s, parameters.calm_follows) };
             self.on_feet += (on_feet - self.on_feet) * follows;
         }
         if look.lying >= 0.5 {

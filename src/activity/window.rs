@@ -106,7 +106,7 @@ fn between(
     let share = instant.saturating_sub(start) as f32 / gap as f32;
     let to = next.1;
     (gap <= LONGEST_GAP_US + SLACK_US)
-        .then(|| Position { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) })
+        .then_some(Position { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) })
 }
 
 #[cfg(test)]

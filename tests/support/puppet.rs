@@ -56,6 +56,8 @@ pub enum Move {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum View {
     Side,
+    /// From the side and twice as far away.
+    Far,
     /// It walks towards the camera.
     Front,
 }
@@ -239,8 +241,7 @@ fn perform(script: &[(Move, f32)], view: View, now_s: f32) -> (Posture, f32) {
                 start.towards(&stride, in_s / 0.3)
             }
             Move::Fall => {
-                let ground =
-                    if view == View::Side { Posture::ON_THE_FACE } else { Posture::ON_THE_SIDE };
+                let ground = if view == View::Front { Posture::ON_THE_SIDE } else { Posture::ON_THE_FACE };
                 start.towards(&ground, share * share)
             }
             Move::Stay => start,
@@ -249,7 +250,7 @@ fn perform(script: &[(Move, f32)], view: View, now_s: f32) -> (Posture, f32) {
                 let frames = [
                     (0.35, Posture::SQUAT),
                     (0.55, Posture::ON_THE_GROUND),
-                    (1.0, if view == View::Side { Posture::ON_THE_BACK } else { Posture::CURLED }),
+                    (1.0, if view == View::Front { Posture::CURLED } else { Posture::ON_THE_BACK }),
                 ];
                 start.along(&frames, share)
             }
@@ -268,7 +269,12 @@ fn perform(script: &[(Move, f32)], view: View, now_s: f32) -> (Posture, f32) {
                 start.along(&frames, share)
             }
             Move::Sit => {
-                let lean = Posture { torso: 40.0, thigh: [45.0, 45.0], shank: [-15.0, -15.0], ..Posture::ON_A_CHAIR };
+                let lean = Posture {
+                    torso: 40.0,
+                    thigh: [45.0, 45.0],
+                    shank: [-15.0, -15.0],
+                    ..Posture::ON_A_CHAIR
+                };
                 start.along(&[(0.5, lean), (1.0, Posture::ON_A_CHAIR)], share)
             }
         };
@@ -335,23 +341,29 @@ pub fn film(script: &[(Move, f32)], filming: &Filming) -> Vec<Shot> {
             });
             let striding = matches!(act, Some((Move::Walk(_) | Move::Run(_), _)));
             let left = way - whole_way;
+            let distance = match filming.view {
+                View::Side => 6.0,
+                View::Far => 12.0,
+                View::Front => 5.0,
+            };
             let project = |place: &Place| {
                 let (across, away) = match filming.view {
-                    View::Side => (left + whole_way / 2.0 + place.front, 6.0 - place.left),
-                    View::Front => (0.3 + place.left, 5.0 - left - place.front),
+                    View::Front => (0.3 + place.left, distance - left - place.front),
+                    _ => (left + whole_way / 2.0 + place.front, distance - place.left),
                 };
                 Position {
                     x: ASPECT / 2.0 + FOCAL_LENGTH * across / away,
                     y: 0.45 + FOCAL_LENGTH * (CAMERA_HEIGHT - place.up) / away,
                 }
             };
-            let size = match filming.view {
-                View::Side => FOCAL_LENGTH / 6.0,
-                View::Front => FOCAL_LENGTH / (5.0 - left),
-            };
+            let size = FOCAL_LENGTH / (distance - if filming.view == View::Front { left } else { 0.0 });
             let seen: Vec<Position> = joints(&posture, striding).iter().map(project).collect();
             let at = Timestamp::EPOCH + Duration::from_secs_f32(now_s);
-            Shot { at, bbox: around(&seen, size, filming, &mut random), body: body(at, &seen, size, filming, &mut random) }
+            Shot {
+                at,
+                bbox: around(&seen, size, filming, &mut random),
+                body: body(at, &seen, size, filming, &mut random),
+            }
         })
         .collect()
 }

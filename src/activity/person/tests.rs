@@ -1,1 +1,250 @@
-//! Somebody seen oddly: cut boxes, jumping clocks, no poses.
+//! People who are seen oddly: cut by the border, by a clock that jumps, with no box at all. What people do as a rule is in
+//! `tests/activity.rs`.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Parameters, Person};
+use crate::activity::{BODY_JOINTS, Belief, Body, Classify, Motion, Position};
+use crate::clock::Timestamp;
+use crate::geometry::BBox;
+use crate::tag::Label;
+
+const ASPECT: f32 = 1.5;
+
+/// A classifier that says the same of everybody.
+struct Fixed {
+    labels: Vec<Label>,
+    motions: Vec<Motion>,
+    probabilities: Vec<f32>,
+    asked: usize,
+}
+
+fn says(labels: &[(&str, Motion, f32)]) -> Fixed {
+    Fixed {
+        labels: labels.iter().map(|(label, ..)| Label::from(*label)).collect(),
+        motions: labels.iter().map(|(_, motion, _)| *motion).collect(),
+        probabilities: labels.iter().map(|(.., probability)| *probability).collect(),
+        asked: 0,
+    }
+}
+
+impl Classify for Fixed {
+    type Error = Infallible;
+
+    fn steps(&self) -> usize {
+        40
+    }
+
+    fn rate_hz(&self) -> f32 {
+        25.0
+    }
+
+    fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    fn published(&self, index: usize) -> &Label {
+        &self.labels[index]
+    }
+
+    fn motion(&self, index: usize) -> Motion {
+        self.motions[index]
+    }
+
+    fn unknown(&self) -> Option<usize> {
+        self.labels.iter().position(|label| &**label == "unknown")
+    }
+
+    fn classify(&mut self, joints: &[f32]) -> Result<&[f32], Infallible> {
+        assert_eq!(joints.len(), 40 * BODY_JOINTS * 3);
+        self.asked += 1;
+        Ok(&self.probabilities)
+    }
+}
+
+fn at_ms(ms: i64) -> Timestamp {
+    Timestamp::from_micros(ms * 1000)
+}
+
+/// Somebody upright in the middle of the picture, or `x` image widths from its left.
+fn upright(x: f32) -> BBox {
+    BBox::from_center(x, 0.5, 0.08, 0.3)
+}
+
+fn judge(person: &mut Person, classifier: &mut Fixed) -> Belief {
+    let Ok(belief) = person.judge(classifier);
+    belief
+}
+
+fn score(belief: &Belief, label: &str) -> f32 {
+    belief.scores.iter().find(|(known, _)| &**known == label).map_or(0.0, |(_, score)| *score)
+}
+
+/// A person whose box was at each of these places, 100 ms apart, and what is believed of them in the end.
+fn seen(boxes: impl IntoIterator<Item = BBox>) -> Belief {
+    let mut person = Person::new(Parameters::default());
+    for (frame, bbox) in (0..).zip(boxes) {
+        person.see(at_ms(frame * 100), &bbox, ASPECT);
+        judge(&mut person, &mut says(&[]));
+    }
+    judge(&mut person, &mut says(&[]))
+}
+
+#[test]
+fn a_box_tells_stand_walk_and_run() {
+    // Widths per frame, where one body height is 0.2 widths.
+    for (per_frame, label) in [(0.0, "stand"), (0.016, "walk"), (0.05, "run")] {
+        let belief = seen((0..18).map(|frame| upright(0.05 + per_frame * frame as f32)));
+        assert!(score(&belief, label) > 0.7, "{label}: {belief:?}");
+    }
+}
+
+#[test]
+fn who_was_seen_for_a_moment_or_never_is_unknown() {
+    for boxes in [0, 1, 3] {
+        let belief = seen((0..boxes).map(|frame| upright(0.2 + 0.02 * frame as f32)));
+        assert!(belief.scores.iter().all(|(_, score)| *score < 0.5), "{boxes} boxes: {belief:?}");
+    }
+}
+
+#[test]
+fn who_walks_out_of_the_picture_walks_to_the_end() {
+    let belief = seen((0..24).map(|frame| upright(0.7 + 0.014 * frame as f32).clipped()));
+    assert!(score(&belief, "walk") > 0.8, "{belief:?}");
+}
+
+#[test]
+fn who_stands_half_below_the_border_neither_lies_nor_runs() {
+    let tall = |frame: usize| 0.3 + 0.02 * (frame % 3) as f32;
+    let belief = seen((0..20).map(|frame| BBox { x: 0.4, y: 1.0 - tall(frame), w: 0.2, h: tall(frame) }));
+    assert!(score(&belief, "stand") > 0.5, "{belief:?}");
+    assert!(score(&belief, "lie") < 0.1, "{belief:?}");
+}
+
+#[test]
+fn who_lies_from_the_beginning_did_not_fall() {
+    let belief = seen((0..20).map(|_| BBox::from_center(0.5, 0.8, 0.2, 0.08)));
+    assert_eq!(&*belief.scores[0].0, "lie", "{belief:?}");
+    assert_eq!(score(&belief, "fallen"), 0.0);
+}
+
+#[test]
+fn earlier_boxes_count_when_they_are_handed_over_at_once() {
+    let mut person = Person::new(Parameters::default());
+    for frame in 0..12 {
+        person.see(at_ms(frame * 100), &upright(0.2 + 0.016 * frame as f32), ASPECT);
+    }
+    let belief = judge(&mut person, &mut says(&[]));
+    assert_eq!(&*belief.scores[0].0, "walk", "{belief:?}");
+    assert_eq!(belief.window.to, at_ms(1100));
+    assert_eq!(belief.window.from, at_ms(0));
+}
+
+/// The joints of somebody who stands, by their height above the hips: nose, shoulders, elbows, wrists, hips, knees, ankles.
+const ABOVE_HIPS: [f32; BODY_JOINTS] =
+    [0.13, 0.1, 0.1, 0.05, 0.05, 0.0, 0.0, 0.0, 0.0, -0.075, -0.075, -0.15, -0.15];
+
+/// Somebody who stands and lifts all of their joints up and down, every 100 ms.
+fn stirring(person: &mut Person, classifier: &mut Fixed, frames: std::ops::Range<i64>) -> Belief {
+    for frame in frames {
+        let y = 0.5 + if frame % 4 < 2 { 0.02 } else { -0.02 };
+        person.see(at_ms(frame * 100), &upright(0.5), ASPECT);
+        let joints = ABOVE_HIPS.map(|above| Some(Position { x: 0.75, y: y - above }));
+        person.pose(Body { at: at_ms(frame * 100), joints });
+        judge(person, classifier);
+    }
+    judge(person, classifier)
+}
+
+#[test]
+fn the_classifier_is_asked_once_per_pose_and_its_answer_ages() {
+    let mut person = Person::new(Parameters::default());
+    let mut classifier = says(&[("unknown", Motion::OnTheSpot, 0.1), ("wave", Motion::OnTheSpot, 0.9)]);
+    let belief = stirring(&mut person, &mut classifier, 0..30);
+    assert!(score(&belief, "wave") > 0.7, "{belief:?}");
+    assert!((15..=30).contains(&classifier.asked), "{}", classifier.asked);
+    let asked = classifier.asked;
+    for frame in 30..50 {
+        person.see(at_ms(frame * 100), &upright(0.5), ASPECT);
+        judge(&mut person, &mut classifier);
+    }
+    let belief = judge(&mut person, &mut classifier);
+    assert_eq!(classifier.asked, asked, "there was no pose");
+    assert!(score(&belief, "stand") > 0.7, "{belief:?}");
+}
+
+#[test]
+fn the_classifiers_gaits_are_the_gaits() {
+    let mut person = Person::new(Parameters::default());
+    let labels =
+        [("stroll", Motion::Walking, 0.9), ("unknown", Motion::Moving, 0.1), ("fall", Motion::Moving, 0.0)];
+    let belief = stirring(&mut person, &mut says(&labels), 0..30);
+    assert!(score(&belief, "walk") > 0.5, "on the spot, but what else should it be: {belief:?}");
+    let labels: Vec<&str> = belief.scores.iter().map(|(label, _)| &**label).collect();
+    assert_eq!(labels.len(), 6, "{labels:?}");
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_who_has_fallen() {
+    let mut person = Person::new(Parameters::default());
+    let lying = BBox::from_center(0.5, 0.62, 0.2, 0.07);
+    for frame in 0..40 {
+        let bbox = if frame < 20 { upright(0.5) } else { lying };
+        person.see(at_ms(100_000 + frame * 100), &bbox, ASPECT);
+        judge(&mut person, &mut says(&[]));
+    }
+    assert_eq!(&*judge(&mut person, &mut says(&[])).scores[0].0, "fallen");
+    for frame in 0..5 {
+        person.see(at_ms(frame * 100), &lying, ASPECT);
+        let belief = judge(&mut person, &mut says(&[]));
+        assert_eq!(&*belief.scores[0].0, "fallen");
+        assert_eq!((belief.window.from, belief.window.to), (at_ms(0), at_ms(frame * 100)));
+    }
+}
+
+#[test]
+fn smoothing_does_not_depend_on_how_often_it_is_judged() {
+    let after = |step_ms: i64| {
+        let mut person = Person::new(Parameters { unknown_share: 0.0, ..Parameters::default() });
+        let mut ms = 0;
+        while ms <= 3000 {
+            person.see(at_ms(ms), &upright(0.5), ASPECT);
+            if ms == 0 || ms >= 2000 && (ms - 2000) % step_ms == 0 {
+                judge(&mut person, &mut says(&[]));
+            }
+            ms += 100;
+        }
+        score(&judge(&mut person, &mut says(&[])), "stand")
+    };
+    let (often, seldom) = (after(100), after(1000));
+    assert!((often - seldom).abs() < 0.02, "{often} {seldom}");
+}
+
+proptest! {
+    #[test]
+    fn anything_gives_a_belief(
+        sights in prop::collection::vec(
+            (-3_000_000i64..3_000_000, any::<(f32, f32, f32, f32)>(), any::<bool>(), -1.0f32..3.0),
+            0..60,
+        ),
+    ) {
+        let mut person = Person::new(Parameters::default());
+        let mut classifier = says(&[("unknown", Motion::OnTheSpot, 0.5), ("wave", Motion::OnTheSpot, 0.5)]);
+        let mut now = Timestamp::from_micros(i64::MAX / 2);
+        for (step_us, (x, y, w, h), posed, at) in sights {
+            now = Timestamp::from_micros(now.as_micros() + step_us);
+            person.see(now, &BBox { x, y, w, h }, at);
+            person.see(now, &BBox::from_center(at, 0.5, at * 0.1, at * 0.3), ASPECT);
+            if posed {
+                person.pose(Body { at: now - Duration::from_millis(5), joints: [Some(Position { x: at, y: x }); BODY_JOINTS] });
+            }
+            let belief = judge(&mut person, &mut classifier);
+            let sum: f32 = belief.scores.iter().map(|(_, score)| score).sum();
+            prop_assert!(sum.is_finite() && sum <= 1.0 + 1e-3, "{:?}", belief);
+            prop_assert!(belief.scores.iter().all(|(_, score)| (0.0..=1.0).contains(score)), "{:?}", belief);
+        }
+    }
+}
