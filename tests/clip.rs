@@ -13,10 +13,10 @@ use spotter::model::{Package, Runtime, SessionOptions};
 #[path = "support/footage.rs"]
 mod footage;
 
-/// Of a probability. The sampler computes in whole numbers where numpy computes in floating point, so a pixel may
-/// differ by one step of grey; any mistake in layout, colours, range or the choice of frames makes ten times as much
-/// (the script holds its toys to that).
-const TOLERANCE: f32 = 0.0005;
+/// Of a probability. The sampler weighs pixels with whole numbers where numpy does in floating point, so one may differ by
+/// a step of grey; a mistake in layout, colours, range or the choice of frames makes three times as much or far more (the
+/// script holds its toys to that).
+const TOLERANCE: f32 = 0.0015;
 
 /// Frame, time in microseconds, and where the subject is: left, top, width, height.
 type Schedule = Vec<(usize, i64, f32, f32, f32, f32)>;

@@ -50,23 +50,24 @@ impl Copy {
             Err(error) => error.to_string(),
             Ok(package) => {
                 let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
-                let options = SessionOptions { intra_threads: 1 };
-                let refused = match task {
-                    Task::Detect => Detector::open(&package, &runtime, &options).err().map(|e| e.to_string()),
-                    Task::Pose => {
-                        PoseEstimator::open(&package, &runtime, &options).err().map(|e| e.to_string())
-                    }
-                    Task::Skeleton => {
-                        SkeletonClassifier::open(&package, &runtime, &options).err().map(|e| e.to_string())
-                    }
-                    Task::Clip => {
-                        ClipClassifier::open(&package, &runtime, &options).err().map(|e| e.to_string())
-                    }
-                };
-                refused.unwrap_or_else(|| "nothing is wrong".to_owned())
+                opened(&package, &runtime, task).err().unwrap_or_else(|| "nothing is wrong".to_owned())
             }
         };
         said.replace(&self.0.path().display().to_string(), "<package>")
+    }
+}
+
+/// Opens the model of `package` for `task`, or says why it does not do.
+fn opened(package: &Package, runtime: &Runtime, task: Task) -> Result<(), String> {
+    let options = SessionOptions { intra_threads: 1 };
+    let said = |error: &dyn std::error::Error| error.to_string();
+    match task {
+        Task::Detect => Detector::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),
+        Task::Pose => PoseEstimator::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),
+        Task::Skeleton => {
+            SkeletonClassifier::open(package, runtime, &options).map(drop).map_err(|e| said(&e))
+        }
+        Task::Clip => ClipClassifier::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),
     }
 }
 
@@ -200,6 +201,18 @@ fn each_fault_of_a_model_of_activities_is_refused_with_what_was_found_and_expect
         })
         .collect();
     insta::assert_snapshot!(said, @"");
+}
+
+#[test]
+fn every_package_that_comes_with_the_program_does_what_its_manifest_says() {
+    let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+    let folders = Package::folders(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("models")]);
+    assert!(folders.len() >= 2, "{folders:?}");
+    for folder in folders {
+        let package = Package::open(&folder).unwrap_or_else(|error| panic!("{error}"));
+        opened(&package, &runtime, package.task()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(folder.file_name(), Some(package.reference().name.as_ref()));
+    }
 }
 
 #[test]
