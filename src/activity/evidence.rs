@@ -119,6 +119,11 @@ impl Evidence {
         self.smoothed.resize(self.labels.len(), 0.0);
     }
 
+    /// Every label.
+    pub(super) fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
     /// The scores of every label, best first, `dt_s` seconds after the last. `classified` are the classifier's
     /// probabilities, when it was asked.
     pub(super) fn judge(

@@ -18,7 +18,7 @@ use super::{Belief, Body, Judgement, Pose, Subject};
 use crate::clock::Timestamp;
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use crate::model::ClipScope;
+use crate::model;
 use crate::tag::{Label, ModelRef, TrackId};
 use crate::track::{Track, Tracker};
 
@@ -279,9 +279,9 @@ fn subjects<'l>(
     tracker: &Tracker,
     label: &impl Fn(&Track) -> &'l str,
 ) -> Vec<(Subject, BBox)> {
-    match classifier.scope() {
-        ClipScope::Frame => vec![(Subject::Scene, BBox::WHOLE)],
-        ClipScope::Track { of, .. } => tracker
+    match classifier.subject() {
+        model::Subject::Frame => vec![(Subject::Scene, BBox::WHOLE)],
+        model::Subject::Track { of, .. } => tracker
             .tracks()
             .filter(|track| track.visible && of.iter().any(|of| *of == label(track)))
             .map(|track| (Subject::Track(track.id), track.bbox))

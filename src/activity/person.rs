@@ -16,6 +16,7 @@ use crate::activity::posture::{Build, Look, Posture, above, look_at_box};
 use crate::activity::window::JointWindow;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
+use crate::tag::Label;
 
 pub use parameters::Parameters;
 
@@ -67,6 +68,13 @@ impl Person {
             strayed: 0.0,
             input: Vec::new(),
         }
+    }
+
+    /// Every label that a judgement with this classifier may have.
+    pub fn labels(classifier: &impl Classify) -> Vec<Label> {
+        let mut evidence = Evidence::new();
+        evidence.know(classifier);
+        evidence.labels().to_vec()
     }
 
     /// Takes in the person's box on a frame whose image is `aspect` times as wide as high. To be called for every frame that
