@@ -116,7 +116,7 @@ impl BestView {
     pub(super) fn draw(&self, path: &Path, label: impl Fn(&Track) -> Label) -> anyhow::Result<()> {
         let (image, tracks) = self.best.as_ref().context("there is no frame to draw")?;
         let mut picture = Picture::new(image);
-        picture.draw_tracks(tracks, label);
+        picture.draw_tracks(tracks, label, |_| None);
         Ok(picture.write(path)?)
     }
 }
