@@ -64,6 +64,8 @@ EXAMPLES
         Write the tags, and the tracks on the fullest frame.
     spotter replay clip.avi --config /etc/spotter/spotter.toml --camera ramp --tags tags.jsonl
         See what a camera's settings make of a file.
+    spotter replay vtest.avi --frame-rate 7 --tags tags.jsonl
+        Say how fast it was recorded, which is not what it states.
     spotter replay clip.avi --labels person,car --picture at-12s.png --picture-at 12
         Look at people and cars twelve seconds into the file.";
 
@@ -97,26 +99,35 @@ EXAMPLES
     spotter watch --broker mqtts://broker.example:8883 --json
         See the JSON as it comes.";
 
-/// Of `spotter eval --help`.
-pub(super) const EVAL: &str = "\
+/// How every `spotter eval` exits.
+macro_rules! eval_exit_status {
+    () => {
+        "\
 EXIT STATUS
     0    it has printed the scores
     1    it failed; the last line says why
-    2    the command line or SPOTTER_LOG is wrong
+    2    the command line or SPOTTER_LOG is wrong"
+    };
+}
+
+/// Of `spotter eval --help`.
+pub(super) const EVAL: &str = concat!(
+    eval_exit_status!(),
+    "
 
 EXAMPLES
     spotter eval track mot/one mot/two
-        Score the tracker on two sequences.";
+        Score the tracker on two sequences."
+);
 
 /// Of `spotter eval track --help`.
-pub(super) const EVAL_TRACK: &str = "\
-EXIT STATUS
-    0    it has printed the scores
-    1    it failed; the last line says why
-    2    the command line or SPOTTER_LOG is wrong
+pub(super) const EVAL_TRACK: &str = concat!(
+    eval_exit_status!(),
+    "
 
 EXAMPLES
     spotter eval track mot/one mot/two
         Score the tracker on two sequences.
     spotter eval track --fps 30 --size 1920x1080 mot/MOT17-04
-        Say how fast and how large the sequence is.";
+        Say how fast and how large the sequence is."
+);
