@@ -22,13 +22,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = SessionOptions { intra_threads: 1 };
     let image = noise(768, 576)?;
 
-    let mut tensor = InputTensor::new(package.input());
+    let mut tensor = InputTensor::new(&package.detect()?.input);
     let preprocess = median(|| {
         tensor.fill(&image, Region::whole(&image));
         Ok(())
     })?;
     let mut session = package.session(&runtime, &options)?;
-    let inference = median(|| Ok(session.run(&tensor).map(drop)?))?;
+    let inference = median(|| Ok(session.run(tensor.view()).map(drop)?))?;
     let mut detector = Detector::open(&package, &runtime, &options)?;
     let all = median(|| Ok(detector.detect(&image).map(drop)?))?;
 

@@ -10,7 +10,16 @@
 //! Nothing here reads a clock: the same frames and tracks at the same times give the same beliefs.
 
 mod belief;
+mod clip;
+mod crop;
 mod joints;
+mod pose;
+mod scores;
+mod skeleton;
 
 pub use belief::{Belief, Window};
+pub use clip::{ClipClassifier, ClipWindow};
 pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
+pub use pose::PoseEstimator;
+pub use scores::ActivityError;
+pub use skeleton::{Motion, SkeletonClassifier};

@@ -5,7 +5,6 @@
 //! cameras, time or tracks.
 
 mod decode;
-mod expect;
 mod nms;
 
 use std::cmp::Ordering;
@@ -14,12 +13,12 @@ use std::sync::Arc;
 use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat, Region};
 use crate::geometry::BBox;
 use crate::model::{
-    InputTensor, Objects, Package, Placement, Runtime, Session, SessionError, SessionOptions, Thresholds,
+    BadOutput, InputTensor, Objects, Package, PackageError, Placement, Runtime, Session, SessionError,
+    SessionOptions, Thresholds,
 };
 use crate::tag::{Label, ModelRef};
 
 use decode::{Candidate, Decoder};
-pub use expect::BadOutput;
 
 /// The best candidates that are looked at, so that a flood of low scores cannot hold up the worker.
 const MAX_CANDIDATES: usize = 1000;
@@ -45,6 +44,9 @@ pub struct Detection {
 /// Why there are no detections.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
+    /// The package is for another task.
+    #[error(transparent)]
+    Package(#[from] PackageError),
     /// The model does not load or run.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -76,16 +78,17 @@ impl Detector {
     /// picture: what does not fit together is refused here, and the first real frame is not slow.
     ///
     /// # Errors
-    /// When the model does not load or run, or its outputs are not those of the manifest's family.
+    /// When the package is for another task, the model does not load or run, or its outputs are not those of the
+    /// manifest's family.
     pub fn open(package: &Package, runtime: &Runtime, options: &SessionOptions) -> Result<Self, DetectError> {
+        let spec = package.detect()?;
         let session = package.session(runtime, options)?;
         let labels = Arc::clone(package.labels());
         let model = Arc::clone(package.reference());
-        let decoder = decode::decoder(package.output(), package.input(), labels.len(), session.outputs())
+        let decoder = decode::decoder(&spec.output, &spec.input, labels.len(), session.outputs())
             .map_err(|bad| DetectError::Output { model: model.name.clone(), bad })?;
-        let tensor = InputTensor::new(package.input());
-        let thresholds = package.thresholds();
-        let objects = package.objects().clone();
+        let tensor = InputTensor::new(&spec.input);
+        let (thresholds, objects) = (spec.thresholds, spec.objects.clone());
         let mut detector =
             Detector { session, tensor, decoder, candidates: Vec::new(), thresholds, labels, objects, model };
         detector.detect(&grey())?;
@@ -99,7 +102,7 @@ impl Detector {
     /// When the model fails, or gives a shape or a class that its manifest does not know.
     pub fn detect(&mut self, image: &Image) -> Result<Vec<Detection>, DetectError> {
         let placement = self.tensor.fill(image, Region::whole(image));
-        let outputs = self.session.run(&self.tensor)?;
+        let outputs = self.session.run(self.tensor.view())?;
         self.candidates.clear();
         self.decoder
             .decode(&outputs, self.thresholds.low(), &mut self.candidates)

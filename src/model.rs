@@ -1,22 +1,29 @@
 //! Model packages: a folder with a manifest, labels and an `.onnx` file, and what it takes to run it.
 //!
 //! [`Package::open`] reads `model.toml` strictly and compares the model's SHA-256; [`Runtime::load`] finds ONNX Runtime;
-//! [`Session`] is one loaded model, owned by one worker; [`InputTensor`] turns a region of a frame into what the manifest
-//! says the model wants. The last one lives here, and not with the detector, because every task feeds its model the
-//! same way. What the numbers that come out mean is the business of each task: see [`crate::detect`].
+//! [`Session`] is one loaded model, owned by one worker; [`InputTensor`] turns a region of a frame, and [`ClipTensor`] a row
+//! of frames, into what the manifest says the model wants; [`Expected`] compares what comes out with what the manifest
+//! says. They live here because several tasks share them. What the numbers that come out mean is the business of each
+//! task: see [`crate::detect`] and [`crate::activity`].
 //!
 //! This is the only module that knows the crate `ort`.
 
+mod expect;
 mod input;
 mod manifest;
 mod package;
 mod runtime;
 mod session;
 
-pub use input::{InputTensor, Placement};
+pub use expect::{BadOutput, Expected, Wanted};
+pub use input::{ClipTensor, InputTensor, Placement};
 pub use manifest::{
-    Activation, BadThresholds, Coordinates, CornerOrder, Input, Objects, Output, Problem, Task, Thresholds,
+    Activation, BadThresholds, ClipActivation, ClipInput, ClipSpec, Coordinates, CornerOrder, DetectSpec,
+    Input, Objects, Output, PointOrder, PoseSpec, Problem, SkeletonSpec, Subject, Task, Thresholds,
 };
 pub use package::{Package, PackageError};
 pub use runtime::{Runtime, RuntimeError};
-pub use session::{ElementType, Outputs, Session, SessionError, SessionOptions, Tensor, TensorInfo, Values};
+pub use session::{
+    ElementType, Elements, Outputs, Session, SessionError, SessionOptions, Tensor, TensorInfo, TensorView,
+    Values,
+};

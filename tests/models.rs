@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use spotter::activity::{ClipClassifier, PoseEstimator, SkeletonClassifier};
 use spotter::detect::Detector;
-use spotter::model::{Package, Runtime, SessionOptions};
+use spotter::model::{Package, Runtime, SessionOptions, Task};
 use tempfile::TempDir;
 
 /// A copy of a fixture whose labels are a file, to break.
@@ -14,7 +15,9 @@ struct Copy(TempDir);
 impl Copy {
     fn of(name: &str) -> Self {
         let copy = Copy(tempfile::tempdir().expect("a folder"));
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let folders = ["models", "activity"].map(|folder| fixtures.join(folder).join(name));
+        let fixture = folders.iter().find(|folder| folder.exists()).expect("a fixture");
         for file in ["model.toml", "model.onnx"] {
             fs::copy(fixture.join(file), copy.path(file)).expect("a copy");
         }
@@ -41,16 +44,26 @@ impl Copy {
         self.edit(&before, &hash(bytes));
     }
 
-    /// What is said when a detector is opened, the folder's path left out.
-    fn refusal(&self) -> String {
+    /// What is said when the package is opened for `task`, the folder's path left out.
+    fn refusal(&self, task: Task) -> String {
         let said = match Package::open(self.0.path()) {
             Err(error) => error.to_string(),
             Ok(package) => {
                 let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
-                match Detector::open(&package, &runtime, &SessionOptions { intra_threads: 1 }) {
-                    Err(error) => error.to_string(),
-                    Ok(_) => "nothing is wrong".to_owned(),
-                }
+                let options = SessionOptions { intra_threads: 1 };
+                let refused = match task {
+                    Task::Detect => Detector::open(&package, &runtime, &options).err().map(|e| e.to_string()),
+                    Task::Pose => {
+                        PoseEstimator::open(&package, &runtime, &options).err().map(|e| e.to_string())
+                    }
+                    Task::Skeleton => {
+                        SkeletonClassifier::open(&package, &runtime, &options).err().map(|e| e.to_string())
+                    }
+                    Task::Clip => {
+                        ClipClassifier::open(&package, &runtime, &options).err().map(|e| e.to_string())
+                    }
+                };
+                refused.unwrap_or_else(|| "nothing is wrong".to_owned())
             }
         };
         said.replace(&self.0.path().display().to_string(), "<package>")
@@ -118,7 +131,7 @@ fn what_is_wrong_with_a_package_is_said_when_it_is_opened() {
     for (what, fixture, damage) in FAULTS {
         let copy = Copy::of(fixture);
         damage(&copy);
-        said += &format!("{what}: {}\n", copy.refusal());
+        said += &format!("{what}: {}\n", copy.refusal(Task::Detect));
     }
     insta::assert_snapshot!(said, @r#"
     nothing: nothing is wrong
@@ -152,6 +165,41 @@ fn what_is_wrong_with_a_package_is_said_when_it_is_opened() {
     reported object without label: <package>/model.toml: `objects.reported` has "person", which is none of the package's labels
     class without label: model `boxes`: an object of class 1, but the labels go from 0 to 0
     "#);
+}
+
+/// What is wrong, the task that the package is opened for, the fixture, and a change to its manifest.
+const FAULTS_OF_ACTIVITIES: &[(&str, Task, &str, (&str, &str))] = &[
+    ("nothing", Task::Pose, "pose", ("", "")),
+    ("nothing", Task::Skeleton, "skeleton", ("", "")),
+    ("nothing", Task::Clip, "clip-ncthw", ("", "")),
+    ("a pose model as a detector", Task::Detect, "pose", ("", "")),
+    ("a detector as a pose model", Task::Pose, "yolox", ("", "")),
+    ("a clip model for joints", Task::Skeleton, "clip-nthwc", ("", "")),
+    ("joints for a clip model", Task::Clip, "skeleton", ("", "")),
+    ("wrong input dtype", Task::Pose, "pose", ("\"i32\"", "\"u8\"")),
+    ("wrong output name", Task::Pose, "pose", ("keypoints = \"keypoints\"", "keypoints = \"heatmaps\"")),
+    ("wrong steps", Task::Skeleton, "skeleton", ("steps = 4", "steps = 5")),
+    ("wrong joints", Task::Skeleton, "skeleton", ("joints = 13", "joints = 17")),
+    ("too few labels", Task::Skeleton, "skeleton", (", \"push\", \"other\"]", ", \"push\"]")),
+    ("label count", Task::Clip, "clip-ncthw", ("[\"a\", ", "[")),
+    ("no such label", Task::Skeleton, "skeleton", ("{ walk = \"walk\" }", "{ run = \"run\" }")),
+    ("no such label", Task::Clip, "clip-ncthw", ("unknown = \"other\"", "unknown = \"none\"")),
+    ("wrong layout", Task::Clip, "clip-ntchw", ("\"ntchw\"", "\"ncthw\"")),
+    ("wrong frames", Task::Clip, "clip-nthwc", ("frames = 4", "frames = 8")),
+    ("logits that are no probabilities", Task::Clip, "clip-nthwc", ("\"logits\"\n", "\"probabilities\"\n")),
+];
+
+#[test]
+fn each_fault_of_a_model_of_activities_is_refused_with_what_was_found_and_expected() {
+    let said: String = FAULTS_OF_ACTIVITIES
+        .iter()
+        .map(|(what, task, fixture, (from, to))| {
+            let copy = Copy::of(fixture);
+            copy.edit(from, to);
+            format!("{what}: {}\n", copy.refusal(*task))
+        })
+        .collect();
+    insta::assert_snapshot!(said, @"");
 }
 
 #[test]

@@ -6,186 +6,25 @@ README.md beside this file says what that changes and what it saves. "Blocked" i
 ONNX Runtime's layout of eight or sixteen channels side by side (NCHWc).
 """
 
-import argparse
-import hashlib
-import json
-import math
-import subprocess
-import tarfile
-import tempfile
-import tomllib
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-PACKAGE = "@vladmandic/human@3.3.6"
-SHA256 = {
-    "centernet.json": "bfb942eaacc5becf738d536663bc4580a0ae9e560722306e6d4dd7fe4a09de05",
-    "centernet.bin": "1b635a15009071f506f9f2b3519b31c072c534888989f30d269ffd44734ef7ef",
-}
+import package
+from graph import Graph, Map
+from source import Source
+
+SOURCE = Source(
+    "centernet",
+    json_sha256="bfb942eaacc5becf738d536663bc4580a0ae9e560722306e6d4dd7fe4a09de05",
+    bin_sha256="1b635a15009071f506f9f2b3519b31c072c534888989f30d269ffd44734ef7ef",
+)
 MODEL = Path(__file__).parent.parent / "centernet-mobilenetv3-coco"
-OPSET, IR_VERSION = 17, 8
 
 SIDE = 512
 CLASSES = 80
-# The source computes hard-swish as x * (SIXTH * clip(x + 3, 0, 6)) with a SIXTH
-# rounded to half precision. ONNX's own operator has an exact sixth, so a factor
-# is left over; the next convolution's weights take it.
-SIXTH = float(np.float16(1 / 6))
-REMAINDER = 6 * SIXTH
-
-
-def fetch(folder: Path) -> Path:
-    """Download the npm package into `folder` and return its folder of models."""
-    subprocess.run(
-        ["npm", "pack", "--silent", PACKAGE],
-        cwd=folder,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (archive,) = folder.glob("*.tgz")
-    with tarfile.open(archive) as tar:
-        for name in SHA256:
-            tar.extract(f"package/models/{name}", folder, filter="data")
-    return folder / "package" / "models"
-
-
-def check(models: Path) -> None:
-    """Refuse source files other than those this script was written for."""
-    for name, expected in SHA256.items():
-        found = hashlib.sha256((models / name).read_bytes()).hexdigest()
-        if found != expected:
-            raise SystemExit(f"{name}: sha256 is {found}, expected {expected}")
-
-
-def read_weights(models: Path) -> dict[str, np.ndarray]:
-    """Read the tensors by name, with the kernels' axes in ONNX's order."""
-    (group,) = json.loads((models / "centernet.json").read_text())["weightsManifest"]
-    data = (models / "centernet.bin").read_bytes()
-    weights, offset = {}, 0
-    for entry in group["weights"]:
-        kind = np.dtype("<f2" if "quantization" in entry else "<i4")
-        count = math.prod(entry["shape"])
-        array = np.frombuffer(data, kind, count, offset).reshape(entry["shape"])
-        offset += array.nbytes
-        name = entry["name"].removeprefix("tower_0/")
-        if array.ndim == 4:
-            array = array.transpose(
-                (2, 3, 0, 1) if "depthwise" in name else (3, 2, 0, 1)
-            )
-        weights[name] = array
-    return weights
-
-
-@dataclass(frozen=True)
-class Map:
-    """A square feature map: `scale` times the tensor of that name."""
-
-    name: str
-    channels: int
-    side: int
-    scale: float = 1.0
-
-
-class Graph:
-    """An ONNX graph under construction."""
-
-    def __init__(self) -> None:
-        self.nodes, self.initializers = [], []
-
-    def add(self, kind: str, inputs: list[str], **attributes) -> str:
-        name = f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
-        return name
-
-    def constant(self, array: np.ndarray) -> str:
-        name = f"constant_{len(self.initializers)}"
-        self.initializers.append(
-            numpy_helper.from_array(np.ascontiguousarray(array), name)
-        )
-        return name
-
-    def weight(self, array: np.ndarray, factor: float) -> str:
-        """Store half-precision weights; ONNX Runtime folds the Cast and Mul at load."""
-        name = self.add("Cast", [self.constant(array)], to=TensorProto.FLOAT)
-        if factor == 1:
-            return name
-        return self.add("Mul", [name, self.constant(np.float32(factor))])
-
-    def convolve(
-        self,
-        x: Map,
-        kernel: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        stride: int = 1,
-        scale: float = 1.0,
-    ) -> Map:
-        """Convolve, padded as TensorFlow does, to a result of the given scale."""
-        channels, inputs, size, _ = kernel.shape
-        names = [x.name, self.weight(kernel, x.scale / scale)]
-        if bias is not None:
-            names.append(self.weight(bias, 1 / scale))
-        side = x.side // stride
-        padding = (side - 1) * stride + size - x.side
-        before, after = padding // 2, padding - padding // 2
-        y = self.add(
-            "Conv",
-            names,
-            group=x.channels // inputs,
-            kernel_shape=[size, size],
-            pads=[before, before, after, after],
-            strides=[stride, stride],
-        )
-        return self.activate(Map(y, channels, side, scale), activation)
-
-    def activate(self, x: Map, activation: str | None) -> Map:
-        if activation is None:
-            return x
-        if activation == "Relu":
-            return replace(x, name=self.add("Relu", [x.name]))
-        assert x.scale == 1
-        if activation == "Sigmoid":
-            return replace(x, name=self.add("Sigmoid", [x.name]))
-        attributes = (
-            {"alpha": 1 / 6, "beta": 0.5} if activation == "HardSigmoid" else {}
-        )
-        return replace(
-            x, name=self.add(activation, [x.name], **attributes), scale=REMAINDER
-        )
-
-    def sum(self, x: Map, y: Map) -> Map:
-        assert x.scale == y.scale
-        return replace(x, name=self.add("Add", [x.name, y.name]))
-
-    def mean(self, x: Map) -> Map:
-        return replace(x, name=self.add("GlobalAveragePool", [x.name]), side=1)
-
-    def resize(self, x: Map, side: int, mode: str) -> Map:
-        factor = side // x.side
-        y = self.add(
-            "Resize",
-            [x.name, "", self.constant(np.float32([1, 1, factor, factor]))],
-            mode=mode,
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
-        return replace(x, name=y, side=side)
-
-    def gate(self, x: Map, gate: Map) -> Map:
-        """Weigh the channels; the gate is spread out to keep the blocked layout."""
-        spread = self.resize(gate, x.side, "nearest")
-        y = self.add("Mul", [x.name, spread.name])
-        return replace(x, name=y, scale=x.scale * gate.scale)
-
-    def output(self, x: Map, name: str) -> onnx.ValueInfoProto:
-        (node,) = (node for node in self.nodes if node.output[0] == x.name)
-        node.output[0] = name
-        shape = [1, x.channels, x.side, x.side]
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
 def split(parts: list[Map], kernel: np.ndarray, axis: int) -> list[np.ndarray]:
@@ -349,44 +188,19 @@ class CenterNet:
         # The source multiplies the sizes by 16 to get pixels.
         sizes = self.predict(parts, "wh", scale=1 / 16)
         assert heatmap.channels == CLASSES
-        shape = [1, 3, SIDE, SIDE]
-        graph = helper.make_graph(
-            self.graph.nodes,
-            "centernet-mobilenetv3-coco",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        images = helper.make_tensor_value_info(
+            "images", TensorProto.FLOAT, [1, 3, SIDE, SIDE]
+        )
+        return self.graph.model(
+            MODEL.name,
+            images,
             [self.graph.output(heatmap, "heatmap"), self.graph.output(sizes, "sizes")],
-            self.graph.initializers,
         )
-        opsets = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return model
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--source",
-        type=Path,
-        help="folder with centernet.json and .bin (default: npm pack)",
-    )
-    parser.add_argument("--output", type=Path, default=MODEL / f"{MODEL.name}.onnx")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        models = arguments.source or fetch(Path(folder))
-        check(models)
-        data = (
-            CenterNet(read_weights(models))
-            .build()
-            .SerializeToString(deterministic=True)
-        )
-    arguments.output.write_bytes(data)
-    found = hashlib.sha256(data).hexdigest()
-    print(f"{found}  {arguments.output}")
-    manifest = tomllib.loads((MODEL / "model.toml").read_text())
-    if found != manifest["sha256"]:
-        raise SystemExit(f"model.toml names another sha256: {manifest['sha256']}")
+def build(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
+    return CenterNet(weights).build()
 
 
 if __name__ == "__main__":
-    main()
+    package.main(__doc__, SOURCE, "tower_0/", MODEL, build)

@@ -1,4 +1,4 @@
-"""Convert the model as it is with tf2onnx: the reference for verify.py."""
+"""Convert a model as it is with tf2onnx: the reference for the verification."""
 
 import argparse
 import json
@@ -9,6 +9,11 @@ import tempfile
 from pathlib import Path
 
 import centernet
+import movenet
+from graph import OPSET
+from source import Source
+
+SOURCES = {source.name: source for source in (centernet.SOURCE, movenet.SOURCE)}
 
 
 def patch(model: dict) -> None:
@@ -21,30 +26,30 @@ def patch(model: dict) -> None:
             node["attr"]["index_type"] = {"type": "DT_INT32"}
 
 
-def convert(models: Path, output: Path) -> None:
-    model = json.loads((models / "centernet.json").read_text())
+def convert(source: Source, models: Path, output: Path) -> None:
+    model = json.loads((models / f"{source.name}.json").read_text())
     patch(model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model.json").write_text(json.dumps(model))
-        shutil.copy(models / "centernet.bin", folder)
+        shutil.copy(models / f"{source.name}.bin", folder)
         command = [sys.executable, "-m", "tf2onnx.convert"]
         command += ["--tfjs", str(folder / "model.json")]
-        command += ["--output", str(output), "--opset", str(centernet.OPSET)]
+        command += ["--output", str(output), "--opset", str(OPSET)]
         subprocess.run(command, check=True, capture_output=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--source", type=Path, help="folder with centernet.json and .bin"
+        "--source", type=Path, help="folder with the model's .json and .bin"
     )
+    parser.add_argument("model", choices=SOURCES)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        models = arguments.source or centernet.fetch(Path(folder))
-        centernet.check(models)
-        convert(models, arguments.output)
+    source = SOURCES[arguments.model]
+    with source.open(arguments.source) as models:
+        convert(source, models, arguments.output)
 
 
 if __name__ == "__main__":

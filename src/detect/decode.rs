@@ -11,8 +11,7 @@ mod yolov8;
 mod yolox;
 
 use super::ClassId;
-use super::expect::BadOutput;
-use crate::model::{Coordinates, Input, Output, Outputs, TensorInfo};
+use crate::model::{BadOutput, Coordinates, Input, Output, Outputs, TensorInfo};
 
 /// One box that a model gave.
 #[derive(Clone, Copy, Debug, PartialEq)]

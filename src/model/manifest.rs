@@ -1,12 +1,18 @@
 //! The manifest `model.toml`: what a package says about itself, read strictly.
 //!
-//! Every key is known and every value checked; all problems of a file are found in one pass. Called by
-//! [`super::Package`] only. Nothing here opens a file.
+//! A head that is the same for every task, and what the task needs. Every key is known and every value checked; all
+//! problems of a file are found in one pass. Called by [`super::Package`] only. Nothing here opens a file.
 
+mod clip;
+mod detect;
 mod input;
 mod output;
+mod pose;
 mod section;
+mod skeleton;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use toml::{Table, Value};
@@ -14,15 +20,53 @@ use toml::{Table, Value};
 use crate::name::Name;
 use section::Section;
 
+pub(super) use clip::ClipLayout;
+pub use clip::{Activation as ClipActivation, ClipInput, ClipSpec, Subject};
+pub use detect::{BadThresholds, DetectSpec, Objects, Thresholds};
 pub use input::Input;
 pub(super) use input::{Align, Channels, InputType, Layout, Resize};
 pub use output::{Activation, Coordinates, CornerOrder, Output};
+pub use pose::{PointOrder, PoseSpec};
+pub use skeleton::SkeletonSpec;
 
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Objects and their boxes on a frame.
     Detect,
+    /// A person's joints on a crop.
+    Pose,
+    /// What a person does, from joints over time.
+    Skeleton,
+    /// What goes on, from frames over time.
+    Clip,
+}
+
+impl Task {
+    const ALL: [(&str, Task); 4] =
+        [("detect", Task::Detect), ("pose", Task::Pose), ("skeleton", Task::Skeleton), ("clip", Task::Clip)];
+
+    /// The sections of its manifest, and whether they must be there.
+    fn sections(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Task::Detect => &[("input", true), ("output", true), ("thresholds", true), ("objects", false)],
+            Task::Pose => &[("input", true), ("output", true), ("thresholds", true), ("crop", true)],
+            Task::Skeleton => &[("input", true), ("output", true), ("activities", false)],
+            Task::Clip => &[("input", true), ("output", true), ("clip", true)],
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    /// The word of a manifest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Task::Detect => "detect",
+            Task::Pose => "pose",
+            Task::Skeleton => "skeleton",
+            Task::Clip => "clip",
+        })
+    }
 }
 
 /// One thing wrong with a manifest: the key, what is there, and what is allowed.
@@ -30,68 +74,79 @@ pub enum Task {
 #[error("{0}")]
 pub struct Problem(String);
 
-/// The scores and the overlap that a detector works with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Thresholds {
-    score: f32,
-    low: f32,
-    nms_iou: Option<f32>,
-}
-
-/// Thresholds that make no sense together.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("score = {score} and low = {low}: both lie above 0 and up to 1, and low is at most score")]
-pub struct BadThresholds {
-    score: f32,
-    low: f32,
-}
-
-impl Thresholds {
-    /// A detection is sure from `score` on and thrown away below `low`.
-    ///
-    /// # Errors
-    /// Unless `0 < low <= score <= 1`.
-    pub fn new(score: f32, low: f32, nms_iou: Option<f32>) -> Result<Self, BadThresholds> {
-        if low > 0.0 && low <= score && score <= 1.0 {
-            Ok(Thresholds { score, low, nms_iou: nms_iou.map(|iou| iou.clamp(0.0, 1.0)) })
-        } else {
-            Err(BadThresholds { score, low })
-        }
-    }
-
-    /// From this score on a detection is sure, 0..=1.
-    pub fn score(&self) -> f32 {
-        self.score
-    }
-
-    /// The lowest score that is handed on at all, 0..=1.
-    pub fn low(&self) -> f32 {
-        self.low
-    }
-
-    /// Two boxes of a class that overlap more than this are one thing, 0..=1; `None` for a model that gives every thing
-    /// one box.
-    pub fn nms_iou(&self) -> Option<f32> {
-        self.nms_iou
-    }
-}
-
-/// What the labels mean to those who follow the objects: the section `[objects]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Objects {
-    /// Labels that are worth a tag unless the configuration names others; every label when empty.
-    pub reported: Vec<String>,
-    /// Labels of what lives: it comes and goes, so something that was never seen to move takes surer detections.
-    pub animate: Vec<String>,
-}
-
 /// Where the labels are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Labels {
+    /// The task has none.
+    None,
     /// In a file of the package, one per line.
     File(PathBuf),
     /// In the manifest.
     Inline(Vec<String>),
+}
+
+/// What a manifest says for its task.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Spec {
+    Detect(DetectSpec),
+    Pose(PoseSpec),
+    Skeleton(SkeletonSpec),
+    Clip(ClipSpec),
+}
+
+impl Spec {
+    pub fn task(&self) -> Task {
+        match self {
+            Spec::Detect(_) => Task::Detect,
+            Spec::Pose(_) => Task::Pose,
+            Spec::Skeleton(_) => Task::Skeleton,
+            Spec::Clip(_) => Task::Clip,
+        }
+    }
+
+    /// Name, type and shape of the model's only input.
+    pub fn input(&self) -> (&str, InputType, Vec<usize>) {
+        match self {
+            Spec::Detect(DetectSpec { input, .. }) | Spec::Pose(PoseSpec { input, .. }) => {
+                (&input.name, input.element, input.shape().to_vec())
+            }
+            Spec::Skeleton(spec) => (&spec.input, InputType::F32, spec.shape().to_vec()),
+            Spec::Clip(ClipSpec { input, .. }) => (input.name(), input.element, input.shape().to_vec()),
+        }
+    }
+
+    /// Keys and their words that must be labels of the package.
+    pub fn labels(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Spec::Detect(spec) => spec.labels(),
+            Spec::Pose(_) => Vec::new(),
+            Spec::Skeleton(spec) => spec.labels(),
+            Spec::Clip(spec) => spec.unknown.iter().map(|word| ("output.unknown", word.as_str())).collect(),
+        }
+    }
+
+    fn read(task: Task, sections: &mut Sections<'_>) -> Option<Self> {
+        match task {
+            Task::Detect => DetectSpec::read(sections).map(Spec::Detect),
+            Task::Pose => PoseSpec::read(sections).map(Spec::Pose),
+            Task::Skeleton => SkeletonSpec::read(sections).map(Spec::Skeleton),
+            Task::Clip => ClipSpec::read(sections).map(Spec::Clip),
+        }
+    }
+}
+
+/// The sections of a manifest that are still to be read.
+struct Sections<'p> {
+    tables: BTreeMap<&'static str, Table>,
+    problems: &'p mut Vec<Problem>,
+}
+
+impl Sections<'_> {
+    /// What `read` makes of the section; `None` when it is not there, or a problem was noted.
+    fn read<T>(&mut self, name: &'static str, read: impl FnOnce(Section<'_>) -> Option<T>) -> Option<T> {
+        let table = self.tables.remove(name)?;
+        read(Section::new(name, table, self.problems))
+    }
 }
 
 /// A manifest whose every value has been checked.
@@ -99,7 +154,6 @@ pub(super) enum Labels {
 pub(super) struct Manifest {
     pub name: String,
     pub version: String,
-    pub task: Task,
     /// The `.onnx`, relative to the package.
     pub file: PathBuf,
     /// 64 lower-case hex digits.
@@ -107,10 +161,7 @@ pub(super) struct Manifest {
     pub licence: String,
     pub source: String,
     pub labels: Labels,
-    pub input: Input,
-    pub output: Output,
-    pub thresholds: Thresholds,
-    pub objects: Objects,
+    pub spec: Spec,
 }
 
 impl Manifest {
@@ -137,7 +188,7 @@ impl Manifest {
         let name = top
             .required("name", "1 to 64 characters out of A-Z a-z 0-9 _ -", |v| Name::new(v.as_str()?).ok());
         let version = top.required("version", "1 to 32 characters out of A-Z a-z 0-9 . _ + -", version);
-        let task = top.choice("task", &[("detect", Task::Detect)]);
+        let task = top.choice("task", &Task::ALL);
         let file = top.required("file", "the name of a file in the package", inner_path);
         let sha256 = top.required(
             "sha256",
@@ -146,67 +197,36 @@ impl Manifest {
         );
         let licence = top.required("licence", "a text such as \"MIT\"", section::text);
         let source = top.required("source", "a text that says where the model comes from", section::text);
-        let labels = top.required(
-            "labels",
-            "the name of a file in the package with one label per line, or an array of texts",
-            labels,
-        );
-        let [input, output, thresholds] = ["input", "output", "thresholds"].map(|key| top.table(key));
-        let objects = top.optional("objects", "the section [objects]", |value| value.as_table().cloned());
+        // Which other keys there may be hangs on the task, so without it they are not judged.
+        let task = task?;
+        let labels = match task {
+            Task::Pose => Some(Labels::None),
+            Task::Detect | Task::Skeleton | Task::Clip => top.required(
+                "labels",
+                "the name of a file in the package with one label per line, or an array of texts",
+                labels,
+            ),
+        };
+        let mut tables = BTreeMap::new();
+        for &(section, required) in task.sections() {
+            let table = if required { top.table(section) } else { top.optional_table(section) };
+            tables.extend(table.map(|table| (section, table)));
+        }
         top.finish();
 
-        let input = input.and_then(|table| Input::read(Section::new("input", table, problems)));
-        let output = output.and_then(|table| Output::read(Section::new("output", table, problems)));
-        let thresholds = thresholds.and_then(|table| {
-            thresholds_section(Section::new("thresholds", table, problems), output.as_ref())
-        });
-        let objects = objects.map(|table| objects_section(Section::new("objects", table, problems)));
+        let spec = Spec::read(task, &mut Sections { tables, problems });
         schema?;
         Some(Manifest {
             name: name?.as_str().to_owned(),
             version: version?,
-            task: task?,
             file: file?,
             sha256: sha256?,
             licence: licence?,
             source: source?,
             labels: labels?,
-            input: input?,
-            output: output?,
-            thresholds: thresholds?,
-            objects: objects.unwrap_or_default(),
+            spec: spec?,
         })
     }
-}
-
-fn thresholds_section(mut section: Section<'_>, output: Option<&Output>) -> Option<Thresholds> {
-    let share = |v: &Value| section::number(v).filter(|n| (0.0..=1.0).contains(n));
-    let score = section.required("score", "a number above 0 and up to 1", share);
-    let low = section.required("low", "a number above 0 and up to `score`", share);
-    let overlap = "a number from 0 to 1";
-    let nms_iou = match output {
-        Some(output) if output.needs_nms() => section.required("nms_iou", overlap, share),
-        _ => section.optional("nms_iou", overlap, share),
-    };
-    let thresholds = match (score, low) {
-        (Some(score), Some(low)) => match Thresholds::new(score, low, nms_iou) {
-            Ok(thresholds) => Some(thresholds),
-            Err(bad) => {
-                section.problem(format!("`thresholds`: {bad}"));
-                None
-            }
-        },
-        _ => None,
-    };
-    section.finish();
-    thresholds
-}
-
-fn objects_section(mut section: Section<'_>) -> Objects {
-    let mut labels = |key| section.optional(key, "an array of texts", texts).unwrap_or_default();
-    let objects = Objects { reported: labels("reported"), animate: labels("animate") };
-    section.finish();
-    objects
 }
 
 fn version(value: &Value) -> Option<String> {
@@ -231,15 +251,9 @@ fn inner_path(value: &Value) -> Option<PathBuf> {
 
 fn labels(value: &Value) -> Option<Labels> {
     match value {
-        Value::Array(_) => texts(value).map(Labels::Inline),
+        Value::Array(_) => section::texts(value).map(Labels::Inline),
         _ => inner_path(value).map(Labels::File),
     }
-}
-
-/// Texts, at least one.
-fn texts(value: &Value) -> Option<Vec<String>> {
-    let texts: Option<Vec<String>> = value.as_array()?.iter().map(section::text).collect();
-    texts.filter(|texts| !texts.is_empty())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Input, Labels, Manifest, Objects, Output, Problem, Task, Thresholds};
+use super::manifest::{ClipSpec, DetectSpec, Labels, Manifest, PoseSpec, Problem, SkeletonSpec, Spec, Task};
 use crate::tag::{Label, ModelRef};
 
 /// The manifest's file name.
@@ -76,8 +76,8 @@ pub enum PackageError {
         /// How many there are.
         found: usize,
     },
-    /// The section `[objects]` has a word that is no label.
-    #[error("{}: `objects.{key}` has \"{label}\", which is none of the package's labels", path.display())]
+    /// A key for labels has a word that is none.
+    #[error("{}: `{key}` has \"{label}\", which is none of the package's labels", path.display())]
     UnknownLabel {
         /// The manifest.
         path: PathBuf,
@@ -85,6 +85,16 @@ pub enum PackageError {
         key: &'static str,
         /// The word.
         label: String,
+    },
+    /// The package is not for what it is to do.
+    #[error("package `{name}` is for `{is}`, but `models.{wanted}` needs one that is for `{wanted}`")]
+    Task {
+        /// The package.
+        name: String,
+        /// What it is for.
+        is: Task,
+        /// What is wanted of it.
+        wanted: Task,
     },
     /// The model is not the one that the manifest describes.
     #[error("{}: SHA-256 is {found}, but {MANIFEST} promises {expected}", path.display())]
@@ -108,18 +118,17 @@ impl Package {
         let manifest = Manifest::parse(&read_text(&path, "the manifest")?)
             .map_err(|problems| PackageError::Manifest { path, problems })?;
         let labels = match &manifest.labels {
+            Labels::None => Arc::default(),
             Labels::Inline(labels) => labels.iter().map(|label| Label::from(label.as_str())).collect(),
             Labels::File(file) => read_labels(&folder.join(file))?,
         };
         if labels.len() > MAX_LABELS {
             return Err(PackageError::TooManyLabels { folder: folder.to_owned(), found: labels.len() });
         }
-        let Objects { reported, animate } = &manifest.objects;
-        for (key, list) in [("reported", reported), ("animate", animate)] {
-            if let Some(label) = list.iter().find(|label| !labels.iter().any(|known| **known == **label)) {
-                let path = folder.join(MANIFEST);
-                return Err(PackageError::UnknownLabel { path, key, label: label.clone() });
-            }
+        let no_label = |word: &str| !labels.iter().any(|known| **known == *word);
+        if let Some((key, word)) = manifest.spec.labels().into_iter().find(|(_, word)| no_label(word)) {
+            let (path, label) = (folder.join(MANIFEST), word.to_owned());
+            return Err(PackageError::UnknownLabel { path, key, label });
         }
         let reference = Arc::new(ModelRef {
             name: manifest.name.clone(),
@@ -173,32 +182,56 @@ impl Package {
 
     /// What the model is for.
     pub fn task(&self) -> Task {
-        self.manifest.task
+        self.manifest.spec.task()
     }
 
-    /// The labels; a class is an index into them.
+    /// The labels; a class is an index into them. None for `pose`.
     pub fn labels(&self) -> &Arc<[Label]> {
         &self.labels
     }
 
-    /// The picture that the model takes.
-    pub fn input(&self) -> &Input {
-        &self.manifest.input
+    /// What a detector takes and gives.
+    ///
+    /// # Errors
+    /// When the package is for another task.
+    pub fn detect(&self) -> Result<&DetectSpec, PackageError> {
+        match self.spec() {
+            Spec::Detect(spec) => Ok(spec),
+            _ => Err(self.not_for(Task::Detect)),
+        }
     }
 
-    /// The numbers that it gives.
-    pub fn output(&self) -> &Output {
-        &self.manifest.output
+    /// What a pose model takes and gives.
+    ///
+    /// # Errors
+    /// When the package is for another task.
+    pub fn pose(&self) -> Result<&PoseSpec, PackageError> {
+        match self.spec() {
+            Spec::Pose(spec) => Ok(spec),
+            _ => Err(self.not_for(Task::Pose)),
+        }
     }
 
-    /// The scores and the overlap to work with.
-    pub fn thresholds(&self) -> Thresholds {
-        self.manifest.thresholds
+    /// What a classifier of joint windows takes and gives.
+    ///
+    /// # Errors
+    /// When the package is for another task.
+    pub fn skeleton(&self) -> Result<&SkeletonSpec, PackageError> {
+        match self.spec() {
+            Spec::Skeleton(spec) => Ok(spec),
+            _ => Err(self.not_for(Task::Skeleton)),
+        }
     }
 
-    /// What the labels mean to those who follow the objects.
-    pub fn objects(&self) -> &Objects {
-        &self.manifest.objects
+    /// What a classifier of clips takes and gives.
+    ///
+    /// # Errors
+    /// When the package is for another task.
+    pub fn clip(&self) -> Result<&ClipSpec, PackageError> {
+        match self.spec() {
+            Spec::Clip(spec) => Ok(spec),
+            _ => Err(self.not_for(Task::Clip)),
+        }
     }
 
     /// The model's licence.
@@ -209,6 +242,14 @@ impl Package {
     /// Where the model comes from.
     pub fn source(&self) -> &str {
         &self.manifest.source
+    }
+
+    pub(super) fn spec(&self) -> &Spec {
+        &self.manifest.spec
+    }
+
+    fn not_for(&self, wanted: Task) -> PackageError {
+        PackageError::Task { name: self.manifest.name.clone(), is: self.task(), wanted }
     }
 
     /// The bytes of the model, compared with the hash: what was verified is what is run.

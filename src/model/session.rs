@@ -7,8 +7,7 @@ use std::fmt;
 use ort::session::{Session as OrtSession, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
-use super::input::{Elements, InputTensor};
-use super::manifest::{Input, InputType};
+use super::manifest::{InputType, Spec};
 use super::package::{Package, PackageError};
 use super::runtime::Runtime;
 
@@ -77,6 +76,26 @@ pub struct TensorInfo {
     pub shape: Vec<Option<usize>>,
 }
 
+/// A tensor to be fed to a model.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorView<'a> {
+    /// Dimensions.
+    pub shape: &'a [usize],
+    /// Elements, row-major; as many as the shape says.
+    pub elements: Elements<'a>,
+}
+
+/// The elements of a tensor to be fed.
+#[derive(Clone, Copy, Debug)]
+pub enum Elements<'a> {
+    /// 32 bit floating point.
+    F32(&'a [f32]),
+    /// Bytes.
+    U8(&'a [u8]),
+    /// 32 bit integers.
+    I32(&'a [i32]),
+}
+
 /// What one run has given.
 pub struct Outputs<'s>(SessionOutputs<'s>);
 
@@ -111,8 +130,9 @@ impl Package {
         let session = load(runtime, options, &bytes)
             .map_err(|error| SessionError::Load { path: path(), why: one_line(&error.to_string()) })?;
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
-        if !matches!(inputs.as_slice(), [input] if accepts(input, self.input())) {
-            let expected = describe(self.input()).to_string();
+        let expected = describe(self.spec());
+        if !matches!(inputs.as_slice(), [input] if accepts(input, &expected)) {
+            let expected = expected.to_string();
             return Err(SessionError::Input { path: path(), expected, found: list(&inputs) });
         }
         let outputs = session.outputs().iter().map(TensorInfo::of).collect();
@@ -135,26 +155,25 @@ impl Session {
         &self.outputs
     }
 
-    /// Runs the model once.
+    /// Runs the model once on `input`, which has the manifest's shape and type.
     ///
     /// # Errors
-    /// When ONNX Runtime fails.
-    pub fn run(&mut self, input: &InputTensor) -> Result<Outputs<'_>, SessionError> {
+    /// When ONNX Runtime fails, or the input is another.
+    pub fn run(&mut self, input: TensorView<'_>) -> Result<Outputs<'_>, SessionError> {
         let Session { session, model, .. } = self;
-        let failed =
-            |error: ort::Error| SessionError::Run { model: model.clone(), why: one_line(error.message()) };
-        let shape = input.shape();
-        let outputs = match input.elements() {
-            Elements::F32(data) => {
-                let tensor = TensorRef::from_array_view((shape, data.as_slice())).map_err(failed)?;
-                session.run(ort::inputs![tensor])
-            }
-            Elements::U8(data) => {
-                let tensor = TensorRef::from_array_view((shape, data.as_slice())).map_err(failed)?;
-                session.run(ort::inputs![tensor])
-            }
-        };
-        outputs.map(Outputs).map_err(failed)
+        let TensorView { shape, elements } = input;
+        let outputs =
+            match elements {
+                Elements::F32(data) => TensorRef::from_array_view((shape, data))
+                    .and_then(|tensor| session.run(ort::inputs![tensor])),
+                Elements::U8(data) => TensorRef::from_array_view((shape, data))
+                    .and_then(|tensor| session.run(ort::inputs![tensor])),
+                Elements::I32(data) => TensorRef::from_array_view((shape, data))
+                    .and_then(|tensor| session.run(ort::inputs![tensor])),
+            };
+        outputs
+            .map(Outputs)
+            .map_err(|error| SessionError::Run { model: model.clone(), why: one_line(error.message()) })
     }
 }
 
@@ -209,21 +228,22 @@ impl fmt::Display for TensorInfo {
 }
 
 /// The input that the manifest describes.
-fn describe(input: &Input) -> TensorInfo {
-    let element = match input.element {
+fn describe(spec: &Spec) -> TensorInfo {
+    let (name, element, shape) = spec.input();
+    let element = match element {
         InputType::F32 => TensorElementType::Float32,
         InputType::U8 => TensorElementType::Uint8,
+        InputType::I32 => TensorElementType::Int32,
     };
     TensorInfo {
-        name: input.name.clone(),
+        name: name.to_owned(),
         element: ElementType(element.to_string()),
-        shape: input.shape().map(Some).to_vec(),
+        shape: shape.into_iter().map(Some).collect(),
     }
 }
 
 /// Whether a model's input takes what the manifest describes; a dimension that the model leaves open takes any size.
-fn accepts(found: &TensorInfo, input: &Input) -> bool {
-    let expected = describe(input);
+fn accepts(found: &TensorInfo, expected: &TensorInfo) -> bool {
     let same_shape = found.shape.len() == expected.shape.len()
         && found
             .shape

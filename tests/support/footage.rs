@@ -5,7 +5,14 @@
 #![allow(dead_code, reason = "every test uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use spotter::capture::{Next, Stream, Timing};
+use spotter::clock::Timestamp;
+use spotter::config::Source;
+use spotter::frame::Frame;
+use spotter::name::Name;
 
 /// Pictures per second of vtest.avi.
 pub const FPS: usize = 10;
@@ -26,6 +33,21 @@ pub fn vtest() -> Option<PathBuf> {
     assert!(!required, "there is no {}; `make setup` fetches it", path.display());
     eprintln!("skipped: there is no {}; `make setup` fetches it", path.display());
     None
+}
+
+/// The first `count` frames of a file, as a camera gives them; their times are their places in the file.
+pub fn frames(path: &Path, count: usize) -> Vec<Frame> {
+    let source = Source::File { path: path.to_owned(), repeat: false };
+    let timing = Timing::Simulated(Timestamp::EPOCH);
+    let mut stream = Stream::open(Name::new("test").unwrap(), &source, timing).unwrap();
+    let mut frames = Vec::new();
+    while frames.len() < count {
+        match stream.next(Duration::from_secs(10)).unwrap() {
+            Next::Frame(frame) => frames.push(frame),
+            other => panic!("{} frames, then {other:?}", frames.len()),
+        }
+    }
+    frames
 }
 
 /// The first `frames` frames of an AVI file of one stream, as a whole file without an index.

@@ -3,8 +3,7 @@
 //! YOLOv10 and YOLO26 exports, and models whose decoder is part of the graph. Rows of score 0 fill the tensor up.
 
 use super::{Candidate, Decoder, Model, class_id};
-use crate::detect::expect::{BadOutput, Expected, Wanted};
-use crate::model::{Coordinates, Outputs};
+use crate::model::{BadOutput, Coordinates, Expected, Outputs, Wanted};
 
 pub(super) struct Boxes {
     rows: Expected,

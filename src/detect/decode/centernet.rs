@@ -9,8 +9,7 @@ use std::num::NonZeroU32;
 
 use super::{Candidate, Decoder, Model};
 use crate::detect::ClassId;
-use crate::detect::expect::{BadOutput, Expected, Wanted};
-use crate::model::Outputs;
+use crate::model::{BadOutput, Expected, Outputs, Wanted};
 
 /// Cells that are looked at together; nearly all of a heatmap is below any threshold.
 const BLOCK: usize = 64;

@@ -5,8 +5,7 @@
 
 use super::{Candidate, Decoder, Model, corners};
 use crate::detect::ClassId;
-use crate::detect::expect::{BadOutput, Expected, Wanted};
-use crate::model::{Activation, Coordinates, Outputs};
+use crate::model::{Activation, BadOutput, Coordinates, Expected, Outputs, Wanted};
 
 pub(super) struct Detr {
     logits: Expected,

@@ -4,8 +4,7 @@
 //! the tensors are filled up to a fixed N, how many of the boxes count: one number.
 
 use super::{Candidate, Decoder, Model, class_id};
-use crate::detect::expect::{BadOutput, Expected, Wanted};
-use crate::model::{Coordinates, CornerOrder, Outputs, Values};
+use crate::model::{BadOutput, Coordinates, CornerOrder, Expected, Outputs, Values, Wanted};
 
 pub(super) struct Ssd {
     boxes: Expected,

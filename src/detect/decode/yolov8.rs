@@ -4,8 +4,7 @@
 
 use super::{Candidate, Decoder, Model, corners};
 use crate::detect::ClassId;
-use crate::detect::expect::{BadOutput, Expected, Wanted};
-use crate::model::{Coordinates, Outputs};
+use crate::model::{BadOutput, Coordinates, Expected, Outputs, Wanted};
 
 pub(super) struct Yolov8 {
     columns: Expected,

@@ -7,8 +7,7 @@ use std::num::NonZeroU32;
 
 use super::{Candidate, Decoder, Model, corners};
 use crate::detect::ClassId;
-use crate::detect::expect::{BadOutput, Expected, Wanted};
-use crate::model::Outputs;
+use crate::model::{BadOutput, Expected, Outputs, Wanted};
 
 pub(super) struct Yolox {
     rows: Expected,

@@ -31,6 +31,7 @@ pub(in crate::model) enum Layout {
 pub(in crate::model) enum InputType {
     F32,
     U8,
+    I32,
 }
 
 /// The order of the three colours.
@@ -47,6 +48,8 @@ pub(in crate::model) enum Resize {
     Stretch,
     /// Both axes alike, the rest filled with the grey `pad`.
     Letterbox { pad: u8, align: Align },
+    /// Both axes alike until the shorter side fits; of the longer one the middle.
+    Crop,
 }
 
 /// Where a letterboxed picture lies.
@@ -78,24 +81,58 @@ impl Input {
 
     /// `None` only when a problem has been noted.
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
-        let side = |v: &toml::Value| v.as_integer().filter(|n| (1..=8192).contains(n)).map(|n| n as u32);
-        let sides = "a whole number of pixels from 1 to 8192";
-        let name = section.required("name", "the name of the model's input", section::text);
-        let width = section.required("width", sides, side);
-        let height = section.required("height", sides, side);
+        let name = section.required("name", INPUT_NAME, section::text);
+        let size = size(&mut section, 8192);
         let layout = section.choice("layout", &[("nchw", Layout::Nchw), ("nhwc", Layout::Nhwc)]);
-        let element = section.choice("dtype", &[("f32", InputType::F32), ("u8", InputType::U8)]);
+        let values = Values::read(&mut section);
+        let resize = resize(&mut section, &[("letterbox", Fit::Letterbox), ("stretch", Fit::Stretch)]);
+        if resize.is_some() {
+            section.finish();
+        }
+        let ((width, height), Values { element, channels, scale, offset }) = (size?, values?);
+        let (name, layout, resize) = (name?, layout?, resize?);
+        Some(Input { name, width, height, layout, element, channels, scale, offset, resize })
+    }
+}
+
+/// What `name` is.
+pub(super) const INPUT_NAME: &str = "the name of the model's input";
+
+/// The keys `width` and `height`, each up to `most`.
+pub(super) fn size(section: &mut Section<'_>, most: u32) -> Option<(u32, u32)> {
+    let sides = format!("a whole number of pixels from 1 to {most}");
+    let width = section.required("width", &sides, section::whole(1..=most));
+    let height = section.required("height", &sides, section::whole(1..=most));
+    width.zip(height)
+}
+
+/// What stands in the tensor for a colour.
+pub(super) struct Values {
+    pub element: InputType,
+    pub channels: Channels,
+    /// As in [`Input`].
+    pub scale: [f32; 3],
+    pub offset: [f32; 3],
+}
+
+impl Values {
+    /// The keys `dtype`, `colour`, `range`, `mean` and `std`.
+    pub fn read(section: &mut Section<'_>) -> Option<Self> {
+        let types = [("f32", InputType::F32), ("u8", InputType::U8), ("i32", InputType::I32)];
+        let element = section.choice("dtype", &types);
         let channels = section.choice("colour", &[("rgb", Channels::Rgb), ("bgr", Channels::Bgr)]);
 
-        let whole_range = element == Some(InputType::U8);
-        let ranges =
-            if whole_range { "[0, 255] for dtype = \"u8\"" } else { "two different numbers, such as [0, 1]" };
-        let range = section.required("range", ranges, |value| {
+        let integer = types[1..].iter().find(|(_, integer)| element == Some(*integer)).map(|(word, _)| word);
+        let ranges = integer.map_or_else(
+            || "two different numbers, such as [0, 1]".to_owned(),
+            |word| format!("[0, 255] for dtype = \"{word}\""),
+        );
+        let range = section.required("range", &ranges, |value| {
             let [low, high] = section::numbers(value)?;
-            let fits = if whole_range { [low, high] == [0.0, 255.0] } else { low != high };
+            let fits = if integer.is_some() { [low, high] == [0.0, 255.0] } else { low != high };
             fits.then_some([low, high])
         });
-        let (mean, std) = if whole_range {
+        let (mean, std) = if integer.is_some() {
             (None, None)
         } else {
             let mean = section.optional("mean", "three numbers, in the order of `colour`", section::numbers);
@@ -104,35 +141,38 @@ impl Input {
             });
             (mean, std)
         };
-        let resize = section.choice("resize", &[("letterbox", true), ("stretch", false)]);
-        let resize = match resize {
-            Some(true) => {
-                let pad = section.required("pad", "a grey from 0 to 255", |value| {
-                    value.as_integer().and_then(|n| u8::try_from(n).ok())
-                });
-                let align = section
-                    .choice_or_first("align", &[("center", Align::Center), ("top-left", Align::TopLeft)]);
-                pad.zip(align).map(|(pad, align)| Resize::Letterbox { pad, align })
-            }
-            Some(false) => Some(Resize::Stretch),
-            None => None,
-        };
-        if resize.is_some() {
-            section.finish();
-        }
 
         let [low, high] = range?;
         let (mean, std) = (mean.unwrap_or([0.0; 3]), std.unwrap_or([1.0; 3]));
-        Some(Input {
-            name: name?,
-            width: width?,
-            height: height?,
-            layout: layout?,
+        Some(Values {
             element: element?,
             channels: channels?,
             scale: std.map(|std| (high - low) / 255.0 / std),
             offset: [0, 1, 2].map(|c| (low - mean[c]) / std[c]),
-            resize: resize?,
         })
+    }
+}
+
+/// The words of `resize`.
+#[derive(Clone, Copy)]
+pub(super) enum Fit {
+    Letterbox,
+    Stretch,
+    Crop,
+}
+
+/// The keys `resize`, `pad` and `align`.
+pub(super) fn resize(section: &mut Section<'_>, allowed: &[(&str, Fit)]) -> Option<Resize> {
+    match section.choice("resize", allowed)? {
+        Fit::Stretch => Some(Resize::Stretch),
+        Fit::Crop => Some(Resize::Crop),
+        Fit::Letterbox => {
+            let pad = section.required("pad", "a grey from 0 to 255", |value| {
+                value.as_integer().and_then(|n| u8::try_from(n).ok())
+            });
+            let align =
+                section.choice_or_first("align", &[("center", Align::Center), ("top-left", Align::TopLeft)]);
+            pad.zip(align).map(|(pad, align)| Resize::Letterbox { pad, align })
+        }
     }
 }

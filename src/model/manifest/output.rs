@@ -117,7 +117,7 @@ const FAMILIES: [(&str, Family); 6] = [
     ("centernet", Family::Centernet),
 ];
 
-const COORDINATES: [(&str, Coordinates); 2] =
+pub(super) const COORDINATES: [(&str, Coordinates); 2] =
     [("pixels", Coordinates::Pixels), ("normalised", Coordinates::Normalised)];
 
 const TENSOR: &str = "the name of an output of the model";

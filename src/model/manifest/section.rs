@@ -1,5 +1,7 @@
 //! One table of a manifest, read key by key: what is missing, wrong or unknown is noted with what is allowed.
 
+use std::ops::RangeInclusive;
+
 use toml::{Table, Value};
 
 use super::Problem;
@@ -51,6 +53,21 @@ impl<'p> Section<'p> {
         parsed
     }
 
+    /// The value of a key, `default` when it is left out; `None` when a problem was noted.
+    pub fn optional_or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        allowed: &str,
+        parse: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        if self.table.contains_key(key) {
+            return self.optional(key, allowed, parse);
+        }
+        self.known.push(key);
+        Some(default)
+    }
+
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, options: &[(&str, T)]) -> Option<T> {
         self.required(key, &words(options), |value| pick(value, options))
@@ -68,6 +85,11 @@ impl<'p> Section<'p> {
     /// A table that must be there.
     pub fn table(&mut self, key: &'static str) -> Option<Table> {
         self.required(key, &format!("the section [{key}]"), |value| value.as_table().cloned())
+    }
+
+    /// A table that may be left out.
+    pub fn optional_table(&mut self, key: &'static str) -> Option<Table> {
+        self.optional(key, &format!("the section [{key}]"), |value| value.as_table().cloned())
     }
 
     /// Notes a problem.
@@ -104,6 +126,22 @@ pub(super) fn number(value: &Value) -> Option<f32> {
 pub(super) fn numbers<const N: usize>(value: &Value) -> Option<[f32; N]> {
     let numbers: Option<Vec<f32>> = value.as_array()?.iter().map(number).collect();
     numbers?.try_into().ok()
+}
+
+/// Texts, at least one.
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
+    let texts: Option<Vec<String>> = value.as_array()?.iter().map(text).collect();
+    texts.filter(|texts| !texts.is_empty())
+}
+
+/// A whole number of `range`.
+pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&Value) -> Option<u32> {
+    move |value| u32::try_from(value.as_integer()?).ok().filter(|n| range.contains(n))
+}
+
+/// A number of `range`.
+pub(super) fn within(range: RangeInclusive<f32>) -> impl Fn(&Value) -> Option<f32> {
+    move |value| number(value).filter(|n| range.contains(n))
 }
 
 fn pick<T: Copy>(value: &Value, options: &[(&str, T)]) -> Option<T> {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod activities;
+
 const GOOD: &str = r#"
 schema = 1
 name = "toy"
@@ -39,6 +41,17 @@ fn good_with(from: &str, to: &str) -> String {
     GOOD.replace(from, to)
 }
 
+fn spec(text: &str) -> Spec {
+    Manifest::parse(text).unwrap_or_else(|problems| panic!("{text}: {problems:?}")).spec
+}
+
+fn detect(text: &str) -> DetectSpec {
+    match spec(text) {
+        Spec::Detect(spec) => spec,
+        other => panic!("a detector, found {other:?}"),
+    }
+}
+
 fn problems(text: &str) -> String {
     let problems = Manifest::parse(text).expect_err("a bad manifest");
     problems.iter().map(|problem| format!("{problem}\n")).collect()
@@ -49,18 +62,19 @@ fn a_good_manifest_is_read() {
     let manifest = Manifest::parse(GOOD).expect("a good manifest");
     assert_eq!(manifest.sha256, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
     assert_eq!(manifest.labels, Labels::File("labels.txt".into()));
-    assert_eq!(manifest.input.shape(), [1, 3, 32, 64]);
-    assert_eq!(manifest.input.resize, Resize::Letterbox { pad: 114, align: Align::Center });
-    assert_eq!(manifest.output.family(), "yolox");
-    assert_eq!(manifest.thresholds, Thresholds::new(0.3, 0.1, Some(0.45)).expect("thresholds"));
+    let spec = detect(GOOD);
+    assert_eq!(spec.input.shape(), [1, 3, 32, 64]);
+    assert_eq!(spec.input.resize, Resize::Letterbox { pad: 114, align: Align::Center });
+    assert_eq!(spec.output.family(), "yolox");
+    assert_eq!(spec.thresholds, Thresholds::new(0.3, 0.1, Some(0.45)).expect("thresholds"));
 }
 
 #[test]
 fn what_labels_mean_is_optional() {
-    let read = |section: &str| Manifest::parse(&format!("{GOOD}{section}")).map(|manifest| manifest.objects);
-    assert_eq!(read(""), Ok(Objects::default()));
+    let read = |section: &str| detect(&format!("{GOOD}{section}")).objects;
+    assert_eq!(read(""), Objects::default());
     let animate = vec!["person".to_owned()];
-    assert_eq!(read("[objects]\nanimate = [\"person\"]"), Ok(Objects { animate, ..Objects::default() }));
+    assert_eq!(read("[objects]\nanimate = [\"person\"]"), Objects { animate, ..Objects::default() });
     insta::assert_snapshot!(problems(&format!("{GOOD}[objects]\nreported = []\nalive = [\"a\"]")), @r#"
     `objects.reported = []`: allowed is an array of texts
     `objects.alive` is no key of a manifest: allowed here are reported, animate
@@ -70,7 +84,7 @@ fn what_labels_mean_is_optional() {
 #[test]
 fn mean_and_deviation_come_after_the_range() {
     let text = good_with("range = [0, 1]", "range = [0, 1]\nmean = [0.5, 0.25, 0]\nstd = [0.5, 1, 2]");
-    let input = Manifest::parse(&text).expect("a good manifest").input;
+    let input = detect(&text).input;
     for (channel, (mean, std)) in [(0.5, 0.5), (0.25, 1.0), (0.0, 2.0)].into_iter().enumerate() {
         for value in [0.0f32, 51.0, 255.0] {
             let found = value * input.scale[channel] + input.offset[channel];
@@ -92,9 +106,8 @@ fn every_family_is_read() {
         "family = \"centernet\"\nheatmap = \"h\"\nsizes = \"s\"\nstride = 4",
     ];
     for case in cases {
-        let manifest = Manifest::parse(&good_with("family = \"yolox\"\nstrides = [8, 16]", case));
-        let manifest = manifest.unwrap_or_else(|problems| panic!("{case}: {problems:?}"));
-        assert!(case.contains(manifest.output.family()));
+        let spec = detect(&good_with("family = \"yolox\"\nstrides = [8, 16]", case));
+        assert!(case.contains(spec.output.family()));
     }
 }
 
@@ -105,7 +118,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
         ("schema = 1", ""),
         ("\"toy\"", "\"toy/1\""),
         ("\"1.0.0\"", "1.0"),
-        ("\"detect\"", "\"pose\""),
+        ("\"detect\"", "\"track\""),
         ("\"toy.onnx\"", "\"../toy.onnx\""),
         ("00112233", ""),
         ("\"MIT\"", "\"\""),
@@ -153,8 +166,8 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
     "1.0.0" -> 1.0
     `version = 1.0`: allowed is 1 to 32 characters out of A-Z a-z 0-9 . _ + -
 
-    "detect" -> "pose"
-    `task = "pose"`: allowed is "detect"
+    "detect" -> "track"
+    `task = "track"`: allowed is "detect", "pose", "skeleton", "clip"
 
     "toy.onnx" -> "../toy.onnx"
     `file = "../toy.onnx"`: allowed is the name of a file in the package
@@ -185,7 +198,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
     `input.layout = "chw"`: allowed is "nchw", "nhwc"
 
     dtype = "f32" -> dtype = "f16"
-    `input.dtype = "f16"`: allowed is "f32", "u8"
+    `input.dtype = "f16"`: allowed is "f32", "u8", "i32"
 
     dtype = "f32" -> dtype = "u8"
     `input.range = [0, 1]`: allowed is [0, 255] for dtype = "u8"
@@ -245,12 +258,12 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
 
 #[test]
 fn all_problems_are_found_in_one_pass() {
-    let text = good_with("task = \"detect\"", "task = \"clip\"")
+    let text = good_with("licence = \"MIT\"", "licence = \"\"")
         .replace("width = 64", "width = -1")
         .replace("family = \"yolox\"", "family = \"v5\"")
         .replace("low = 0.1", "low = 0");
     insta::assert_snapshot!(problems(&text), @r#"
-    `task = "clip"`: allowed is "detect"
+    `licence = ""`: allowed is a text such as "MIT"
     `input.width = -1`: allowed is a whole number of pixels from 1 to 8192
     `output.family = "v5"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"
     `thresholds`: score = 0.3 and low = 0: both lie above 0 and up to 1, and low is at most score

@@ -1,6 +1,9 @@
-//! What a decoder expects of an output, compared with what the model declares at start and gives on every run.
+//! What is expected of an output, compared with what the model declares at start and gives on every run.
+//!
+//! Whoever reads a model's outputs ([`crate::detect`]'s decoders, [`crate::activity`]) makes an [`Expected`] for each
+//! when it opens the model, and takes the numbers through it.
 
-use crate::model::{Outputs, Tensor, TensorInfo, Values};
+use super::session::{Outputs, Tensor, TensorInfo, Values};
 
 /// Outputs that are not what the manifest's family says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,8 +19,10 @@ pub enum BadOutput {
         found: String,
     },
     /// The manifest names no output, and there are several.
-    #[error("[output] name is missing, and the outputs are {found}")]
+    #[error("[output] {key} is missing, and the outputs are {found}")]
     Ambiguous {
+        /// The key that would name it.
+        key: &'static str,
         /// What there is.
         found: String,
     },
@@ -57,11 +62,26 @@ pub enum BadOutput {
         /// The class number of the last label.
         last: usize,
     },
+    /// Scores that no classifier gives.
+    #[error(
+        "family `{family}`: the scores of output `{name}` are no probabilities: each is at least 0 and all sum to {expected}, \
+         but they are {found}"
+    )]
+    Scores {
+        /// The output family.
+        family: &'static str,
+        /// The output.
+        name: String,
+        /// The sum as it should be.
+        expected: &'static str,
+        /// The scores, or their sum.
+        found: String,
+    },
 }
 
 /// The types that do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// f32 only.
     Floats,
     /// f32, i64 or i32: class numbers and counts.
@@ -69,7 +89,8 @@ pub(super) enum Wanted {
 }
 
 /// One output as a family expects it.
-pub(super) struct Expected {
+#[derive(Debug)]
+pub struct Expected {
     family: &'static str,
     name: String,
     wanted: Wanted,
@@ -79,7 +100,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Finds the output `name` (or the only one) among those `declared` and compares it as far as they say.
+    /// Finds the output `name` (or the only one) among those `declared` and compares it, as far as they say, with the
+    /// types and shapes that do (`None` is a dimension of any size). `why` tells where the shape comes from.
+    ///
+    /// # Errors
+    /// When there is no such output, or it has another type or shape.
     pub fn new(
         family: &'static str,
         name: Option<&str>,
@@ -94,7 +119,7 @@ impl Expected {
                 .find(|info| info.name == name)
                 .ok_or_else(|| BadOutput::Missing { family, name: name.to_owned(), found: found() })?,
             (None, [only]) => only,
-            (None, _) => return Err(BadOutput::Ambiguous { found: found() }),
+            (None, _) => return Err(BadOutput::Ambiguous { key: "name", found: found() }),
         };
         let shapes = shapes.iter().map(|shape| shape.to_vec()).collect();
         let expected = Expected { family, name: info.name.clone(), wanted, shapes, why };
@@ -108,6 +133,9 @@ impl Expected {
     }
 
     /// The output of a run, when it has the expected type and shape.
+    ///
+    /// # Errors
+    /// When it has not.
     pub fn of<'o>(&self, outputs: &'o Outputs<'_>) -> Result<Tensor<'o>, BadOutput> {
         let Some(tensor) = outputs.get(&self.name) else {
             return Err(self.bad("an output of another type".to_owned()));
@@ -117,7 +145,10 @@ impl Expected {
         if fits_type && self.fits(&shape) { Ok(tensor) } else { Err(self.bad(format!("{:?}", tensor.shape))) }
     }
 
-    /// The elements of a f32 output, and its dimensions.
+    /// The dimensions of a f32 output, and its elements.
+    ///
+    /// # Errors
+    /// When it has another type or shape.
     pub fn floats<'o>(&self, outputs: &'o Outputs<'_>) -> Result<(&'o [i64], &'o [f32]), BadOutput> {
         let tensor = self.of(outputs)?;
         match tensor.values {
@@ -135,6 +166,11 @@ impl Expected {
             other: other.name.clone(),
             expected,
         }
+    }
+
+    /// The error for scores that should sum to `expected`.
+    pub fn bad_scores(&self, expected: &'static str, found: String) -> BadOutput {
+        BadOutput::Scores { family: self.family, name: self.name.clone(), expected, found }
     }
 
     fn fits(&self, found: &[Option<usize>]) -> bool {

@@ -1,0 +1,178 @@
+//! Manifests of the tasks `pose`, `skeleton` and `clip`.
+
+use std::time::Duration;
+
+use super::*;
+
+const HEAD: &str = r#"
+schema = 1
+name = "toy"
+version = "1.0.0"
+task = "TASK"
+file = "toy.onnx"
+sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+licence = "MIT"
+source = "made by hand"
+"#;
+
+const POSE: &str = r#"
+[input]
+name = "input"
+width = 192
+height = 192
+layout = "nhwc"
+dtype = "i32"
+colour = "rgb"
+range = [0, 255]
+resize = "letterbox"
+pad = 0
+
+[output]
+family = "keypoints"
+keypoints = "output_0"
+order = "yx"
+
+[thresholds]
+score = 0.2
+
+[crop]
+scale = 1.25
+"#;
+
+const SKELETON: &str = r#"
+labels = ["walk", "sit", "other"]
+
+[input]
+name = "joints"
+steps = 40
+rate_hz = 25.0
+joints = 13
+
+[output]
+family = "probabilities"
+scores = "scores"
+unknown = "other"
+
+[activities]
+published = { sit = "sit down" }
+moving = ["other"]
+gaits = { walk = "walk" }
+"#;
+
+const CLIP: &str = r#"
+labels = "labels.txt"
+
+[input]
+name = "video"
+width = 224
+height = 160
+frames = 16
+layout = "ncthw"
+stride = 5
+fps = 30
+dtype = "f32"
+colour = "rgb"
+range = [0, 1]
+mean = [0.45, 0.45, 0.45]
+std = [0.225, 0.225, 0.225]
+resize = "crop"
+
+[output]
+family = "logits"
+temperature = 1.5
+
+[clip]
+scope = "track"
+scale = 1.5
+of = ["person", "dog"]
+every_s = 1.0
+"#;
+
+fn manifest(task: &str) -> String {
+    let rest = match task {
+        "pose" => POSE,
+        "skeleton" => SKELETON,
+        _ => CLIP,
+    };
+    format!("{}{rest}", HEAD.replace("TASK", task))
+}
+
+#[test]
+fn a_pose_model_is_read() {
+    let Spec::Pose(pose) = spec(&manifest("pose")) else { panic!("a pose model") };
+    assert_eq!((pose.input.shape(), pose.input.element), ([1, 192, 192, 3], InputType::I32));
+    assert_eq!((pose.keypoints.as_str(), pose.order), ("output_0", PointOrder::Yx));
+    assert_eq!((pose.coordinates, pose.score, pose.scale), (Coordinates::Normalised, 0.2, 1.25));
+    assert_eq!(pose.of, ["person"]);
+    assert_eq!(Manifest::parse(&manifest("pose")).expect("a manifest").labels, Labels::None);
+}
+
+#[test]
+fn a_skeleton_classifier_is_read() {
+    let Spec::Skeleton(skeleton) = spec(&manifest("skeleton")) else { panic!("a skeleton classifier") };
+    assert_eq!((skeleton.shape(), skeleton.rate_hz), ([1, 40, 13, 3], 25.0));
+    assert_eq!((skeleton.walk.as_deref(), skeleton.run), (Some("walk"), None));
+    assert_eq!(
+        skeleton.labels_of_keys(),
+        "activities.published=sit activities.moving=other activities.gaits=walk output.unknown=other"
+    );
+}
+
+impl SkeletonSpec {
+    fn labels_of_keys(&self) -> String {
+        self.labels().iter().map(|(key, word)| format!("{key}={word}")).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[test]
+fn a_clip_classifier_is_read() {
+    let Spec::Clip(clip) = spec(&manifest("clip")) else { panic!("a clip classifier") };
+    assert_eq!((clip.input.shape(), clip.input.frame().shape()), ([1, 3, 16, 160, 224], [1, 160, 224, 3]));
+    assert_eq!(clip.input.interval(), Duration::from_micros(166_667));
+    assert_eq!(clip.activation, ClipActivation::Logits { temperature: 1.5 });
+    assert_eq!(clip.subject, Subject::Track { scale: 1.5, of: vec!["person".to_owned(), "dog".to_owned()] });
+    let frame = manifest("clip")
+        .replace("scope = \"track\"\nscale = 1.5\nof = [\"person\", \"dog\"]", "scope = \"frame\"");
+    let frame = frame.replace("family = \"logits\"\ntemperature = 1.5", "family = \"probabilities\"");
+    let frame = frame.replace("layout = \"ncthw\"", "layout = \"nthwc\"");
+    let Spec::Clip(clip) = spec(&frame) else { panic!("a clip classifier") };
+    assert_eq!((clip.subject, clip.activation), (Subject::Frame, ClipActivation::Probabilities));
+    assert_eq!(clip.input.shape(), [1, 16, 160, 224, 3]);
+}
+
+#[test]
+fn what_is_wrong_with_them_is_said() {
+    let cases = [
+        ("pose", "licence = \"MIT\"", "licence = \"MIT\"\nlabels = [\"a\"]"),
+        ("pose", "range = [0, 255]", "range = [0, 1]"),
+        ("pose", "resize = \"letterbox\"\npad = 0", "resize = \"crop\""),
+        ("pose", "\"keypoints\"\n", "\"heatmaps\"\n"),
+        ("pose", "order = \"yx\"", "order = \"yxs\""),
+        ("pose", "score = 0.2", "score = 2"),
+        ("pose", "scale = 1.25", "scale = 0.5\nof = []"),
+        ("skeleton", "labels = ", "label = "),
+        ("skeleton", "steps = 40", "steps = 0"),
+        ("skeleton", "joints = 13", "joints = 13\nwidth = 3"),
+        ("skeleton", "walk = \"walk\"", "hop = \"walk\""),
+        ("skeleton", "sit = \"sit down\"", "sit = 1"),
+        ("clip", "frames = 16", "frames = 300"),
+        ("clip", "width = 224\nheight = 160", "width = 2000\nheight = 1600"),
+        ("clip", "\"ncthw\"", "\"nchw\""),
+        ("clip", "fps = 30", "fps = 0"),
+        ("clip", "temperature = 1.5", "temperature = 0"),
+        ("clip", "\"logits\"", "\"probabilities\""),
+        ("clip", "every_s = 1.0", ""),
+        ("clip", "scope = \"track\"", "scope = \"frame\""),
+        ("clip", "scope = \"track\"", "scope = \"camera\""),
+    ];
+    let said: String = cases
+        .iter()
+        .map(|(task, from, to)| {
+            let good = manifest(task);
+            assert!(good.contains(from), "{task}: {from}");
+            let bad = problems(&good.replacen(from, to, 1));
+            format!("{task}: {} -> {}\n{bad}", from.replace('\n', " "), to.replace('\n', " "))
+        })
+        .collect();
+    insta::assert_snapshot!(said, @"");
+}
