@@ -1,5 +1,6 @@
 //! `spotter eval`: how good the stages are, on data with a known truth.
 
+mod skeleton;
 mod track;
 
 use super::{Outcome, manual};
@@ -15,10 +16,13 @@ pub struct Arguments {
 enum Stage {
     #[command(after_long_help = manual::EVAL_TRACK)]
     Track(track::Arguments),
+    #[command(after_long_help = manual::EVAL_SKELETON)]
+    Skeleton(skeleton::Arguments),
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     match &arguments.stage {
         Stage::Track(arguments) => track::run(arguments),
+        Stage::Skeleton(arguments) => skeleton::run(arguments),
     }
 }
