@@ -4,3 +4,4 @@
 //! daemon.
 
 pub mod mot;
+pub mod skeleton;

@@ -1,4 +1,4 @@
-//! Pictures for people: a frame with its tracks drawn on it.
+//! Pictures for people: a frame with its tracks, joints and activities drawn on it.
 //!
 //! `replay --picture` writes them. Nothing here is on the way from frame to tag.
 
@@ -10,10 +10,11 @@ use embedded_graphics::mono_font::MonoTextStyle;
 use embedded_graphics::mono_font::ascii::FONT_7X14_BOLD;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::{Polyline, PrimitiveStyle, Rectangle};
+use embedded_graphics::primitives::{Circle, Line, Polyline, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
 use image::{ImageFormat, RgbImage};
 
+use crate::activity::{Body, Joint, Pose, Position};
 use crate::frame::Image;
 use crate::geometry;
 use crate::tag::Label;
@@ -31,6 +32,24 @@ const COLOURS: [Rgb888; 8] = [
     Rgb888::new(0xff, 0xf1, 0x76),
 ];
 const FONT: embedded_graphics::mono_font::MonoFont<'_> = FONT_7X14_BOLD;
+
+/// Joints that a line joins. The neck is a line of its own, from the nose to the middle of the shoulders.
+const LIMBS: [(Joint, Joint); 12] = [
+    (Joint::LeftShoulder, Joint::RightShoulder),
+    (Joint::LeftShoulder, Joint::LeftElbow),
+    (Joint::LeftElbow, Joint::LeftWrist),
+    (Joint::RightShoulder, Joint::RightElbow),
+    (Joint::RightElbow, Joint::RightWrist),
+    (Joint::LeftShoulder, Joint::LeftHip),
+    (Joint::RightShoulder, Joint::RightHip),
+    (Joint::LeftHip, Joint::RightHip),
+    (Joint::LeftHip, Joint::LeftKnee),
+    (Joint::LeftKnee, Joint::LeftAnkle),
+    (Joint::RightHip, Joint::RightKnee),
+    (Joint::RightKnee, Joint::RightAnkle),
+];
+/// Whoever is higher than this is drawn with thicker lines, in pixels.
+const LARGE_PX: f32 = 160.0;
 
 /// A picture that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +89,47 @@ impl Picture {
         Picture { rgb: rgb.expect("an image gives three bytes per pixel") }
     }
 
-    /// Draws tracks, each with where its foot went, its box (thin while it is hidden) and a line of text above it. Paths
-    /// lie under boxes and boxes under texts.
-    pub fn draw_tracks(&mut self, tracks: &[Track], label: impl Fn(&Track) -> Label) {
+    /// Draws people's joints that have at least `score`: a dot for each of the body, none for eyes and ears, and lines
+    /// along the limbs in the track's colour. [`Picture::draw_tracks`] comes after it, so that texts stay on top.
+    pub fn draw_joints(&mut self, people: &[(&Track, &Pose)], score: f32) {
+        for (track, pose) in people {
+            let body = Body::of(pose, score, 1.0);
+            let at = |joint| body.joint(joint).and_then(|at| self.joint(at));
+            let middle = |(a, b): (Point, Point)| Point::new((a.x + b.x) / 2, (a.y + b.y) / 2);
+            let shoulders = at(Joint::LeftShoulder).zip(at(Joint::RightShoulder)).map(middle);
+            let limbs: Vec<(Point, Point)> = LIMBS
+                .iter()
+                .filter_map(|&(from, to)| at(from).zip(at(to)))
+                .chain(at(Joint::Nose).zip(shoulders))
+                .collect();
+            let joints: Vec<Point> = body.joints.iter().flatten().filter_map(|&at| self.joint(at)).collect();
+            let large = track.bbox.h * self.rgb.height() as f32 > LARGE_PX;
+            let (line, dot) = if large { (3, 7) } else { (2, 4) };
+            // All outlines first, so that none cuts another limb.
+            let outline = PrimitiveStyle::with_stroke(Rgb888::BLACK, line + 2);
+            let stroke = PrimitiveStyle::with_stroke(colour(track), line);
+            for style in [outline, stroke] {
+                for &(from, to) in &limbs {
+                    drawn(Line::new(from, to).into_styled(style).draw(self));
+                }
+            }
+            for joint in joints {
+                let dot =
+                    Circle::with_center(joint, dot).into_styled(PrimitiveStyle::with_fill(Rgb888::WHITE));
+                drawn(dot.draw(self));
+            }
+        }
+    }
+
+    /// Draws tracks, each with where its foot went, its box (thin while it is hidden) and a line of text above it, with
+    /// a second one for what it does, such as `walk 0.93`, where there is an `activity`. Paths lie under boxes and boxes
+    /// under texts.
+    pub fn draw_tracks(
+        &mut self,
+        tracks: &[Track],
+        label: impl Fn(&Track) -> Label,
+        activity: impl Fn(&Track) -> Option<(Label, f32)>,
+    ) {
         for track in tracks {
             let path: Vec<Point> = track.path.iter().map(|&point| self.pixel(point)).collect();
             let stroke = PrimitiveStyle::with_stroke(colour(track), 1);
@@ -84,8 +141,10 @@ impl Picture {
             drawn(Rectangle::with_corners(self.corner(track), opposite).into_styled(stroke).draw(self));
         }
         for track in tracks {
-            let text = format!("{} {} {:.2}", label(track), track.id, track.score);
-            self.caption(self.corner(track), &text, colour(track));
+            let object = format!("{} {} {:.2}", label(track), track.id, track.score);
+            let activity = activity(track).map(|(label, score)| format!("{label} {score:.2}"));
+            let lines: Vec<String> = [object].into_iter().chain(activity).collect();
+            self.caption(self.corner(track), &lines, colour(track));
         }
     }
 
@@ -97,21 +156,30 @@ impl Picture {
         self.rgb.save(path).map_err(|error| PictureError::new(path, error))
     }
 
-    /// Dark text on a bar of `colour`, above `corner` where there is room and below it where not.
-    fn caption(&mut self, corner: Point, text: &str, colour: Rgb888) {
+    /// Dark lines of text on a bar of `colour`, above `corner` where there is room and below it where not.
+    fn caption(&mut self, corner: Point, lines: &[String], colour: Rgb888) {
         let size = FONT.character_size;
-        let bar = Size::new(size.width * text.len() as u32 + 4, size.height);
+        let letters = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        let bar = Size::new(size.width * letters as u32 + 4, size.height * lines.len() as u32);
         let right_end = self.rgb.width().saturating_sub(bar.width) as i32;
         let top = if corner.y >= bar.height as i32 { corner.y - bar.height as i32 } else { corner.y };
         let at = Point::new(corner.x.clamp(0, right_end), top);
         drawn(Rectangle::new(at, bar).into_styled(PrimitiveStyle::with_fill(colour)).draw(self));
         let style = MonoTextStyle::new(&FONT, Rgb888::BLACK);
-        drawn(Text::with_baseline(text, at + Point::new(2, 0), style, Baseline::Top).draw(self));
+        let text = lines.join("\n");
+        drawn(Text::with_baseline(&text, at + Point::new(2, 0), style, Baseline::Top).draw(self));
     }
 
     /// The top left corner of a track's box.
     fn corner(&self, track: &Track) -> Point {
         self.pixel(geometry::Point { x: track.bbox.x, y: track.bbox.y })
+    }
+
+    /// Where a joint is; nothing when that is far outside the picture, as only a broken model can tell.
+    fn joint(&self, at: Position) -> Option<Point> {
+        let near = -1.0..=2.0;
+        (near.contains(&at.x) && near.contains(&at.y))
+            .then(|| self.pixel(geometry::Point { x: at.x, y: at.y }))
     }
 
     fn pixel(&self, point: geometry::Point) -> Point {
@@ -158,6 +226,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::activity::{COCO_KEYPOINTS, Keypoint};
     use crate::clock::Timestamp;
     use crate::detect::ClassId;
     use crate::frame::{Colorimetry, ColourMatrix, PixelFormat};
@@ -188,7 +257,11 @@ mod tests {
     #[test]
     fn a_box_is_drawn_where_the_track_is() {
         let mut picture = Picture::new(&black());
-        picture.draw_tracks(&[track(BBox { x: 0.5, y: 0.5, w: 0.25, h: 0.4 })], |_| "person".into());
+        picture.draw_tracks(
+            &[track(BBox { x: 0.5, y: 0.5, w: 0.25, h: 0.4 })],
+            |_| "person".into(),
+            |_| None,
+        );
         let colour = image::Rgb([0x4f, 0xc3, 0xf7]);
         assert_eq!(picture.rgb.get_pixel(100, 70), &colour, "left edge");
         assert_eq!(picture.rgb.get_pixel(150, 70), &colour, "right edge");
@@ -197,9 +270,47 @@ mod tests {
     }
 
     #[test]
+    fn an_activity_is_a_second_line() {
+        let tracks = [track(BBox { x: 0.5, y: 0.5, w: 0.25, h: 0.4 })];
+        // The caption's height in pixels, above the box at 50.
+        for (activity, height) in [(None, 14), (Some(("walk".into(), 0.934)), 28)] {
+            let mut picture = Picture::new(&black());
+            picture.draw_tracks(&tracks, |_| "person".into(), |_| activity.clone());
+            let colour = image::Rgb([0x4f, 0xc3, 0xf7]);
+            assert_eq!(picture.rgb.get_pixel(100, 50 - height), &colour, "{activity:?}");
+            assert_eq!(picture.rgb.get_pixel(100, 49 - height), &image::Rgb([0, 0, 0]), "{activity:?}");
+        }
+    }
+
+    #[test]
+    fn joints_that_are_sure_are_dots_and_lines_between_them() {
+        let mut keypoints = [Keypoint::default(); COCO_KEYPOINTS];
+        // Left shoulder, left elbow and left wrist, which is not sure; a left hip that no picture has.
+        for (index, x, y, score) in
+            [(5, 0.5, 0.2, 0.9), (7, 0.5, 0.6, 0.3), (9, 0.9, 0.6, 0.29), (11, 1e30, f32::INFINITY, 1.0)]
+        {
+            keypoints[index] = Keypoint { at: geometry::Point { x, y }, score };
+        }
+        keypoints[13] = Keypoint { at: geometry::Point { x: 1e30, y: -1e30 }, score: 1.0 };
+        let pose = Pose { at: Timestamp::EPOCH, keypoints };
+        let mut picture = Picture::new(&black());
+        picture.draw_joints(&[(&track(BBox::WHOLE), &pose)], 0.3);
+        let at = |x, y| picture.rgb.get_pixel(x, y).0;
+        assert_eq!(at(100, 20), [0xff; 3], "shoulder");
+        assert_eq!(at(100, 60), [0xff; 3], "elbow");
+        assert_eq!(at(100, 40), [0x4f, 0xc3, 0xf7], "between them");
+        assert_eq!(at(140, 60), [0, 0, 0], "no line to the wrist");
+        assert_eq!(at(180, 60), [0, 0, 0], "no wrist");
+    }
+
+    #[test]
     fn what_reaches_outside_is_cut() {
         let mut picture = Picture::new(&black());
-        picture.draw_tracks(&[track(BBox { x: -0.5, y: -0.5, w: 2.0, h: 2.0 })], |_| "a long label".into());
+        picture.draw_tracks(
+            &[track(BBox { x: -0.5, y: -0.5, w: 2.0, h: 2.0 })],
+            |_| "a long label".into(),
+            |_| None,
+        );
         let folder = tempfile::tempdir().unwrap();
         picture.write(&folder.path().join("a.jpg")).unwrap();
         assert!(picture.write(&folder.path().join("a.txt")).is_err(), "an ending that names no format");

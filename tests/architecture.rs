@@ -110,11 +110,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["publish"]),
     ("jiff", &["clock"]),
     ("signal_hook", &["daemon/signals"]),
-    // Formats: JSON is on the wire only, TOML in files only.
+    // Formats: JSON is on the wire, TOML in files.
     ("serde", &["publish"]),
-    ("serde_json", &["publish"]),
+    // `eval --json` is for machines.
+    ("serde_json", &["publish", "cli/eval"]),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
+    ("zip", &["eval"]),
     ("url", &["config"]),
     ("image", &["picture", "cli/demo"]),
     ("embedded_graphics", &["picture"]),

@@ -191,6 +191,8 @@ const NO_ARGUMENTS: &[&[&str]] = &[
     &["replay", "clip.avi", "--picture", "p.jpg", "--picture-at", "inf"],
     &["replay", "clip.avi", "--picture", "p.jpg", "--picture-at", "1e300"],
     &["replay", "clip.avi", "--picture", "p.jpg", "--picture-at=-1"],
+    &["replay", "clip.avi", "--frame-rate", "0"],
+    &["replay", "clip.avi", "--frame-rate", "inf"],
     &["watch", "--seconds", "18446744073709551615"],
     &["demo", "--seconds", "18446744073709551615"],
     &["demo", "--seconds", "0"],
@@ -212,6 +214,8 @@ fn numbers_without_sense_are_a_wrong_command_line() {
     error: invalid value 'inf' for '--picture-at <SECONDS>': it must be a number from 0 to 1000000
     error: invalid value '1e300' for '--picture-at <SECONDS>': it must be a number from 0 to 1000000
     error: invalid value '-1' for '--picture-at <SECONDS>': it must be a number from 0 to 1000000
+    error: invalid value '0' for '--frame-rate <N>': it must be a number from 0.1 to 1000
+    error: invalid value 'inf' for '--frame-rate <N>': it must be a number from 0.1 to 1000
     error: invalid value '18446744073709551615' for '--seconds <N>': 18446744073709551615 is not in 1..=31536000
     error: invalid value '18446744073709551615' for '--seconds <N>': 18446744073709551615 is not in 1..=31536000
     error: invalid value '0' for '--seconds <N>': 0 is not in 1..=31536000

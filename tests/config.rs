@@ -64,6 +64,12 @@ const WRONG: &[(&str, &str)] = &[
     ("source and pipeline", "CAMERApipeline = \"videotestsrc\"\n"),
     ("loop on rtsp", "CAMERAloop = true\n"),
     ("loop on a pipeline", "[[camera]]\nname = \"ramp\"\npipeline = \"videotestsrc\"\nloop = true\n"),
+    ("frame rate of rtsp", "CAMERAframe_rate = 7\n"),
+    (
+        "frame rates out of range",
+        "[[camera]]\nname = \"a\"\nsource = \"a.avi\"\nframe_rate = 0\n[[camera]]\nname = \"b\"\n\
+         source = \"b.avi\"\nframe_rate = \"7\"\n[[camera]]\nname = \"c\"\nsource = \"c.avi\"\nframe_rate = nan\n",
+    ),
     ("transport of a file", "[[camera]]\nname = \"ramp\"\nsource = \"a.avi\"\ntransport = \"tcp\"\n"),
     ("unknown transport", "CAMERAtransport = \"quic\"\n"),
     ("unknown scheme", "[[camera]]\nname = \"ramp\"\nsource = \"srt://cam:9000\"\n"),
@@ -137,7 +143,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # unknown keys
     line 2: mqtt.host is unknown; allowed here: broker, username, password_file, root, keep_alive_s, queue_messages
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
-    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, transport, objects, activities
+    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities
     # a table that is none
     line 1: mqtt is "mqtt://b"; it must be a table
     # a camera that is no list
@@ -183,7 +189,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: node.name `a\nb` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 4: runtime.threads is "a\nb"; it must be a whole number from 0 to 256
     line 8: camera[1].transport is "a\nb"; allowed: "tcp", "udp"
-    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, transport, objects, activities
+    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities
     # the same name twice
     line 5: camera[2].name is "ramp", which another camera has
     # the same name three times
@@ -206,6 +212,12 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 4: camera[1].loop is only for a source that is a file
     # loop on a pipeline
     line 4: camera[1].loop is only for a source that is a file
+    # frame rate of rtsp
+    line 4: camera[1].frame_rate is only for a source that is a file
+    # frame rates out of range
+    line 4: camera[1].frame_rate is 0; it must be a number from 0.1 to 1000
+    line 8: camera[2].frame_rate is "7"; it must be a number from 0.1 to 1000
+    line 12: camera[3].frame_rate is nan; it must be a number from 0.1 to 1000
     # transport of a file
     line 4: camera[1].transport is only for an rtsp:// source
     # unknown transport
@@ -257,7 +269,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 5: objects.score is 2; it must be a number from 0.01 to 1
     line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 8: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
-    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, transport, objects, activities
+    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"

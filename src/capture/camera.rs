@@ -16,7 +16,7 @@ use crate::telemetry::{CameraState, CameraStatus, FrameCounters, Troubles};
 
 /// How long to wait for a frame before looking at the bus and for the request to stop.
 const POLL: Duration = Duration::from_millis(200);
-/// A camera that gives no frame for this long is lost.
+/// A camera that gives no frame for this long, or a file for this long after one is due, is lost.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Pauses between attempts: the first, and the longest that doubling reaches.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -321,6 +321,7 @@ impl Control {
         let mut frames = 0;
         let mut first = None;
         let mut last = Instant::now();
+        let silence = SILENCE + interval(&self.source);
         let over = loop {
             if self.pause(Duration::ZERO) {
                 break Over::Stopped;
@@ -338,7 +339,7 @@ impl Control {
                     first.get_or_insert(last);
                     self.board.put(self.index, frame);
                 }
-                Ok(Next::Idle) if last.elapsed() >= SILENCE => {
+                Ok(Next::Idle) if last.elapsed() >= silence => {
                     break Over::Broken(stream.silent(last.elapsed()));
                 }
                 Ok(Next::Idle) => {}
@@ -373,6 +374,14 @@ impl Control {
         // A duration without end would overflow the deadline.
         let duration = duration.min(Duration::from_secs(u64::from(u32::MAX)));
         self.stopped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout)
+    }
+}
+
+/// The time between two frames, as far as the source's configuration says.
+fn interval(source: &Source) -> Duration {
+    match source {
+        Source::File { frame_rate: Some(rate), .. } => Duration::from_secs_f64(rate.recip()),
+        _ => Duration::ZERO,
     }
 }
 

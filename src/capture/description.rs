@@ -10,7 +10,7 @@ pub(super) const SINK: &str = "frames";
 /// How fast frames come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// As the source gives them, files at their own speed; when nobody takes a frame, a newer one replaces it.
+    /// As the source gives them, files as fast as they were recorded; when nobody takes a frame, a newer one replaces it.
     Live,
     /// As fast as they are taken, none left out.
     EveryFrame,

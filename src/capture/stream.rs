@@ -20,6 +20,9 @@ use crate::name::Name;
 /// A failed pipeline gives no frame and does not wake who waits for one, so that waiting goes in steps of this.
 const STEP: Duration = Duration::from_millis(50);
 
+/// Said of a file that `frame_rate` cannot be used with.
+const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing to correct: leave that out";
+
 /// Why a camera gives no frames. Whoever logs or publishes it says which camera.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -85,10 +88,13 @@ pub struct Stream {
     sink: AppSink,
     bus: gst::Bus,
     frames: u64,
+    /// How many times as long as the file states its recording took.
+    stretch: f64,
 }
 
 impl Stream {
-    /// Builds and starts the pipeline of `source`.
+    /// Builds and starts the pipeline of `source`. A file whose true frame rate is known is played at it, whatever it
+    /// states: capture times, pace and [`Stream::duration`] are those of the recording.
     ///
     /// # Errors
     /// When GStreamer is not usable, the pipeline's text is wrong, or an element refuses to start.
@@ -99,13 +105,17 @@ impl Stream {
         };
         let (pipeline, sink) = build(source, pace)?;
         number_frames(&sink);
+        if let Some(rate) = true_rate(source) {
+            play_as_recorded(&sink, rate);
+        }
         let bus = pipeline.bus().expect("a pipeline has a bus");
         // Only these are read; the rest would pile up on the bus for as long as the camera runs.
         bus.set_sync_handler(|_, message| match message.view() {
             gst::MessageView::Error(_) => gst::BusSyncReply::Pass,
             _ => gst::BusSyncReply::Drop,
         });
-        let stream = Stream { camera, source: source.clone(), timing, pipeline, sink, bus, frames: 0 };
+        let stream =
+            Stream { camera, source: source.clone(), timing, pipeline, sink, bus, frames: 0, stretch: 1.0 };
         match stream.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(stream),
             Err(error) => Err(stream.failure().unwrap_or_else(|| stream.failed(&error.to_string()))),
@@ -123,7 +133,8 @@ impl Stream {
     /// Waits up to `timeout` for the next frame.
     ///
     /// # Errors
-    /// When an element of the pipeline has failed, a frame cannot be read, or the source ended without any.
+    /// When an element of the pipeline has failed, a frame cannot be read, the source ended without any, or it is a file
+    /// whose true frame rate is known and that states none.
     pub fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let deadline = Instant::now() + timeout;
         loop {
@@ -146,7 +157,8 @@ impl Stream {
 
     /// How long the source plays; nothing for a live one, or before its first frame.
     pub fn duration(&self) -> Option<Duration> {
-        self.pipeline.query_duration::<gst::ClockTime>().map(Duration::from)
+        let stated = Duration::from(self.pipeline.query_duration::<gst::ClockTime>()?);
+        Some(stated.mul_f64(self.stretch))
     }
 
     fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, CaptureError> {
@@ -154,6 +166,10 @@ impl Stream {
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
             return Err(bad("it has no data or no caps".to_owned()));
         };
+        if let Some(rate) = true_rate(&self.source) {
+            let stated = stated_rate(caps).ok_or_else(|| self.failed(NO_STATED_RATE))?;
+            self.stretch = stated / rate;
+        }
         let at = self.capture_time(sample, &buffer);
         let number = buffer.offset();
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
@@ -250,6 +266,39 @@ fn build(source: &Source, pace: Pace) -> Result<(gst::Pipeline, AppSink), Captur
     Ok((pipeline, sink))
 }
 
+/// The frames per second that a file was recorded at, when its configuration says so.
+fn true_rate(source: &Source) -> Option<f64> {
+    match source {
+        Source::File { frame_rate, .. } => *frame_rate,
+        _ => None,
+    }
+}
+
+/// The frames per second that `caps` state; nothing when they vary, which caps write as 0.
+fn stated_rate(caps: &gst::CapsRef) -> Option<f64> {
+    let rate: gst::Fraction = caps.structure(0)?.get("framerate").ok()?;
+    (rate.numer() > 0).then(|| f64::from(rate.numer()) / f64::from(rate.denom()))
+}
+
+/// Plays `true_rate` frames in a second, where their caps state another rate: the segment's rate, by which GStreamer
+/// divides time stamps for its clock, is what it would be after a seek to that speed. Where they state none, nothing
+/// changes; [`Stream::next`] refuses the frames.
+fn play_as_recorded(sink: &AppSink, true_rate: f64) {
+    let pad = sink.static_pad("sink").expect("a sink has its pad");
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+        // Caps come before the segment.
+        let stated = pad.current_caps().and_then(|caps| stated_rate(&caps));
+        if let (Some(event), Some(stated)) = (info.event_mut(), stated)
+            && let gst::EventView::Segment(segment) = event.view()
+        {
+            let mut changed = segment.segment().clone();
+            changed.set_rate(changed.rate() * true_rate / stated);
+            *event = gst::event::Segment::builder(&changed).seqnum(event.seqnum()).build();
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
 /// Writes into each frame how many came before it, so that those which the sink drops leave gaps that can be counted.
 fn number_frames(sink: &AppSink) {
     let pad = sink.static_pad("sink").expect("a sink has its pad");
@@ -343,6 +392,36 @@ mod tests {
         let numbers: Vec<u64> = rest(&mut stream).into_iter().map(|(number, _)| number).collect();
         assert!(numbers[0] > first.number + 1, "{numbers:?}");
         assert!(numbers.is_sorted() && numbers.last() == Some(&39), "{numbers:?}");
+    }
+
+    #[test]
+    fn a_true_frame_rate_needs_a_stated_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uneven.mkv");
+        // Frames of 10 per second whose file says that they are unevenly spaced.
+        let text = format!(
+            "videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48,framerate=10/1 ! jpegenc ! \
+             capssetter caps=image/jpeg,width=64,height=48,framerate=0/1 replace=true ! matroskamux ! \
+             appsink name={SINK} sync=false"
+        );
+        gst::init().unwrap();
+        let writer = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let sink = writer.by_name(SINK).unwrap().downcast::<AppSink>().unwrap();
+        writer.set_state(gst::State::Playing).unwrap();
+        let mut bytes = Vec::new();
+        while let Ok(sample) = sink.pull_sample() {
+            bytes.extend_from_slice(&sample.buffer().unwrap().map_readable().unwrap());
+        }
+        writer.set_state(gst::State::Null).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+
+        let open = |frame_rate| {
+            let source = Source::File { path: path.clone(), repeat: false, frame_rate };
+            Stream::open(Name::new("test").unwrap(), &source, Timing::Simulated(Timestamp::EPOCH)).unwrap()
+        };
+        assert_eq!(rest(&mut open(None)).len(), 5);
+        let error = open(Some(7.0)).next(Duration::from_secs(10)).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: {NO_STATED_RATE}", path.display()));
     }
 
     #[test]

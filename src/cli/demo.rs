@@ -25,7 +25,8 @@ const HEADER: &str =
 /// Shows tags arrive at a subscriber: footage plays as a camera, a broker runs inside, and nothing needs setting up.
 ///
 /// What is printed is what an MQTT subscriber receives, checked against the contract. The footage is vtest.avi, which
-/// `make setup` takes out of Debian's opencv-doc; without it a scene is generated. Goes on until Ctrl-C or `--seconds`.
+/// `make setup` takes out of Debian's opencv-doc, at the 7 frames a second that it was recorded at; without it a scene is
+/// generated. Goes on until Ctrl-C or `--seconds`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Stop after so many seconds.
@@ -92,10 +93,12 @@ fn footage_of(arguments: &Arguments, scratch: &std::path::Path) -> anyhow::Resul
     if let Some(path) = &arguments.footage {
         anyhow::ensure!(path.is_file(), "no such file: {}", path.display());
         footage::ensure_utf8(path)?;
-        return Ok(("footage", Source::File { path: path.clone(), repeat: true }));
+        return Ok(("footage", Source::File { path: path.clone(), repeat: true, frame_rate: None }));
     }
     match footage::cached("vtest.avi") {
-        Some(path) if !arguments.generated => Ok(("carpark", Source::File { path, repeat: true })),
+        Some(path) if !arguments.generated => {
+            Ok(("carpark", Source::File { path, repeat: true, frame_rate: Some(footage::VTEST_FRAME_RATE) }))
+        }
         _ => {
             if !arguments.generated {
                 say!("There is no footage (`make setup` fetches it), so this is a generated scene:")?;

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Frames per second that vtest.avi was recorded at; it states 10, at which everybody hurries.
+pub(super) const VTEST_FRAME_RATE: f64 = 7.0;
+
 /// The file `name` in the cache, when it is there.
 pub(super) fn cached(name: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")

@@ -64,6 +64,8 @@ EXAMPLES
         Write the tags, and the tracks on the fullest frame.
     spotter replay clip.avi --config /etc/spotter/spotter.toml --camera ramp --tags tags.jsonl
         See what a camera's settings make of a file.
+    spotter replay vtest.avi --frame-rate 7 --tags tags.jsonl
+        Say how fast it was recorded, which is not what it states.
     spotter replay clip.avi --labels person,car --picture at-12s.png --picture-at 12
         Look at people and cars twelve seconds into the file.";
 
@@ -97,26 +99,78 @@ EXAMPLES
     spotter watch --broker mqtts://broker.example:8883 --json
         See the JSON as it comes.";
 
-/// Of `spotter eval --help`.
-pub(super) const EVAL: &str = "\
+/// How every `spotter eval` exits.
+macro_rules! eval_exit_status {
+    () => {
+        "\
 EXIT STATUS
     0    it has printed the scores
     1    it failed; the last line says why
-    2    the command line or SPOTTER_LOG is wrong
+    2    the command line or SPOTTER_LOG is wrong"
+    };
+}
+
+/// Of `spotter eval --help`.
+pub(super) const EVAL: &str = concat!(
+    eval_exit_status!(),
+    "
 
 EXAMPLES
     spotter eval track mot/one mot/two
-        Score the tracker on two sequences.";
+        Score the tracker on two sequences.
+    spotter eval skeleton clips.npz
+        Score the skeleton classifier on clips."
+);
 
 /// Of `spotter eval track --help`.
-pub(super) const EVAL_TRACK: &str = "\
-EXIT STATUS
-    0    it has printed the scores
-    1    it failed; the last line says why
-    2    the command line or SPOTTER_LOG is wrong
+pub(super) const EVAL_TRACK: &str = concat!(
+    eval_exit_status!(),
+    "
 
 EXAMPLES
     spotter eval track mot/one mot/two
         Score the tracker on two sequences.
     spotter eval track --fps 30 --size 1920x1080 mot/MOT17-04
-        Say how fast and how large the sequence is.";
+        Say how fast and how large the sequence is."
+);
+
+/// Of `spotter eval skeleton --help`.
+pub(super) const EVAL_SKELETON: &str = concat!(
+    "\
+DATA
+    pose      f32 or f64 [frames, 15, 2]: x to the right and y down of J-HMDB's joints on every frame of every
+              clip, in any unit: neck, belly, face, right and left shoulder, hip, elbow, knee, wrist, ankle
+    offset    i32 or i64 [clips + 1]: clip i is the frames from offset[i] up to offset[i + 1]
+    label     texts [clips]: labels of the model
+
+FIGURES
+    The probabilities of a clip are those of its window; a clip that is longer than a window has several, and
+    their mean counts. The answer to a clip is the label with the highest probability, `unknown` left out.
+    accuracy                 share of clips whose answer is right
+    accuracy_with_unknown    the same when `unknown` is an answer too, and a wrong one
+    unknown                  share of clips for which `unknown` is more probable than any label
+    ece                      expected calibration error (Guo et al. 2017): clips go into 15 bins of equal width
+                             by the probability of their answer; the sum over the bins of (share of all clips)
+                             x |share of right answers - mean probability of the answers|
+    precision                of the answers with this label, the share that is right; - without any
+    recall                   of the clips of this label, the share that was answered with it; - without any
+    f1                       2 x right / (clips + answers) of this label
+    confusion                a row for each label of the clips, a column for each answer
+
+JSON
+    One object: model (name, version, sha256), clips, accuracy, accuracy_with_unknown, unknown, ece, labels,
+    per_class (for each label: clips, unknown, precision, recall, f1; null for -), confusion (rows and columns
+    in the order of labels)
+
+",
+    eval_exit_status!(),
+    "
+
+EXAMPLES
+    spotter eval skeleton clips.npz
+        Score the skeleton classifier on clips that it has not seen.
+    spotter eval skeleton clips.npz --json | jq .accuracy
+        Take one figure.
+    spotter eval skeleton clips.npz --model ./my-skeleton-model
+        Score a package of your own."
+);

@@ -53,12 +53,16 @@ pub struct Arguments {
     /// Draw the tracks on a frame: the one at `--picture-at`, or else the one with the most tracks. JPEG or PNG.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-    /// Moment of the picture, in seconds from the start of the file.
+    /// Moment of the picture, in seconds from the start of the recording.
     #[arg(long, value_name = "SECONDS", requires = "picture", value_parser = ranges::number(0.0..=1e6))]
     picture_at: Option<f64>,
     /// Capture time of the file's first moment, RFC 3339.
     #[arg(long, value_name = "TIME", default_value_t = Timestamp::EPOCH)]
     start: Timestamp,
+    /// Frames per second that the file was recorded at, from 0.1 to 1000, when that is not what it states. Default: what
+    /// it states, or the configuration's `frame_rate` when the camera plays this very file.
+    #[arg(long, value_name = "N", value_parser = ranges::number(0.1..=1000.0))]
+    frame_rate: Option<f64>,
     /// Take models and runtime from this configuration, and objects from the camera that `--camera` names.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -134,10 +138,23 @@ fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<conf
     if arguments.labels.is_some() {
         objects.labels.clone_from(&arguments.labels);
     }
+    let path = arguments.file.clone();
+    let frame_rate =
+        arguments.frame_rate.or_else(|| configured.and_then(|camera| frame_rate_of(&path, &camera.source)));
     let mut activities = configured.map_or_else(Activities::default, |camera| camera.activities.clone());
     activities.enabled &= !arguments.no_activities;
-    let source = Source::File { path: arguments.file.clone(), repeat: false };
-    Ok(config::Camera { name, source, objects, activities })
+    Ok(config::Camera { name, source: Source::File { path, repeat: false, frame_rate }, objects, activities })
+}
+
+/// The frame rate that `source` gives for the file at `path`; nothing when it is about another one.
+fn frame_rate_of(path: &Path, source: &Source) -> Option<f64> {
+    match source {
+        Source::File { path: configured, frame_rate, .. } => {
+            let same = configured.canonicalize().ok()? == path.canonicalize().ok()?;
+            frame_rate.filter(|_| same)
+        }
+        _ => None,
+    }
 }
 
 /// A boot id that is the same for the same file name: a replay is no boot, and two of them must not differ.
@@ -215,7 +232,7 @@ impl Replay {
                 tracks.add(&current, tracker);
             }
             if let Some(view) = &mut self.view {
-                view.consider(&current, tracker);
+                view.consider(&current, &self.recognizer);
             }
             self.counts.frames += 1;
             self.counts.end.add(current.at);
@@ -236,7 +253,7 @@ impl Replay {
             tracks.finish()?;
         }
         if let (Some(path), Some(view)) = (picture, &self.view) {
-            view.draw(path, |track| Arc::clone(self.recognizer.label(track)))?;
+            view.draw(path)?;
         }
         Ok(())
     }

@@ -13,12 +13,14 @@ const LONGEST_FRAGMENT: usize = 60;
 /// Where a camera's frames come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// A video file, played at its own speed.
+    /// A video file, played as fast as it was recorded.
     File {
         /// The file.
         path: PathBuf,
         /// Whether to begin again at its end.
         repeat: bool,
+        /// Frames per second that it was recorded at, when that is not what it states.
+        frame_rate: Option<f64>,
     },
     /// An RTSP camera (`rtsp://`, `rtsps://`).
     Rtsp {
@@ -105,7 +107,7 @@ impl Source {
             return Ok(if path.starts_with("/dev/") {
                 Source::V4l2 { device: path }
             } else {
-                Source::File { path, repeat: false }
+                Source::File { path, repeat: false, frame_rate: None }
             });
         }
         // The parser's own words do not repeat the text, which may hold a password.
@@ -120,7 +122,7 @@ impl Source {
                 let path = url
                     .to_file_path()
                     .map_err(|()| BadSource::BadUrl("a file address needs an absolute path".to_owned()))?;
-                Ok(Source::File { path, repeat: false })
+                Ok(Source::File { path, repeat: false, frame_rate: None })
             }
             other => Err(BadSource::UnknownScheme(other.to_owned())),
         }
@@ -170,13 +172,13 @@ mod tests {
             @r#"
         [
             Ok(
-                "File { path: \"/etc/spotter/clip.avi\", repeat: false }",
+                "File { path: \"/etc/spotter/clip.avi\", repeat: false, frame_rate: None }",
             ),
             Ok(
-                "File { path: \"/srv/a b.mp4\", repeat: false }",
+                "File { path: \"/srv/a b.mp4\", repeat: false, frame_rate: None }",
             ),
             Ok(
-                "File { path: \"/srv/a.mp4\", repeat: false }",
+                "File { path: \"/srv/a.mp4\", repeat: false, frame_rate: None }",
             ),
             Ok(
                 "V4l2 { device: \"/dev/video0\" }",

@@ -181,6 +181,7 @@ fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Source> {
     let text = section.parsed("source", |text| Source::parse(text, base));
     let fragment = section.string("pipeline");
     let repeat = section.boolean("loop");
+    let frame_rate = section.number("frame_rate", 0.1..=1000.0);
     let transport = section.parsed("transport", |text| match text {
         "tcp" => Ok(Transport::Tcp),
         "udp" => Ok(Transport::Udp),
@@ -198,6 +199,11 @@ fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Source> {
     match (&mut source, repeat) {
         (Source::File { repeat, .. }, Some(wanted)) => *repeat = wanted,
         (_, Some(_)) => section.problem("loop", "is only for a source that is a file"),
+        (_, None) => {}
+    }
+    match (&mut source, frame_rate) {
+        (Source::File { frame_rate, .. }, wanted @ Some(_)) => *frame_rate = wanted,
+        (_, Some(_)) => section.problem("frame_rate", "is only for a source that is a file"),
         (_, None) => {}
     }
     match (&mut source, transport) {
