@@ -35,6 +35,7 @@ pub(super) fn associate(
     };
     stage(confirmed, &mut of_confirmed, &mut high, config.min_iou);
     stage(confirmed, &mut of_confirmed, &mut low, config.min_iou_low);
+    match_reshaped(confirmed, &mut of_confirmed, detections, &mut high);
     let mut rest = high;
     rest.append(&mut low);
     stage(tentative, &mut of_tentative, &mut rest, config.min_iou);
@@ -66,6 +67,33 @@ fn match_stage(
     }
     free.retain(|index| !matched.contains(&Some(*index)));
 }
+
+/// Whoever falls changes the shape of their box faster than any motion model expects. A confirmed thing that nothing fits
+/// goes on with the one free detection that covers the box it had last, or is covered by it, when nothing else was there.
+fn match_reshaped(
+    confirmed: &[Followed],
+    matched: &mut [Option<usize>],
+    detections: &[Detection],
+    free: &mut Vec<usize>,
+) {
+    for (left, one) in confirmed.iter().enumerate() {
+        let last = &one.last_measured;
+        let covers = |bbox: &BBox| last.intersection(bbox) >= RESHAPED_COVER * last.area().min(bbox.area());
+        let mut found = free.iter().filter(|index| covers(&detections[**index].bbox));
+        if matched[left].is_none()
+            && let (Some(&only), None) = (found.next(), found.next())
+            && confirmed.iter().enumerate().all(|(other, followed)| {
+                other == left || followed.last_measured.intersection(&detections[only].bbox) <= 0.0
+            })
+        {
+            matched[left] = Some(only);
+        }
+    }
+    free.retain(|index| !matched.contains(&Some(*index)));
+}
+
+/// How much of the smaller box must be shared.
+const RESHAPED_COVER: f32 = 0.3;
 
 /// What a pair is worth at least that fits but turns back: better than none.
 const WORST: f32 = 0.001;
