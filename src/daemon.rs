@@ -300,8 +300,8 @@ pub fn unservable(config: &Config) -> Vec<String> {
     let options = session_options(&config.runtime);
     let mut bench = Bench { directories: &config.models.directories, library: library.ok(), problems };
     let models = &config.models;
-    let detector =
-        bench.open("models.detect", &models.detect, |package, library| Detector::open(package, library, &options));
+    let detector = bench
+        .open("models.detect", &models.detect, |package, library| Detector::open(package, library, &options));
     let activities = if config.cameras.iter().any(|camera| camera.activities.enabled) {
         bench.activities(models, &options)
     } else {
@@ -347,10 +347,16 @@ impl Bench<'_> {
             .clips
             .iter()
             .map(|name| {
-                self.open("models.clips", name, |package, library| ClipClassifier::open(package, library, options))
+                self.open("models.clips", name, |package, library| {
+                    ClipClassifier::open(package, library, options)
+                })
             })
             .collect();
-        Some(activity::Models { pose: pose?, skeleton: skeleton?, clips: clips.into_iter().collect::<Option<_>>()? })
+        Some(activity::Models {
+            pose: pose?,
+            skeleton: skeleton?,
+            clips: clips.into_iter().collect::<Option<_>>()?,
+        })
     }
 }
 

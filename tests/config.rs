@@ -298,9 +298,12 @@ fn rules_of_activities_fill_each_other_up() {
     let config = Config::parse(&text, Path::new("")).unwrap();
     let rules = &config.cameras[0].activities;
     // Label, whether it is enabled, threshold and shortest duration.
-    for (label, enabled, threshold, min_duration_s) in
-        [("walk", true, 0.6, 2.0), ("wave", false, 0.8, 1.0), ("golf", true, 0.6, 5.0), ("fall", true, 0.5, 0.2)]
-    {
+    for (label, enabled, threshold, min_duration_s) in [
+        ("walk", true, 0.6, 2.0),
+        ("wave", false, 0.8, 1.0),
+        ("golf", true, 0.6, 5.0),
+        ("fall", true, 0.5, 0.2),
+    ] {
         let rule = rules.of(label);
         let found = (rule.enabled, rule.threshold, rule.min_duration.as_secs_f32());
         assert_eq!(found, (enabled, threshold, min_duration_s), "{label}");

@@ -107,7 +107,10 @@ fn walkers_walk_and_nobody_falls() {
     assert!(gaits >= 0.9, "walk, stand and run: {gaits:.3}");
     assert!(others <= 0.03, "others: {others:.3}");
     let walk = times.share(|label| label == "walk");
-    assert!(["stand", "run"].iter().all(|other| walk > times.share(|label| label == *other)), "walk: {walk:.3}");
+    assert!(
+        ["stand", "run"].iter().all(|other| walk > times.share(|label| label == *other)),
+        "walk: {walk:.3}"
+    );
     assert!(!story.tags.iter().any(|tag| ["fall", "fallen"].contains(&tag["label"].as_str().unwrap())));
     assert!(mean_s >= 1.0, "an activity holds for {mean_s:.2} s");
 }

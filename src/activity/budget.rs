@@ -61,7 +61,8 @@ impl Budget {
     /// The factor by which every pause between two looks grows; 1 when there is time for all that is asked.
     pub fn stretch(&self) -> f64 {
         let Share::Of(share) = self.share else { return 1.0 };
-        let cost_s = |look: &Look| self.costs_s.iter().find(|(of, _)| of == look).map_or(0.0, |(_, cost)| *cost);
+        let cost_s =
+            |look: &Look| self.costs_s.iter().find(|(of, _)| of == look).map_or(0.0, |(_, cost)| *cost);
         let asked = self.asked.iter().flatten();
         let wanted: f64 = asked.map(|(look, per_second)| per_second * cost_s(look)).sum();
         (wanted / f64::from(share)).max(1.0)
@@ -80,7 +81,9 @@ mod tests {
             budget.spent(Look::Joints, Duration::from_millis(10));
         }
         // People on two cameras, each to be looked at ten times a second, and what it comes to.
-        for (people, stretch) in [((2.0, 0.0), 1.0), ((5.0, 0.0), 1.0), ((5.0, 5.0), 2.0), ((40.0, 10.0), 10.0)] {
+        for (people, stretch) in
+            [((2.0, 0.0), 1.0), ((5.0, 0.0), 1.0), ((5.0, 5.0), 2.0), ((40.0, 10.0), 10.0)]
+        {
             budget.ask(0, vec![(Look::Joints, people.0 * 10.0)]);
             budget.ask(1, vec![(Look::Joints, people.1 * 10.0)]);
             assert!((budget.stretch() - stretch).abs() < 1e-9, "{people:?}: {}", budget.stretch());

@@ -218,7 +218,12 @@ impl Observer {
         due
     }
 
-    fn look(&mut self, frame: &Frame, track: &Track, models: &mut Models) -> Result<Judgement, ActivityError> {
+    fn look(
+        &mut self,
+        frame: &Frame,
+        track: &Track,
+        models: &mut Models,
+    ) -> Result<Judgement, ActivityError> {
         let pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
         followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
@@ -252,9 +257,9 @@ impl Observer {
                 looked: None,
             });
             classifier.observe(&mut watched.window, &frame.image, &bbox, frame.at);
-            let due = watched.looked.is_none_or(|looked| {
-                looked > frame.at || frame.at.since(looked).as_secs_f64() >= pause_s
-            });
+            let due = watched
+                .looked
+                .is_none_or(|looked| looked > frame.at || frame.at.since(looked).as_secs_f64() >= pause_s);
             let Some(window) = watched.window.span().filter(|_| due) else { continue };
             let Some(scores) = classifier.classify(&watched.window)? else { continue };
             let scores = watched.smooth.add(frame.at, window, scores);

@@ -51,7 +51,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         runtime: Runtime::default(),
         models: Models::default(),
         mqtt: mqtt.clone(),
-        cameras: vec![Camera { name: Name::new(name)?, source, objects: Objects::default(), activities: Activities::default() }],
+        cameras: vec![Camera {
+            name: Name::new(name)?,
+            source,
+            objects: Objects::default(),
+            activities: Activities::default(),
+        }],
     };
     let mut subscriber = Subscriber::new(&mqtt)?;
     wait_for_subscription(&mut subscriber)?;

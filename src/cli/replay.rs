@@ -94,8 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = &arguments.picture {
         picture::reserve(path)?;
     }
-    let recognizer =
-        open_recognizer(&runtime, &models, std::slice::from_ref(&camera), Share::Unlimited)?;
+    let recognizer = open_recognizer(&runtime, &models, std::slice::from_ref(&camera), Share::Unlimited)?;
 
     let mut replay = Replay {
         tags: arguments.tags.as_deref().map(TagFile::create).transpose()?,

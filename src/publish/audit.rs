@@ -95,8 +95,7 @@ impl Subject {
         Subject {
             track: tag.track,
             camera: tag.camera.clone(),
-            activity: activity
-                .map(|activity| (activity.since, tag.label.clone(), tag.model.name.clone())),
+            activity: activity.map(|activity| (activity.since, tag.label.clone(), tag.model.name.clone())),
         }
     }
 }

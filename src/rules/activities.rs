@@ -137,9 +137,8 @@ impl Stream {
             let ended = current.fading.unwrap_or(now);
             tags.push(self.end(camera, current, ended));
         }
-        let ready = |candidate: &Candidate| {
-            now.since(candidate.since) >= options.of(&candidate.label).min_duration
-        };
+        let ready =
+            |candidate: &Candidate| now.since(candidate.since) >= options.of(&candidate.label).min_duration;
         if self.candidate.as_ref().is_some_and(ready)
             && let Some(Candidate { label, since, best_score }) = self.candidate.take()
         {
@@ -173,7 +172,8 @@ impl Stream {
             let score = score_of(belief, &current.label);
             current.best_score = current.best_score.max(score);
             let holds = score >= options.of(&current.label).threshold - HYSTERESIS;
-            current.fading = if holds { None } else { current.fading.or(Some(now)).map(|since| since.min(now)) };
+            current.fading =
+                if holds { None } else { current.fading.or(Some(now)).map(|since| since.min(now)) };
         }
         let going_on = self.current.as_ref().map(|current| &current.label);
         self.candidate = match (best, self.candidate.take()) {
@@ -202,8 +202,10 @@ impl Stream {
     }
 
     fn end(&self, camera: &Name, current: Current, ended: Timestamp) -> Tag {
-        let summary =
-            ActivitySummary { ended: ended.max(current.since), best_score: current.best_score.clamp(0.0, 1.0) };
+        let summary = ActivitySummary {
+            ended: ended.max(current.since),
+            best_score: current.best_score.clamp(0.0, 1.0),
+        };
         self.tag(camera, Phase::End, &current, Some(summary))
     }
 
@@ -353,7 +355,11 @@ mod tests {
     #[test]
     fn an_activity_ends_with_its_track_and_sums_up() {
         let mut rules = rules();
-        rules.observe(vec![judgement(WALKER, 16, &[("walk", 0.8), ("run", 0.1), ("push", 0.05), ("a", 0.03)])]);
+        rules.observe(vec![judgement(
+            WALKER,
+            16,
+            &[("walk", 0.8), ("run", 0.1), ("push", 0.05), ("a", 0.03)],
+        )]);
         rules.observe(vec![judgement(Subject::Scene, 16, &[("crowd", 0.9)])]);
         rules.observe(vec![judgement(WALKER, 20, &[("walk", 0.9)])]);
         assert_eq!(rules.current(WALKER), Some((&Label::from("walk"), 0.9)));
@@ -370,7 +376,8 @@ mod tests {
             path: Vec::new(),
         };
         let tags = rules.end(std::slice::from_ref(&track));
-        let [Tag { phase: Phase::End, body: Body::Activity(activity), at: ended, track: Some(_), .. }] = &tags[..]
+        let [Tag { phase: Phase::End, body: Body::Activity(activity), at: ended, track: Some(_), .. }] =
+            &tags[..]
         else {
             panic!("one end: {tags:?}")
         };
@@ -396,8 +403,10 @@ mod tests {
         let mut rules = rules();
         let walk: &[(&str, f32)] = &[("walk", 0.8)];
         rules.observe(vec![judgement(WALKER, 1000, walk)]);
-        let told: Vec<Phase> =
-            (0..20).flat_map(|tenth| rules.observe(vec![judgement(WALKER, tenth, walk)])).map(|tag| tag.phase).collect();
+        let told: Vec<Phase> = (0..20)
+            .flat_map(|tenth| rules.observe(vec![judgement(WALKER, tenth, walk)]))
+            .map(|tag| tag.phase)
+            .collect();
         assert_eq!(told, [Phase::Update]);
     }
 }
