@@ -173,7 +173,7 @@ def observe(
 
 
 def viewpoint(rng: np.random.Generator, pose: np.ndarray) -> np.ndarray:
-    """Other builds, tilts and cameras: mirror, limbs' lengths, shear, rotation, drift."""
+    """Other sides, builds and cameras: mirror, stretch, shear, rotation."""
     batch = len(pose)
     mirrored = rng.random(batch) < 0.5
     pose = np.where(
@@ -189,7 +189,7 @@ def viewpoint(rng: np.random.Generator, pose: np.ndarray) -> np.ndarray:
 
 
 def proportions(rng: np.random.Generator, pose: np.ndarray) -> np.ndarray:
-    """Arms and legs up to a few percent longer or shorter, left as right."""
+    """Arms and legs some percent longer or shorter, the left as the right."""
     batch = len(pose)
     change = lambda: np.exp(rng.normal(0, 0.08, (batch, 1, 1, 1))).astype(np.float32)
     out = pose.copy()
@@ -214,17 +214,19 @@ class Recipe:
     """How far a training batch is from whole, well seen, known clips."""
 
     clean_share: float = 0.5
-    crop_share: float = 0.5
-    unknown_share: float = 0.12
+    crop_share: float = 0.4
+    unknown_share: float = 0.2
+    # With the legs of another clip of the same activity.
+    legs_share: float = 0.2
 
 
 # What no label fits, and how often each is made.
 STRANGE = {
-    "frozen": 0.4,
+    "frozen": 0.5,
     "chimera": 0.2,
-    "shuffled": 0.2,
-    "few joints": 0.1,
-    "short": 0.1,
+    "shuffled": 0.15,
+    "few joints": 0.08,
+    "short": 0.07,
 }
 
 
@@ -234,11 +236,12 @@ def batch(
     """Windows f32 [B, STEPS, 13, 3] and labels [B] of the chosen clips, for training."""
     size = len(chosen)
     how = varied(rng, size, recipe.clean_share)
-    kind = np.full(size, "known", object)
+    kind = np.where(rng.random(size) < recipe.legs_share, "other legs", "known")
+    kind = kind.astype(object)
     strange = rng.random(size) < recipe.unknown_share
     kind[strange] = rng.choice(list(STRANGE), strange.sum(), p=list(STRANGE.values()))
     speed = np.exp(rng.uniform(np.log(0.8), np.log(1.25), size))
-    speed = np.where(rng.random(size) < 0.3, 1, speed)
+    speed = np.where(rng.random(size) < 0.4, 1, speed)
     cropped = rng.random(size) < recipe.crop_share
     span = np.where(cropped, rng.uniform(0.5, 1.6, size), np.inf)
     windows = live(rng, clips, chosen, how, span, speed, kind, vary=True)
@@ -267,7 +270,7 @@ def live(
     end = length - rng.random(size) * (length - span)
     source = end[:, None] + at_s * speed[:, None]
     present = source >= (end - span)[:, None] - 1e-4
-    pose, present = compose(rng, clips, chosen, kind, source, present, at_s)
+    pose = compose(rng, clips, chosen, kind, source, present, at_s)
     if vary:
         pose = viewpoint(rng, proportions(rng, pose))
     pose, seen = observe(rng, pose, at_s, how)
@@ -288,12 +291,11 @@ def compose(
     source: np.ndarray,
     present: np.ndarray,
     at_s: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Poses at the observations, made strange according to `kind`."""
     source = source.copy()
     frozen = kind == "frozen"
     source[frozen] = source[frozen, -1:]
-    present = present | frozen[:, None]
     for i in np.flatnonzero(kind == "shuffled"):
         piece = rng.uniform(0.15, 0.4)
         part = np.floor(-at_s[i] / piece).astype(int)
@@ -301,12 +303,13 @@ def compose(
         order = np.concatenate([order, np.arange(len(order), part.max() + 1)])
         source[i] = source[i, -1] - (order[part] * piece + (-at_s[i]) % piece)
     pose = at_times(clips, chosen, source)
-    for i in np.flatnonzero(kind == "chimera"):
-        other = rng.choice(np.flatnonzero(clips.label != clips.label[chosen[i]]))
+    for i in np.flatnonzero((kind == "chimera") | (kind == "other legs")):
+        same = clips.label == clips.label[chosen[i]]
+        other = rng.choice(np.flatnonzero(same if kind[i] == "other legs" else ~same))
         length = (clips.frames[other] - 1) / RATE_HZ
         at = np.clip(source[i] - source[i, -1] + length, 0, length)
         legs = at_times(clips, np.array([other]), at[None])[0]
         hips = pose[i][:, [7, 8]].mean(1, keepdims=True)
         legs = legs[:, LEGS] - legs[:, [7, 8]].mean(1, keepdims=True) + hips
         pose[i][:, LEGS] = legs
-    return pose, present
+    return pose

@@ -13,13 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from train import FIGURES
+import camera
+from train import CHECKED, FIGURES
 
 MARKED = re.compile(r"(<!-- (?!end)([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def percent(value: float) -> str:
     return f"{100 * value:.1f}"
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -93,7 +98,7 @@ def robustness(figures: dict) -> str:
         row.append(f"{percent(cell['forced'])} ({percent(cell['unknown'])})")
     return table(
         ["noise", "joints missed", *(f"{rate} fps" for rate in rates)],
-        [[f"{n:g}", f"{100 * d:.0f} %", *row] for (n, d), row in rows.items()],
+        [[f"{n:g}", share(d), *row] for (n, d), row in rows.items()],
     )
 
 
@@ -151,7 +156,46 @@ def surveillance(figures: dict) -> str:
     return table(head, rows)
 
 
+def recipe(figures: dict) -> str:
+    plan, how = figures["plan"], camera.Recipe()
+    rows = [
+        ["members", str(plan["members"])],
+        ["steps, each of " + f"{plan['batch']} windows", str(plan["steps"])],
+        [
+            "learning rate at its highest; weight decay",
+            f"{plan['rate']}; {plan['decay']}",
+        ],
+        ["label smoothing", str(plan["smoothing"])],
+        ["moving average of the weights", str(plan["average"])],
+        ["windows as annotated but for slight noise", share(how.clean_share)],
+        ["windows cut to a part", share(how.crop_share)],
+        ["legs of another clip of the same activity", share(how.legs_share)],
+        ["windows made `unknown`", share(how.unknown_share)],
+        ["of these", ", ".join(f"{k} {share(s)}" for k, s in camera.STRANGE.items())],
+        ["temperature", f"{figures['temperature']:.3f}"],
+        ["of the folds", ", ".join(f"{t:.3f}" for t in figures["fold_temperatures"])],
+        ["seed", str(figures["seed"])],
+        [
+            "seconds, for each fold",
+            ", ".join(f"{s:.0f}" for s in figures["train_seconds"]),
+        ],
+    ]
+    return table(["", "value"], rows)
+
+
+def checks(figures: dict) -> str:
+    report = json.loads(CHECKED.read_text())
+    rows = [[name, f"{by:.0e}"] for name, by in report["off"].items()]
+    took = report["milliseconds"]
+    return table(["largest difference of a score", ""], rows) + (
+        f"\n{report['bytes'] / 1e6:.2f} MB. A run takes {took['median']:.2f} ms (median; "
+        f"{took['5 %']:.2f} at the 5th, {took['95 %']:.2f} at the 95th percentile).\n"
+    )
+
+
 TABLES = {
+    "recipe": recipe,
+    "checks": checks,
     "accuracy": accuracy,
     "members": members,
     "per class": per_class,

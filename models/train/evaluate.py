@@ -57,10 +57,10 @@ def figures(data: Clips, fold: np.ndarray, models: list[Ensemble], seed: int) ->
     given14 = scores[:, :-1] / scores[:, :-1].sum(1, keepdims=True)
     table = measures.confusion(scores.argmax(1), data.label, len(data.names))
 
-    temperature = measures.temperature(logits, data.label)
-    scored = lambda windows: measures.softmax(
-        out_of_fold(data, fold, models, windows), temperature
-    )
+    of_clip = np.array(temperatures)[fold][:, None]
+
+    def scored(windows: Windows) -> np.ndarray:
+        return measures.softmax(out_of_fold(data, fold, models, windows), of_clip)
 
     def live(how: Callable[[int], camera.Conditions], kind: str, crop: bool) -> Windows:
         def windows(data: Clips, held: np.ndarray) -> np.ndarray:
@@ -139,7 +139,7 @@ def figures(data: Clips, fold: np.ndarray, models: list[Ensemble], seed: int) ->
             for k, name in enumerate(data.names[:-1])
         },
         "confusion": table.tolist(),
-        "temperature": temperature,
+        "temperature": measures.temperature(logits, data.label),
         "fold_temperatures": temperatures,
         "calibration_error": measures.calibration_error(scores, data.label),
         "calibration_error_forced": measures.calibration_error(given14, data.label),

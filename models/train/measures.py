@@ -5,7 +5,7 @@ import numpy as np
 BINS = 15
 
 
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def softmax(logits: np.ndarray, temperature: float | np.ndarray = 1.0) -> np.ndarray:
     scaled = logits.astype(np.float64) / temperature
     scores = np.exp(scaled - scaled.max(-1, keepdims=True))
     return scores / scores.sum(-1, keepdims=True)

@@ -31,8 +31,8 @@ class Features(nn.Module):
     joint and to the spread of an instant's joints.
     """
 
-    # Joints in two frames of reference, bones, what is seen, two speeds, distances.
-    count = 26 + 26 + 2 * len(BONES) + 13 + 26 + 26 + len(PAIRS)
+    # Joints in three frames of reference, bones, what is seen, two speeds, distances.
+    count = 26 + 26 + 26 + 2 * len(BONES) + 13 + 26 + 26 + len(PAIRS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,10 @@ class Features(nn.Module):
         bone = inner @ self.bones
         bone = bone * torch.rsqrt(bone.square().sum(2, keepdim=True) + 1e-4)
         bone = bone * both_seen(self.bones)
-        pose = torch.cat([place, inner, bone], 3).flatten(2)
+        # Where a joint is usually: what is left shows at once whether anything moves.
+        usual = inner.sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1)
+        swing = 3 * (inner - usual) * seen
+        pose = torch.cat([place, inner, swing, bone], 3).flatten(2)
         pose = torch.cat([pose, seen.flatten(2)], 2)
         features = torch.cat([pose, 8 * change(1), 3 * change(4), apart], 2)
         # Without bounds a window of one joint or a wild outlier would rule the
@@ -115,8 +118,8 @@ class Net(nn.Module):
     def __init__(
         self,
         classes: int,
-        width: int = 96,
-        stem: int = 96,
+        width: int = 80,
+        stem: int = 80,
         kernel: int = 3,
         join: int = 5,
         depth: tuple[int, int] = (1, 2),
@@ -141,7 +144,9 @@ class Net(nn.Module):
         )
 
     def forward(self, joints: Tensor) -> Tensor:
-        features, seen = self.features(joints)
+        return self.classify(*self.features(joints))
+
+    def classify(self, features: Tensor, seen: Tensor) -> Tensor:
         batch, steps, count = features.shape
         x = self.mix(self.norm(features.reshape(-1, count)))
         x = x.reshape(batch, steps, -1) * seen
@@ -166,7 +171,8 @@ class Ensemble(nn.Module):
 
     def logits(self, joints: Tensor) -> Tensor:
         both = torch.cat([joints, joints[:, :, self.mirror] * self.sign])
-        out = sum(F.log_softmax(member(both), 1) for member in self.members)
+        seen = self.members[0].features(both)
+        out = sum(F.log_softmax(net.classify(*seen), 1) for net in self.members)
         plain, mirrored = out.chunk(2)
         return (plain + mirrored) / (2 * len(self.members))
 

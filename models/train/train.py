@@ -21,6 +21,7 @@ from network import Ensemble, Net
 FOLDS = 5
 SEED = 20
 FIGURES = Path(__file__).parent / "figures.json"
+CHECKED = Path(__file__).parent / "check.json"
 
 
 def keep(model: Ensemble, path: Path) -> None:
