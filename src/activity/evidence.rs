@@ -169,7 +169,13 @@ impl Evidence {
             // Who keeps still does none of it: what the classifier says then is a guess from the pose.
             let probability = probability * moment.stirring;
             known += probability;
-            weights[place] += probability * likelihood.of_motion(place, motion);
+            // People stand and walk far more often than they do what the classifier was shown as often as that.
+            let often = if place <= RUN { 1.0 } else { parameters.gestures_are_rare };
+            weights[place] += often * probability * likelihood.of_motion(place, motion);
+            // It was never shown who stands, and calls some of them walkers.
+            if place == WALK {
+                weights[STAND] += parameters.stand_as_walk * probability * likelihood.stand;
+            }
         }
         let unknown = (1.0 - known).clamp(0.0, 1.0);
         let gait = unknown * (1.0 - parameters.unknown_share) / 3.0;

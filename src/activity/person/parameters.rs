@@ -48,6 +48,11 @@ pub struct Parameters {
     /// The share of what the classifier does not know that is unknown to kinematics as well; the rest is split evenly
     /// between stand, walk and run.
     pub unknown_share: f32,
+    /// How often people do what the classifier knows besides walking and running, against how often it was shown in
+    /// training, where every activity came as often as walking.
+    pub gestures_are_rare: f32,
+    /// How likely the classifier takes somebody who stands for a walker.
+    pub stand_as_walk: f32,
     /// What is left of stand, walk and run for somebody who is not on their feet but sits or crouches.
     pub seated_gait: f32,
     /// The time constant with which scores follow; falls do not wait for it.
@@ -113,6 +118,8 @@ impl Default for Parameters {
             walk_unseen: 0.08,
             run_unseen: (0.1, 0.03),
             unknown_share: 0.04,
+            gestures_are_rare: 0.3,
+            stand_as_walk: 0.3,
             seated_gait: 0.02,
             smoothing: Duration::from_millis(500),
 
