@@ -222,11 +222,11 @@ class Recipe:
 
 # What no label fits, and how often each is made.
 STRANGE = {
-    "frozen": 0.5,
-    "chimera": 0.2,
-    "shuffled": 0.15,
-    "few joints": 0.08,
-    "short": 0.07,
+    "frozen": 0.7,
+    "chimera": 0.12,
+    "shuffled": 0.06,
+    "few joints": 0.06,
+    "short": 0.06,
 }
 
 

@@ -188,7 +188,7 @@ def checks(figures: dict) -> str:
     rows = [[name, f"{by:.0e}"] for name, by in report["off"].items()]
     took = report["milliseconds"]
     return table(["largest difference of a score", ""], rows) + (
-        f"\n{report['bytes'] / 1e6:.2f} MB. A run takes {took['median']:.2f} ms (median; "
+        f"\n{report['bytes'] / 1e6:.2f} MB. A run takes {took['median']:.2f} ms of processor time (median; "
         f"{took['5 %']:.2f} at the 5th, {took['95 %']:.2f} at the 95th percentile).\n"
     )
 

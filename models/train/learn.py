@@ -18,7 +18,7 @@ class Plan:
     """What is trained, and how long."""
 
     members: int = 3
-    steps: int = 600
+    steps: int = 1200
     batch: int = 64
     rate: float = 3e-3
     decay: float = 0.05
