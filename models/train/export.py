@@ -34,6 +34,11 @@ joints = 13
 family = "probabilities"
 scores = "scores"
 unknown = "unknown"
+
+[activities]
+published = {{ sit = "sit down", stand = "stand up" }}
+moving = ["push"]
+gaits = {{ walk = "walk", run = "run" }}
 """
 
 
