@@ -172,9 +172,11 @@ impl Evidence {
             // People stand and walk far more often than they do what the classifier was shown as often as that.
             let often = if place <= RUN { 1.0 } else { parameters.gestures_are_rare };
             weights[place] += often * probability * likelihood.of_motion(place, motion);
-            // It was never shown who stands, and calls some of them walkers.
-            if place == WALK {
-                weights[STAND] += parameters.stand_as_walk * probability * likelihood.stand;
+            // It was never shown who stands, takes them for walkers, and walkers for runners: speed knows better.
+            if [WALK, RUN].contains(&place) {
+                for other in [STAND, WALK, RUN].into_iter().filter(|other| *other != place) {
+                    weights[other] += parameters.gaits_confused * probability * likelihood.of_gait(other);
+                }
             }
         }
         let unknown = (1.0 - known).clamp(0.0, 1.0);

@@ -51,8 +51,8 @@ pub struct Parameters {
     /// How often people do what the classifier knows besides walking and running, against how often it was shown in
     /// training, where every activity came as often as walking.
     pub gestures_are_rare: f32,
-    /// How likely the classifier takes somebody who stands for a walker.
-    pub stand_as_walk: f32,
+    /// How likely the classifier takes standing, walking or running for another of the three.
+    pub gaits_confused: f32,
     /// What is left of stand, walk and run for somebody who is not on their feet but sits or crouches.
     pub seated_gait: f32,
     /// The time constant with which scores follow; falls do not wait for it.
@@ -116,10 +116,10 @@ impl Default for Parameters {
             spot_until: (0.4, 0.05),
             stirs_from: (0.034, 0.003),
             walk_unseen: 0.08,
-            run_unseen: (0.1, 0.03),
+            run_unseen: (0.03, 0.01),
             unknown_share: 0.04,
             gestures_are_rare: 0.3,
-            stand_as_walk: 0.3,
+            gaits_confused: 0.3,
             seated_gait: 0.02,
             smoothing: Duration::from_millis(500),
 

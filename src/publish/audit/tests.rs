@@ -1,0 +1,174 @@
+//! Violations of the contract, each found.
+
+use super::message::*;
+use super::*;
+use crate::publish::test_tags;
+
+const TOPIC: &str = "spotter/v1/edge-1/ramp/tag/object";
+
+/// A start on an own track for each number.
+fn tag(seq: u64) -> wire::Tag {
+    let mut tag = test_tags(seq..=seq).next().unwrap();
+    (tag.id, tag.track) = (Uuid::from_u128(seq.into()), Some(seq));
+    tag
+}
+
+fn phase(seq: u64, track: u64, phase: Phase) -> wire::Tag {
+    let mut tag = wire::Tag { phase, track: Some(track), ..tag(seq) };
+    tag.summary = (phase == Phase::End).then(|| wire::Summary {
+        first_seen: tag.at,
+        last_seen: tag.at,
+        duration_s: 0.0,
+        best_score: 0.5,
+        path: Vec::new(),
+        labels: vec![wire::LabelShare { label: "person".to_owned(), score: 1.0 }],
+    });
+    tag
+}
+
+fn track(id: u64) -> Subject {
+    Subject { track: Some(id), camera: Name::new("ramp").unwrap(), activity: None }
+}
+
+/// One of somebody's activities.
+fn activity(seq: u64, since_s: u64, phase: Phase) -> wire::Tag {
+    let since = Timestamp::EPOCH + std::time::Duration::from_secs(since_s);
+    wire::Tag {
+        kind: Kind::Activity,
+        phase,
+        label: "walk".to_owned(),
+        track: Some(1),
+        activity: Some(wire::Activity {
+            since,
+            window: wire::Window { from: since, to: since },
+            alternatives: Vec::new(),
+            summary: (phase == Phase::End).then_some(wire::ActivitySummary {
+                ended: since,
+                duration_s: 0.0,
+                best_score: 0.5,
+            }),
+        }),
+        ..tag(seq)
+    }
+}
+
+#[test]
+fn activities_are_held_to_the_contract() {
+    use Phase::{End, Start};
+    let topic = "spotter/v1/edge-1/ramp/tag/activity";
+    let told = |tags: &[wire::Tag]| -> Vec<String> {
+        let mut audit = audit();
+        let json = |tag: &wire::Tag| Message::Tag(tag.clone()).to_json();
+        let examined = tags.iter().flat_map(|tag| audit.examine(topic, false, json(tag).as_bytes()).1);
+        examined.map(|violation| violation.to_string()).collect()
+    };
+    // The same is done twice, by the same person.
+    let twice = [activity(1, 1, Start), activity(2, 1, End), activity(3, 9, Start), activity(4, 9, End)];
+    assert_eq!(told(&twice), [""; 0]);
+    let again = [activity(1, 1, Start), activity(2, 1, Start)];
+    let since = "1970-01-01T00:00:01.000000Z";
+    assert_eq!(told(&again), [format!("track 1's activity `walk` since {since} was started before")]);
+    let of_nobody = wire::Tag { track: None, ..activity(1, 1, Start) };
+    assert_eq!(told(std::slice::from_ref(&of_nobody)), [""; 0]);
+    let bare = wire::Tag { activity: None, ..of_nobody };
+    assert_eq!(told(&[bare]), [Violation::Kind.to_string()]);
+}
+
+fn audit() -> Audit {
+    Audit::new(Root::new("spotter/v1").unwrap())
+}
+
+fn examine(audit: &mut Audit, tag: &wire::Tag) -> Vec<Violation> {
+    audit.examine(TOPIC, false, Message::Tag(tag.clone()).to_json().as_bytes()).1
+}
+
+fn examine_all(tags: &[wire::Tag]) -> Vec<Violation> {
+    let mut audit = audit();
+    tags.iter().flat_map(|tag| examine(&mut audit, tag)).collect()
+}
+
+#[test]
+fn sequences_are_held_to_the_contract() {
+    let changed = wire::Tag { id: Uuid::from_u128(99), ..tag(1) };
+    let reused = wire::Tag { id: tag(1).id, ..tag(2) };
+    let other_boot = wire::Tag { boot: Uuid::from_u128(2), ..tag(1) };
+    let cases: [(&[wire::Tag], &[Violation]); 8] = [
+        (&[tag(1), tag(2), tag(3)], &[]),
+        (&[tag(7), tag(8)], &[]),
+        (&[tag(1), tag(2), tag(1), tag(2), tag(3)], &[]),
+        (&[tag(1), other_boot, tag(2)], &[]),
+        (&[tag(1), tag(4)], &[Violation::Gap { first: 2, last: 3 }]),
+        (&[tag(1), tag(3), tag(2)], &[Violation::Gap { first: 2, last: 2 }, Violation::OutOfOrder(2)]),
+        (&[tag(1), changed], &[Violation::IdChanged(1)]),
+        (&[tag(1), reused], &[Violation::IdReused(2)]),
+    ];
+    for (tags, expected) in cases {
+        let seqs: Vec<u64> = tags.iter().map(|tag| tag.seq).collect();
+        assert_eq!(examine_all(tags), expected, "{seqs:?}");
+    }
+}
+
+/// What is said of which tracks, in this order.
+type Life<'a> = &'a [(u64, Phase)];
+
+#[test]
+fn tracks_are_held_to_the_contract() {
+    use Phase::{End, Start, Update};
+    let cases: [(u64, Life<'_>, &[Violation]); 6] = [
+        (1, &[(1, Start), (1, Update), (2, Start), (1, End), (2, End)], &[]),
+        (1, &[(1, Start), (1, Start)], &[Violation::StartedTwice(track(1))]),
+        (1, &[(5, Update)], &[Violation::NotStarted(track(5))]),
+        (1, &[(1, Start), (1, End), (1, End)], &[Violation::Ended(track(1))]),
+        (1, &[(1, Start), (1, End), (1, Update)], &[Violation::Ended(track(1))]),
+        // A subscriber that came later cannot have seen the start.
+        (30, &[(5, Update), (5, End), (5, End)], &[Violation::Ended(track(5))]),
+    ];
+    for (first, life, expected) in cases {
+        let tags: Vec<wire::Tag> =
+            (first..).zip(life).map(|(seq, (track, step))| phase(seq, *track, *step)).collect();
+        assert_eq!(examine_all(&tags), expected, "{life:?}");
+    }
+}
+
+#[test]
+fn a_gap_is_excused_once_after_an_interruption() {
+    let mut audit = audit();
+    assert_eq!(examine(&mut audit, &tag(1)), []);
+    audit.interrupted();
+    assert_eq!(examine(&mut audit, &tag(1)), []);
+    assert_eq!(examine(&mut audit, &tag(5)), []);
+    assert_eq!(examine(&mut audit, &tag(8)), [Violation::Gap { first: 6, last: 7 }]);
+    let summary = audit.summary();
+    assert_eq!((summary.messages, summary.tags, summary.repetitions, summary.violations), (4, 3, 1, 1));
+}
+
+#[test]
+fn single_messages_are_held_to_the_contract() {
+    let json = |tag: wire::Tag| Message::Tag(tag).to_json();
+    let wide = wire::Box { x: 0.5, y: 0.0, width: 0.6, height: 1.0 };
+    let cases = [
+        ("spotter/v1/edge-1/ramp/tag/smell", json(tag(1)), "the contract has no such topic"),
+        ("spotter/v1/edge-1/gate/tag/object", json(tag(1)), "topic and message name a different camera"),
+        (TOPIC, json(wire::Tag { score: 1.5, ..tag(1) }), "score is 1.5, allowed is 0 to 1"),
+        (TOPIC, json(wire::Tag { bbox: wide, ..tag(1) }), "box.x + box.width is 1.1, allowed is at most 1"),
+        (
+            TOPIC,
+            json(wire::Tag { summary: None, ..phase(1, 1, Phase::Start) }).replace("start", "end"),
+            "a summary belongs to an end, and an end has one",
+        ),
+        (TOPIC, json(tag(1)).replace("\"label\"", "\"mood\""), "not a valid message: unknown field `mood`"),
+        (
+            TOPIC,
+            json(tag(1)).replace("spotter.tag/1", "spotter.tag/2"),
+            "not a valid message: unknown variant",
+        ),
+        (TOPIC, "{".to_owned(), "not a valid message: EOF"),
+    ];
+    for (topic, payload, expected) in cases {
+        let (_, violations) = audit().examine(topic, false, payload.as_bytes());
+        let said = violations.first().map(ToString::to_string).unwrap_or_default();
+        assert!(said.starts_with(expected), "{payload}: {said}");
+    }
+    let (message, violations) = audit().examine(TOPIC, true, json(tag(1)).as_bytes());
+    assert_eq!((message, violations), (Some(Message::Tag(tag(1))), vec![Violation::RetainedTag]));
+}
