@@ -294,6 +294,7 @@ mod tests {
             fps_in: 25.0,
             fps_recognised: 12.0,
             dropped,
+            pose_rate: None,
         }
     }
 

@@ -37,7 +37,7 @@ pub fn vtest() -> Option<PathBuf> {
 
 /// The first `count` frames of a file, as a camera gives them; their times are their places in the file.
 pub fn frames(path: &Path, count: usize) -> Vec<Frame> {
-    let source = Source::File { path: path.to_owned(), repeat: false };
+    let source = Source::File { path: path.to_owned(), repeat: false, frame_rate: None };
     let timing = Timing::Simulated(Timestamp::EPOCH);
     let mut stream = Stream::open(Name::new("test").unwrap(), &source, timing).unwrap();
     let mut frames = Vec::new();

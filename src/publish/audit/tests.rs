@@ -1,8 +1,8 @@
 //! Violations of the contract, each found.
 
-use super::message::*;
 use super::*;
 use crate::publish::test_tags;
+use crate::publish::wire::Kind;
 
 const TOPIC: &str = "spotter/v1/edge-1/ramp/tag/object";
 
