@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use spotter::activity::{Body, COCO_KEYPOINTS, Joint, Motion, PoseEstimator, SkeletonClassifier};
+use spotter::activity::{Body, COCO_KEYPOINTS, Classify, Joint, Motion, PoseEstimator, SkeletonClassifier};
 use spotter::clock::Timestamp;
 use spotter::detect::Detector;
 use spotter::frame::{Colorimetry, ColourMatrix, Image, PixelFormat};

@@ -69,7 +69,7 @@ fn match_stage(
 }
 
 /// Whoever falls changes the shape of their box faster than any motion model expects. A confirmed thing that nothing fits
-/// goes on with the one free detection that covers the box it had last, or is covered by it, when nothing else was there.
+/// goes on with the one free detection of about its size that lies over the box it had last, when nothing else was there.
 fn match_reshaped(
     confirmed: &[Followed],
     matched: &mut [Option<usize>],
@@ -78,8 +78,11 @@ fn match_reshaped(
 ) {
     for (left, one) in confirmed.iter().enumerate() {
         let last = &one.last_measured;
-        let covers = |bbox: &BBox| last.intersection(bbox) >= RESHAPED_COVER * last.area().min(bbox.area());
-        let mut found = free.iter().filter(|index| covers(&detections[**index].bbox));
+        let fits = |bbox: &BBox| {
+            let (less, more) = (last.area().min(bbox.area()), last.area().max(bbox.area()));
+            less >= RESHAPED_AREA * more && last.intersection(bbox) >= RESHAPED_COVER * less
+        };
+        let mut found = free.iter().filter(|index| fits(&detections[**index].bbox));
         if matched[left].is_none()
             && let (Some(&only), None) = (found.next(), found.next())
             && confirmed.iter().enumerate().all(|(other, followed)| {
@@ -94,6 +97,9 @@ fn match_reshaped(
 
 /// How much of the smaller box must be shared.
 const RESHAPED_COVER: f32 = 0.3;
+/// How large the smaller box must be against the larger: who falls is as large lying as standing, and a rock that somebody
+/// walks past is not.
+const RESHAPED_AREA: f32 = 0.5;
 
 /// What a pair is worth at least that fits but turns back: better than none.
 const WORST: f32 = 0.001;
