@@ -235,7 +235,7 @@ fn committed() -> SkeletonClassifier {
 
 #[test]
 fn people_are_told_by_the_committed_model() {
-    let choice = Choice { seeds: 0..2, gestures: true, ..everything(Given::All) };
+    let choice = Choice { seeds: 0..1, gestures: true, ..everything(Given::All) };
     assert_right(&bench(&choice, &Parameters::default(), &mut committed()));
 }
 
