@@ -13,7 +13,7 @@ use super::person::Parameters;
 /// The length of a torso, from the middle of the shoulders to that of the hips, in body heights (Winter, *Biomechanics
 /// and Motor Control of Human Movement*, 4th ed. 2009, figure 4.1: 0.818 - 0.53).
 const TORSO: f32 = 0.288;
-/// From the nose down to the ankles, and from the shoulders, likewise.
+/// From the shoulders down to the ankles, likewise (0.818 - 0.039), and from the nose, which we take to be at 0.91.
 const NOSE_TO_ANKLES: f32 = 0.87;
 const SHOULDERS_TO_ANKLES: f32 = 0.78;
 /// From the hips down to the knees against down to the ankles.

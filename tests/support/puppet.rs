@@ -35,6 +35,8 @@ const GROUND: f32 = 0.039;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Move {
     Stand,
+    /// Stands, shifts its weight and moves its hands.
+    Fidget,
     Walk(f32),
     Run(f32),
     /// From any posture to the ground, faster and faster; forwards when seen from the side, sideways from the front.
@@ -230,6 +232,19 @@ fn perform(script: &[(Move, f32)], view: View, now_s: f32) -> (Posture, f32) {
         let start = posture;
         posture = match *act {
             Move::Stand => start.towards(&Posture::STANDING, soft(in_s / 0.4)),
+            Move::Fidget => {
+                let (shift, talk) = ((TAU * 0.45 * in_s).sin(), (TAU * 0.7 * in_s).sin());
+                let bend = [12.0 * shift.max(0.0), 12.0 * (-shift).max(0.0)];
+                let fidget = Posture {
+                    torso: 2.0 + 3.0 * shift,
+                    thigh: [1.0 + bend[0], 1.0 + bend[1]],
+                    shank: [-1.0 - bend[0], -1.0 - bend[1]],
+                    arm: [10.0 + 12.0 * talk, 2.0 - 8.0 * shift],
+                    forearm: [45.0 + 30.0 * talk, 15.0 - 8.0 * shift],
+                    ..Posture::STANDING
+                };
+                start.towards(&fidget, in_s / 0.4)
+            }
             Move::Walk(speed) => {
                 way += speed * in_s;
                 let stride = Posture::striding(in_s, 1.05, 24.0, 45.0, 4.0, 15.0);

@@ -1,20 +1,28 @@
-//! What is told of somebody on film, as events: frames to a person, and a person's beliefs to events.
+//! What is told of somebody on film: frames to a person, a person's beliefs to the rules, and the rules' tags to events.
 
-use spotter::activity::{Belief, Body, Classify, Parameters, Person};
+use std::sync::Arc;
+
+use spotter::activity::{Body, Classify, Judgement, Parameters, Person, Subject};
 use spotter::clock::Timestamp;
+use spotter::config;
 use spotter::detect::{ClassId, Detection};
 use spotter::geometry::BBox;
-use spotter::tag::Label;
+use spotter::name::Name;
+use spotter::rules::ActivityRules;
+use spotter::tag::{self, Label, ModelRef, Phase, Tag, TrackId};
 use spotter::track::{Tracker, TrackerConfig};
 
 use super::puppet::{ASPECT, Shot};
 
-/// Something done for a time, in seconds since the film began.
+/// What two tags say, a start and its end; in seconds since the film began.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub label: Label,
+    /// Since when it is going on.
     pub from_s: f32,
+    /// When the start was told.
     pub confirmed_s: f32,
+    /// When it ended.
     pub to_s: f32,
 }
 
@@ -26,42 +34,37 @@ impl Event {
     }
 }
 
-/// How beliefs become events here: a label that is first with a score of a half for 0.6 seconds begins, and ends when it
-/// falls below 0.35 or another one takes over.
-#[derive(Default)]
-struct Hysteresis {
-    candidate: Option<(Label, f32)>,
-    events: Vec<Event>,
-    open: bool,
-}
-
-impl Hysteresis {
-    fn see(&mut self, now_s: f32, belief: &Belief) {
-        let (best, score) = &belief.scores[0];
-        if *score < 0.5 {
-            self.candidate = None;
-        } else if self.candidate.as_ref().is_none_or(|(label, _)| label != best) {
-            self.candidate = Some((Label::clone(best), now_s));
-        }
-        let is_open =
-            |events: &[Event], label: &Label| events.last().is_some_and(|last| last.label == *label);
-        if let Some((label, since_s)) = &self.candidate
-            && now_s - since_s >= 0.6 - 1e-3
-            && !(self.open && is_open(&self.events, label))
-        {
-            if self.open {
-                self.events.last_mut().unwrap().to_s = *since_s;
+/// The events that a subscriber makes of tags, who sees to it that each activity ends before the next one starts.
+fn events(tags: &[Tag]) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut open = false;
+    for tag in tags {
+        let tag::Body::Activity(activity) = &tag.body else { panic!("not of an activity: {tag:?}") };
+        let since_s = seconds(activity.since);
+        match tag.phase {
+            Phase::Start => {
+                assert!(!open && activity.since <= tag.at && activity.summary.is_none(), "{tag:?}");
+                let (label, confirmed_s) = (Label::clone(&tag.label), seconds(tag.at));
+                events.push(Event { label, from_s: since_s, confirmed_s, to_s: f32::INFINITY });
+                open = true;
             }
-            self.open = true;
-            let label = Label::clone(label);
-            self.events.push(Event { label, from_s: *since_s, confirmed_s: now_s, to_s: now_s });
-        }
-        if let Some(last) = self.events.last_mut().filter(|_| self.open) {
-            last.to_s = now_s;
-            let score = belief.scores.iter().find(|(label, _)| *label == last.label);
-            self.open = score.is_some_and(|(_, score)| *score >= 0.35);
+            Phase::Update | Phase::End => {
+                let last = events.last_mut().filter(|_| open).expect("a start comes first");
+                assert_eq!((&last.label, last.from_s), (&tag.label, since_s), "{tag:?}");
+                if let (Phase::End, Some(summary)) = (tag.phase, &activity.summary) {
+                    assert!(summary.ended >= activity.since && summary.ended <= tag.at, "{tag:?}");
+                    (last.to_s, open) = (seconds(summary.ended), false);
+                }
+            }
         }
     }
+    assert!(!open, "what starts ends: {events:?}");
+    assert!(tags.is_sorted_by_key(|tag| tag.at), "tags come in order");
+    events
+}
+
+fn seconds(at: Timestamp) -> f32 {
+    at.as_micros() as f32 / 1e6
 }
 
 /// What is given of a film.
@@ -101,13 +104,16 @@ pub fn frames(shots: Vec<Shot>, given: Given) -> Vec<Frame> {
     frames
 }
 
-/// What is told of somebody in these frames.
+/// What is told of somebody in these frames, with the rules that everybody has who configures none.
 pub fn watch<C: Classify>(frames: Vec<Frame>, parameters: &Parameters, classifier: &mut C) -> Vec<Event>
 where
     C::Error: std::fmt::Debug,
 {
+    let model = ModelRef { name: "puppet".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model = Arc::new(model);
     let mut person = Person::new(parameters.clone());
-    let mut hysteresis = Hysteresis::default();
+    let mut rules = ActivityRules::new(Name::new("stage").unwrap(), config::Activities::default());
+    let mut tags = Vec::new();
     for Frame { boxes, body } in frames {
         for (at, bbox) in &boxes {
             person.see(*at, bbox, ASPECT);
@@ -117,7 +123,10 @@ where
         let sum: f32 = belief.scores.iter().map(|(_, score)| score).sum();
         assert!(sum <= 1.0 + 1e-4 && belief.scores.iter().all(|(_, score)| *score >= 0.0), "{belief:?}");
         assert!(belief.scores.is_sorted_by(|a, b| a.1 >= b.1), "{belief:?}");
-        hysteresis.see(belief.window.to.as_micros() as f32 / 1e6, &belief);
+        let (subject, model) = (Subject::Track(TrackId(1)), Arc::clone(&model));
+        let bbox = boxes.last().expect("a frame has a box").1;
+        tags.extend(rules.observe(vec![Judgement { subject, model, bbox, belief }]));
     }
-    hysteresis.events
+    tags.extend(rules.end_all());
+    events(&tags)
 }
