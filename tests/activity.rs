@@ -301,7 +301,7 @@ fn wrong_parameters_are_found_out() {
 const MISTAKES_ABOUT_THE_CLASSIFIER: &[Mistake] = &[
     ("gestures are as common as in training", |wrong| wrong.gestures_are_rare = 1.0),
     ("gestures do not happen", |wrong| wrong.gestures_are_rare = 0.01),
-    ("nobody who stands looks like a walker", |wrong| wrong.stand_as_walk = 0.0),
+    ("the classifier never takes a gait for another", |wrong| wrong.gaits_confused = 0.0),
     ("nobody stirs", |wrong| wrong.stirs_from.0 = 0.1),
     ("never enough joints", |wrong| wrong.joints_seen = 1.0),
 ];

@@ -312,7 +312,7 @@ fn broken_model(damage: fn(&Path)) -> TempDir {
     }
     damage(&package);
     let config = format!(
-        "[node]\nname = \"n\"\n[models]\ndirectories = [\".\"]\ndetect = \"yolox\"\n[mqtt]\n\
+        "[node]\nname = \"n\"\n[models]\ndirectories = [\".\"]\ndetect = \"yolox\"\n[activities]\nenabled = false\n[mqtt]\n\
          broker = \"mqtt://127.0.0.1:{}\"\n[[camera]]\nname = \"ramp\"\nsource = \"rtsp://cam/1\"\n",
         free_port()
     );

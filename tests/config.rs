@@ -259,6 +259,16 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: mqtt.root is ""; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # a control character in the root
     line 2: mqtt.root is "a\tb"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
+    # activities out of range
+    line 2: runtime.activity_share is 1; it must be a number from 0.05 to 0.95
+    line 4: activities.enabled is 1; it must be true or false
+    line 5: activities.threshold is 0.1; it must be a number from 0.2 to 1
+    line 6: activities.min_duration_s is -1; it must be a number from 0 to 60
+    line 7: activities.pose_rate_hz is 100; it must be a number from 1 to 60
+    line 9: activities.labels.wave is true; it must be a table
+    line 11: activities.labels.fall.thresh is unknown; allowed here: enabled, threshold, min_duration_s
+    line 12: activities.labels.fall.threshold is 2; it must be a number from 0.2 to 1
+    line 17: camera[1].activities.labels.walk.enabled is "no"; it must be true or false
     # no labels
     line 2: objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
     # no labels for one camera
@@ -398,11 +408,13 @@ fn check_looks_for_what_the_file_names() {
         "[runtime]\nonnxruntime = \"lib.so\"\n[models]\ndirectories = [\".\"]\ndetect = \"yolo\"\n[[camera]]\n\
          name = \"ramp\"\nsource = \"missing.avi\"\n[[camera]]\nname = \"door\"\nsource = \"rtsp://cam/1\"\n",
     );
-    insta::assert_snapshot!(folder.said_by(&["check"]), @"
+    insta::assert_snapshot!(folder.said_by(&["check"]), @r#"
     78: <folder>/spotter.toml: camera ramp: source is <folder>/missing.avi, which is not there
-    <folder>/spotter.toml: models.detect: there is no model package `yolo`; looked in <folder>/.; found none
     <folder>/spotter.toml: runtime.onnxruntime: ONNX Runtime's library <folder>/lib.so ([runtime] onnxruntime) cannot be used: it is no library that can be loaded here: <folder>/lib.so: cannot open shared object file: No such file or directory
-    ");
+    <folder>/spotter.toml: models.detect: there is no model package `yolo`; looked in <folder>/.; found none
+    <folder>/spotter.toml: models.pose: there is no model package `movenet-lightning`; looked in <folder>/.; found none
+    <folder>/spotter.toml: models.skeleton: there is no model package `skeleton-tcn-jhmdb`; looked in <folder>/.; found none
+    "#);
 }
 
 #[test]

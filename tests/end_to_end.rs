@@ -63,7 +63,7 @@ impl<'s> Received<'s> {
         loop {
             let (topic, message) = self.subscriber.next();
             self.contract.hold(&topic, &message);
-            if topic == "spotter/v1/edge/ramp/tag/object" {
+            if topic.starts_with("spotter/v1/edge/ramp/tag/") {
                 self.tags.push(message.clone());
             }
             if condition(&topic, &message) {
@@ -143,7 +143,7 @@ fn recognition_goes_on_while_the_broker_is_dead_and_no_tag_is_lost() {
     let before = received.tags.len();
     refuse(broker.port(), 5);
     broker.restart();
-    let is_tag = |topic: &str| topic.ends_with("/tag/object");
+    let is_tag = |topic: &str| topic.contains("/tag/");
     received.until(|topic, message| is_tag(topic) && message["historical"] == true);
     received.until(|topic, message| is_tag(topic) && message["historical"] == false);
     program.signal("TERM");

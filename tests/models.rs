@@ -200,7 +200,26 @@ fn each_fault_of_a_model_of_activities_is_refused_with_what_was_found_and_expect
             format!("{what}: {}\n", copy.refusal(*task))
         })
         .collect();
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    nothing: nothing is wrong
+    nothing: nothing is wrong
+    nothing: nothing is wrong
+    a pose model as a detector: package `pose` is for `pose`, but `models.detect` needs one that is for `detect`
+    a detector as a pose model: package `yolox` is for `detect`, but `models.pose` needs one that is for `pose`
+    a clip model for joints: package `clip-nthwc` is for `clip`, but `models.skeleton` needs one that is for `skeleton`
+    joints for a clip model: package `skeleton` is for `skeleton`, but `models.clip` needs one that is for `clip`
+    wrong input dtype: <package>/model.onnx: the manifest describes the model's only input as `crop` u8 [1, 32, 32, 3], but its inputs are `crop` i32 [1, 32, 32, 3]
+    wrong output name: model `pose`: family `keypoints` takes output `heatmaps`, but the outputs are `keypoints` f32 [1, 1, 17, 3]
+    wrong steps: <package>/model.onnx: the manifest describes the model's only input as `joints` f32 [1, 5, 13, 3], but its inputs are `joints` f32 [1, 4, 13, 3]
+    wrong joints: model `skeleton` takes 17 joints, but a body has 13
+    too few labels: <package>/model.toml: `output.unknown` has "other", which is none of the package's labels
+    label count: model `clip-ncthw`: family `logits` expects output `out` f32 [1, 4] or [4] (4 labels), found `out` f32 [1, 5]
+    no such label: <package>/model.toml: `activities.gaits` has "run", which is none of the package's labels
+    no such label: <package>/model.toml: `output.unknown` has "none", which is none of the package's labels
+    wrong layout: <package>/model.onnx: the manifest describes the model's only input as `frames` f32 [1, 3, 5, 16, 20], but its inputs are `frames` f32 [1, 5, 3, 16, 20]
+    wrong frames: <package>/model.onnx: the manifest describes the model's only input as `clip` u8 [1, 8, 24, 18, 3], but its inputs are `clip` u8 [1, 4, 24, 18, 3]
+    logits that are no probabilities: model `clip-nthwc`: family `probabilities` takes output `probabilities`, but the outputs are `logits` f32 [1, 5]
+    "#);
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Default for Activities {
             pose_rate_hz: 10.0,
             update_interval: Duration::from_secs(60),
             default,
-            labels: [("fall".to_owned(), at_once)].into(),
+            labels: ["fall", "fallen"].map(|label| (label.to_owned(), at_once)).into(),
         }
     }
 }

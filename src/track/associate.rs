@@ -80,7 +80,10 @@ fn match_reshaped(
         let last = &one.last_measured;
         let fits = |bbox: &BBox| {
             let (less, more) = (last.area().min(bbox.area()), last.area().max(bbox.area()));
-            less >= RESHAPED_AREA * more && last.intersection(bbox) >= RESHAPED_COVER * less
+            let (before, now) = (last.w * bbox.h, bbox.w * last.h);
+            before.max(now) >= RESHAPED_SHAPE * before.min(now)
+                && less >= RESHAPED_AREA * more
+                && last.intersection(bbox) >= RESHAPED_COVER * less
         };
         let mut found = free.iter().filter(|index| fits(&detections[**index].bbox));
         if matched[left].is_none()
@@ -97,8 +100,9 @@ fn match_reshaped(
 
 /// How much of the smaller box must be shared.
 const RESHAPED_COVER: f32 = 0.3;
-/// How large the smaller box must be against the larger: who falls is as large lying as standing, and a rock that somebody
-/// walks past is not.
+/// By how much the proportions must have changed: a rock that somebody walks past is another thing of the same shape.
+const RESHAPED_SHAPE: f32 = 1.1;
+/// How large the smaller box must be against the larger: who falls is about as large lying as standing.
 const RESHAPED_AREA: f32 = 0.5;
 
 /// What a pair is worth at least that fits but turns back: better than none.

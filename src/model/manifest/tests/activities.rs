@@ -171,5 +171,51 @@ fn what_is_wrong_with_them_is_said() {
             format!("{task}: {} -> {}\n{bad}", from.replace('\n', " "), to.replace('\n', " "))
         })
         .collect();
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    pose: licence = "MIT" -> licence = "MIT" labels = ["a"]
+    `labels` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, input, output, thresholds, crop
+    pose: range = [0, 255] -> range = [0, 1]
+    `input.range = [0, 1]`: allowed is [0, 255] for dtype = "i32"
+    pose: resize = "letterbox" pad = 0 -> resize = "crop"
+    `input.resize = "crop"`: allowed is "letterbox", "stretch"
+    pose: "keypoints"  -> "heatmaps" 
+    `output.family = "heatmaps"`: allowed is "keypoints"
+    pose: order = "yx" -> order = "yxs"
+    `output.order = "yxs"`: allowed is "yx", "xy"
+    pose: score = 0.2 -> score = 2
+    `thresholds.score = 2`: allowed is a number from 0 to 1
+    pose: scale = 1.25 -> scale = 0.5 of = []
+    `crop.scale = 0.5`: allowed is a number from 1 to 4, in longer sides of the box
+    `crop.of = []`: allowed is an array of labels of the detector
+    skeleton: labels =  -> label = 
+    `labels` is missing: it is the name of a file in the package with one label per line, or an array of texts
+    `label` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, activities
+    skeleton: steps = 40 -> steps = 0
+    `input.steps = 0`: allowed is a whole number from 1 to 1024
+    skeleton: joints = 13 -> joints = 13 width = 3
+    `input.width` is no key of a manifest: allowed here are name, steps, rate_hz, joints
+    skeleton: walk = "walk" -> hop = "walk"
+    `activities.gaits = { hop = "walk" }`: allowed is a table of the keys `walk` and `run`, each with a label
+    skeleton: sit = "sit down" -> sit = 1
+    `activities.published = { sit = 1 }`: allowed is a table from labels to words for tags
+    clip: frames = 16 -> frames = 300
+    `input.frames = 300`: allowed is a whole number from 1 to 256
+    clip: width = 224 height = 160 -> width = 2000 height = 1600
+    `input`: 16 frames of 2000x1600 pixels are more than 100 million numbers
+    clip: "ncthw" -> "nchw"
+    `input.layout = "nchw"`: allowed is "ncthw", "ntchw", "nthwc"
+    clip: fps = 30 -> fps = 0
+    `input.fps = 0`: allowed is a number from 1 to 240
+    clip: temperature = 1.5 -> temperature = 0
+    `output.temperature = 0`: allowed is a number from 0.01 to 100
+    clip: "logits" -> "probabilities"
+    `output.temperature` is no key of a manifest: allowed here are family, scores, unknown
+    clip: every_s = 1.0 -> 
+    `clip.every_s` is missing: it is a number of seconds from 0.05 to 3600
+    clip: scope = "track" -> scope = "frame"
+    `clip.of` is no key of a manifest: allowed here are every_s, scope
+    `clip.scale` is no key of a manifest: allowed here are every_s, scope
+    clip: scope = "track" -> scope = "camera"
+    `clip.scope = "camera"`: allowed is "frame", "track"
+    "#);
 }
