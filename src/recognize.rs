@@ -124,6 +124,8 @@ struct Scene {
     /// None when the camera wants no activities.
     observer: Option<Observer>,
     activities: ActivityRules,
+    /// What was to be said when a model failed.
+    left: Vec<Tag>,
 }
 
 /// What came of a frame.
@@ -202,7 +204,7 @@ impl Recognizer {
     /// Detects, follows, looks at what people do, and gives what is to be said after `frame` of the camera at `index`.
     ///
     /// # Errors
-    /// When a model fails.
+    /// When a model fails. What was to be said is said by [`Recognizer::cut`] then.
     pub fn recognize(&mut self, index: usize, frame: &Frame) -> Result<Recognized, RecognizeError> {
         let Recognizer { detector, activities, budget, scenes } = self;
         let mut detections = detector.detect(&frame.image)?;
@@ -216,7 +218,13 @@ impl Recognizer {
         if let (Some(observer), Some(models)) = (&mut scene.observer, activities) {
             observer.forget(&ended);
             let label = |track: &Track| &*detector.labels()[usize::from(track.class.0)];
-            let observed = observer.observe(frame, &scene.tracker, label, models, budget)?;
+            let observed = match observer.observe(frame, &scene.tracker, label, models, budget) {
+                Ok(observed) => observed,
+                Err(error) => {
+                    scene.left = recognized.tags;
+                    return Err(error.into());
+                }
+            };
             recognized.tags.extend(scene.activities.observe(observed.judgements));
             (recognized.poses, recognized.person_time) = (observed.poses, observed.person_time);
         }
@@ -229,7 +237,8 @@ impl Recognizer {
         if let Some(observer) = &mut scene.observer {
             observer.cut(&mut self.budget);
         }
-        let mut tags = scene.activities.end_all();
+        let mut tags = std::mem::take(&mut scene.left);
+        tags.extend(scene.activities.end_all());
         let ended = scene.tracker.finish();
         tags.extend(scene.objects.end(&ended));
         tags
@@ -290,6 +299,7 @@ impl Scene {
             objects: ObjectRules::new(camera.name.clone(), vocabulary, camera.objects.update_interval),
             observer: (observed && options.enabled).then(|| Observer::new(index, pause)),
             activities: ActivityRules::new(camera.name.clone(), options),
+            left: Vec::new(),
         }
     }
 

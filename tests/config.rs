@@ -264,7 +264,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 4: activities.enabled is 1; it must be true or false
     line 5: activities.threshold is 0.1; it must be a number from 0.2 to 1
     line 6: activities.min_duration_s is -1; it must be a number from 0 to 60
-    line 7: activities.pose_rate_hz is 100; it must be a number from 1 to 60
+    line 7: activities.pose_rate_hz is 100; it must be a number from 3 to 60
     line 9: activities.labels.wave is true; it must be a table
     line 11: activities.labels.fall.thresh is unknown; allowed here: enabled, threshold, min_duration_s
     line 12: activities.labels.fall.threshold is 2; it must be a number from 0.2 to 1
@@ -312,7 +312,7 @@ fn rules_of_activities_fill_each_other_up() {
         ("walk", true, 0.6, 2.0),
         ("wave", false, 0.8, 1.0),
         ("golf", true, 0.6, 5.0),
-        ("fall", true, 0.5, 0.2),
+        ("fall", true, 0.6, 0.2),
     ] {
         let rule = rules.of(label);
         let found = (rule.enabled, rule.threshold, rule.min_duration.as_secs_f32());

@@ -207,7 +207,7 @@ fn each_fault_of_a_model_of_activities_is_refused_with_what_was_found_and_expect
     a pose model as a detector: package `pose` is for `pose`, but `models.detect` needs one that is for `detect`
     a detector as a pose model: package `yolox` is for `detect`, but `models.pose` needs one that is for `pose`
     a clip model for joints: package `clip-nthwc` is for `clip`, but `models.skeleton` needs one that is for `skeleton`
-    joints for a clip model: package `skeleton` is for `skeleton`, but `models.clip` needs one that is for `clip`
+    joints for a clip model: package `skeleton` is for `skeleton`, but `models.clips` needs one that is for `clip`
     wrong input dtype: <package>/model.onnx: the manifest describes the model's only input as `crop` u8 [1, 32, 32, 3], but its inputs are `crop` i32 [1, 32, 32, 3]
     wrong output name: model `pose`: family `keypoints` takes output `heatmaps`, but the outputs are `keypoints` f32 [1, 1, 17, 3]
     wrong steps: <package>/model.onnx: the manifest describes the model's only input as `joints` f32 [1, 5, 13, 3], but its inputs are `joints` f32 [1, 4, 13, 3]

@@ -193,3 +193,46 @@ fn a_replay_takes_its_settings_from_a_configuration() {
         }
     }
 }
+
+/// Classifiers that a test has built say what goes on in the whole picture, and around each person.
+#[test]
+fn clips_become_tags_of_the_picture_and_of_people() {
+    let Some(vtest) = footage::vtest() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("clip.avi"), footage::clip(&fs::read(vtest).unwrap(), 60)).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).display();
+    let config = format!(
+        "[node]\nname = \"edge\"\n[models]\ndirectories = [\"{root}/models\", \"{root}/tests/fixtures/activity\"]\n\
+         clips = [\"clip-ncthw\", \"clip-ntchw\"]\n[activities]\nthreshold = 0.2\nmin_duration_s = 0\n[[camera]]\n\
+         name = \"ramp\"\nsource = \"clip.avi\"\n"
+    );
+    fs::write(path("spotter.toml"), config).unwrap();
+    let (tags, clip, config) = (path("tags.jsonl"), path("clip.avi"), path("spotter.toml"));
+    let ended = spotter(["replay", &clip, "--config", &config, "--tags", &tags]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let text = fs::read_to_string(&tags).unwrap();
+    let tags: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let contract = Contract::read();
+    let mut by_model: BTreeMap<(&str, bool, &str), usize> = BTreeMap::new();
+    for tag in tags.iter().filter(|tag| tag["kind"] == "activity") {
+        contract.hold("spotter/v1/edge/ramp/tag/activity", tag);
+        let (model, phase) = (tag["model"]["name"].as_str().unwrap(), tag["phase"].as_str().unwrap());
+        *by_model.entry((model, tag["track"].is_u64(), phase)).or_default() += 1;
+    }
+    println!("{by_model:?}");
+    for model in ["clip-ncthw", "clip-ntchw"] {
+        for of_track in [false, true] {
+            let count = |phase| by_model.get(&(model, of_track, phase)).copied().unwrap_or(0);
+            assert_eq!(count("start"), count("end"), "{model}: {by_model:?}");
+        }
+    }
+    assert!(
+        by_model.keys().any(|(model, of_track, _)| model.starts_with("clip-") && *of_track),
+        "{by_model:?}"
+    );
+    assert!(
+        by_model.keys().any(|(model, of_track, _)| model.starts_with("clip-") && !of_track),
+        "{by_model:?}"
+    );
+}

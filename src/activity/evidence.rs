@@ -102,7 +102,7 @@ impl Evidence {
         *self = Evidence::new();
         for index in 0..classifier.labels().len() {
             let (label, motion) = (classifier.published(index), classifier.motion(index));
-            let place = match (motion, OWN.iter().position(|own| **own == **label)) {
+            let place = match (motion, self.labels.iter().position(|known| known == label)) {
                 _ if classifier.unknown() == Some(index) => None,
                 (Motion::Walking, _) => Some(WALK),
                 (Motion::Running, _) => Some(RUN),

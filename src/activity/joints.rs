@@ -64,6 +64,13 @@ pub struct Body {
     pub joints: [Option<Position>; BODY_JOINTS],
 }
 
+impl Pose {
+    /// Drops eyes and ears: nobody needs them.
+    pub fn forget_face(&mut self) {
+        self.keypoints[1..5].fill(Keypoint::default());
+    }
+}
+
 impl Position {
     /// The place of `point` in a picture that is `aspect` times as wide as high.
     pub fn of(point: Point, aspect: f32) -> Self {

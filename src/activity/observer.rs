@@ -22,8 +22,8 @@ use crate::model;
 use crate::tag::{Label, ModelRef, TrackId};
 use crate::track::{Track, Tracker};
 
-/// A frame that comes by so much of the usual interval too early is looked at all the same, so that a pause that is a
-/// multiple of the interval does not miss every second time by a hair.
+/// A frame that comes by up to so much of the usual interval too early is looked at all the same: the frame after it would
+/// be later than it is early.
 const EARLY: f64 = 0.5;
 
 /// The models that activities are recognised with; one worker owns them.
@@ -77,21 +77,42 @@ pub struct Observer {
     last: Option<Timestamp>,
     /// The usual time between frames, in seconds.
     interval_s: f64,
-    /// What is left of the number of people that may be looked at on a frame when time is short.
-    turns: f64,
+    /// How many looks of a kind may still be taken; see [`Observer::allowed`].
+    turns: BTreeMap<Look, f64>,
 }
 
 /// Somebody whose joints are looked at.
 struct Followed {
     person: Person,
     pose: Option<Pose>,
+    turn: Turn,
 }
 
 /// Somebody, or a picture, that a clip classifier looks at.
 struct Watched {
     window: ClipWindow,
     smooth: Smooth,
-    looked: Option<Timestamp>,
+    turn: Turn,
+    /// What its frames have cost since it was last classified.
+    cost: Duration,
+}
+
+/// When somebody is to be looked at next; who never was comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn(Option<Timestamp>);
+
+impl Turn {
+    /// Whether it is due on a frame at `at`, which may be so much too `early`. A turn that is further away than a pause
+    /// is due as well: the clock was set back, or the pauses have become shorter.
+    fn is_due(self, at: Timestamp, pause: Duration, early: Duration) -> bool {
+        self.0.is_none_or(|next| next.since(at) <= early || next.since(at) > pause)
+    }
+
+    /// The turn after one on a frame at `at`. Early and late ones even out, so that the pace is kept.
+    fn after(self, at: Timestamp, pause: Duration) -> Turn {
+        let kept = self.0.filter(|next| at.since(*next) < pause && next.since(at) <= pause);
+        Turn(Some(kept.unwrap_or(at) + pause))
+    }
 }
 
 impl Observer {
@@ -104,7 +125,7 @@ impl Observer {
             clips: BTreeMap::new(),
             last: None,
             interval_s: 0.0,
-            turns: 0.0,
+            turns: BTreeMap::new(),
         }
     }
 
@@ -133,9 +154,10 @@ impl Observer {
             .filter(|track| track.visible && models.pose.of().iter().any(|of| *of == label(track)))
             .collect();
         self.meet(frame, tracker, &people);
-        self.ask(people.len(), models, budget);
+        let subjects: Vec<_> = models.clips.iter().map(|clip| subjects(clip, tracker, &label)).collect();
+        self.ask(people.len(), &subjects, models, budget);
         let mut observed = Observed {
-            person_time: Duration::from_secs_f64(since_s.min(1.0)) * people.len() as u32,
+            person_time: Duration::from_secs_f64(since_s.min(2.0 * self.interval_s)) * people.len() as u32,
             ..Observed::default()
         };
         for track in self.due(frame.at, since_s, &people, budget.stretch()) {
@@ -144,9 +166,9 @@ impl Observer {
             budget.spent(Look::Joints, begun.elapsed());
             observed.poses += 1;
         }
-        for index in 0..models.clips.len() {
-            let subjects = subjects(&models.clips[index], tracker, &label);
-            self.watch(frame, index, subjects, models, budget, &mut observed.judgements)?;
+        for (index, (classifier, subjects)) in models.clips.iter_mut().zip(subjects).enumerate() {
+            let mut watch = Watch { frame, since_s, index, classifier, budget };
+            observed.judgements.extend(self.watch(&mut watch, &subjects)?);
         }
         Ok(observed)
     }
@@ -187,11 +209,10 @@ impl Observer {
     }
 
     /// Tells the budget what would be looked at if there were time for all.
-    fn ask(&self, people: usize, models: &Models, budget: &mut Budget) {
+    fn ask(&self, people: usize, subjects: &[Vec<(Subject, BBox)>], models: &Models, budget: &mut Budget) {
         let mut asked = vec![(Look::Joints, people as f64 / self.pose_pause_s.max(self.interval_s))];
-        for (index, clip) in models.clips.iter().enumerate() {
-            let subjects = self.clips.keys().filter(|(of, _)| *of == index).count();
-            asked.push((Look::Clip(index), subjects as f64 / clip.every().as_secs_f64()));
+        for (index, (clip, subjects)) in models.clips.iter().zip(subjects).enumerate() {
+            asked.push((Look::Clip(index), subjects.len() as f64 / clip.every().as_secs_f64()));
         }
         budget.ask(self.camera, asked);
     }
@@ -200,22 +221,43 @@ impl Observer {
     /// frames, those first who have waited longest.
     fn due<'t>(&mut self, at: Timestamp, since_s: f64, people: &[&'t Track], stretch: f64) -> Vec<&'t Track> {
         let pause_s = self.pose_pause_s.max(self.interval_s) * stretch;
-        let waited_s = |track: &Track| {
-            let pose = self.people.get(&track.id).and_then(|followed| followed.pose.as_ref());
-            // Nobody was ever looked at in the future: a clock that was set back is no reason to wait.
-            pose.filter(|pose| pose.at <= at).map_or(f64::INFINITY, |pose| at.since(pose.at).as_secs_f64())
-        };
-        let early_s = EARLY * self.interval_s;
-        let mut due: Vec<&Track> =
-            people.iter().copied().filter(|track| waited_s(track) + early_s >= pause_s).collect();
+        let (pause, early) = (Duration::from_secs_f64(pause_s), self.early());
+        let turn =
+            |track: &Track| self.people.get(&track.id).map_or(Turn::default(), |followed| followed.turn);
+        let mut due: Vec<(Turn, &Track)> = people
+            .iter()
+            .map(|track| (turn(track), *track))
+            .filter(|(turn, _)| turn.is_due(at, pause, early))
+            .collect();
         if stretch > 1.0 {
-            due.sort_by(|a, b| waited_s(b).total_cmp(&waited_s(a)));
-            self.turns = (self.turns + people.len() as f64 * since_s / pause_s).min(people.len() as f64);
-            due.truncate(self.turns as usize);
-            self.turns -= due.len() as f64;
-            due.sort_by_key(|track| track.id);
+            due.sort_by_key(|(turn, track)| (*turn, track.id));
+            due.truncate(self.allowed(Look::Joints, people.len(), since_s / pause_s));
+            self.took(Look::Joints, due.len());
+            due.sort_by_key(|(_, track)| track.id);
         }
-        due
+        for (turn, track) in &due {
+            if let Some(followed) = self.people.get_mut(&track.id) {
+                followed.turn = turn.after(at, pause);
+            }
+        }
+        due.into_iter().map(|(_, track)| track).collect()
+    }
+
+    /// How many looks of a kind this frame may take, when each of so many subjects is to have `share` of one per frame:
+    /// so that not all come on the same frame.
+    fn allowed(&mut self, look: Look, subjects: usize, share: f64) -> usize {
+        let turns = self.turns.entry(look).or_insert(1.0);
+        *turns = (*turns + subjects as f64 * share).min(subjects.max(1) as f64);
+        *turns as usize
+    }
+
+    fn took(&mut self, look: Look, looks: usize) {
+        *self.turns.entry(look).or_insert(1.0) -= looks as f64;
+    }
+
+    /// By how much a look may be too early.
+    fn early(&self) -> Duration {
+        Duration::from_secs_f64(EARLY * self.interval_s)
     }
 
     fn look(
@@ -224,7 +266,8 @@ impl Observer {
         track: &Track,
         models: &mut Models,
     ) -> Result<Judgement, ActivityError> {
-        let pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
+        let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
+        pose.forget_face();
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
         followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
         followed.pose = Some(pose);
@@ -237,44 +280,68 @@ impl Observer {
         })
     }
 
-    /// Shows the frame to the clip classifier at `index`, and classifies who is due.
+    /// Shows a frame to a clip classifier, and classifies who is due.
     fn watch(
         &mut self,
-        frame: &Frame,
-        index: usize,
-        subjects: Vec<(Subject, BBox)>,
-        models: &mut Models,
-        budget: &mut Budget,
-        judgements: &mut Vec<Judgement>,
-    ) -> Result<(), ActivityError> {
-        let classifier = &mut models.clips[index];
-        let pause_s = classifier.every().as_secs_f64() * budget.stretch();
+        watch: &mut Watch<'_>,
+        subjects: &[(Subject, BBox)],
+    ) -> Result<Vec<Judgement>, ActivityError> {
+        let (at, look) = (watch.frame.at, Look::Clip(watch.index));
+        let pause_s = watch.classifier.every().as_secs_f64() * watch.budget.stretch();
+        let (pause, early) = (Duration::from_secs_f64(pause_s), self.early());
+        let mut due = Vec::new();
         for (subject, bbox) in subjects {
             let begun = Instant::now();
-            let watched = self.clips.entry((index, subject)).or_insert_with(|| Watched {
-                window: classifier.window(),
+            let watched = self.clips.entry((watch.index, *subject)).or_insert_with(|| Watched {
+                window: watch.classifier.window(),
                 smooth: Smooth::default(),
-                looked: None,
+                turn: Turn::default(),
+                cost: Duration::ZERO,
             });
-            classifier.observe(&mut watched.window, &frame.image, &bbox, frame.at);
-            let due = watched
-                .looked
-                .is_none_or(|looked| looked > frame.at || frame.at.since(looked).as_secs_f64() >= pause_s);
-            let Some(window) = watched.window.span().filter(|_| due) else { continue };
-            let Some(scores) = classifier.classify(&watched.window)? else { continue };
-            let scores = watched.smooth.add(frame.at, window, scores);
-            let belief = Belief::of(window, classifier.labels(), classifier.unknown(), scores);
-            watched.looked = Some(frame.at);
-            budget.spent(Look::Clip(index), begun.elapsed());
-            judgements.push(Judgement { subject, model: Arc::clone(classifier.model()), bbox, belief });
+            watch.classifier.observe(&mut watched.window, &watch.frame.image, bbox, at);
+            watched.cost += begun.elapsed();
+            if let Some(window) = watched.window.span()
+                && watched.turn.is_due(at, pause, early)
+            {
+                due.push((watched.turn, *subject, *bbox, window));
+            }
         }
-        Ok(())
+        due.sort_by_key(|(turn, subject, ..)| (*turn, *subject));
+        due.truncate(self.allowed(look, subjects.len(), watch.since_s / pause_s));
+        self.took(look, due.len());
+        due.sort_by_key(|(_, subject, ..)| *subject);
+        let mut judgements = Vec::new();
+        for (turn, subject, bbox, window) in due {
+            let Some(watched) = self.clips.get_mut(&(watch.index, subject)) else { continue };
+            let begun = Instant::now();
+            let Some(scores) = watch.classifier.classify(&watched.window)? else { continue };
+            let scores = watched.smooth.add(at, window, scores);
+            let belief = {
+                let (labels, unknown) = (watch.classifier.labels(), watch.classifier.unknown());
+                Belief::of(window, labels, unknown, scores)
+            };
+            watched.turn = turn.after(at, pause);
+            watch.budget.spent(look, std::mem::take(&mut watched.cost) + begun.elapsed());
+            judgements.push(Judgement { subject, model: Arc::clone(watch.classifier.model()), bbox, belief });
+        }
+        Ok(judgements)
     }
+}
+
+/// A clip classifier, and the frame that it is shown.
+struct Watch<'w> {
+    frame: &'w Frame,
+    /// Seconds since the frame before.
+    since_s: f64,
+    /// The classifier's index.
+    index: usize,
+    classifier: &'w mut ClipClassifier,
+    budget: &'w mut Budget,
 }
 
 impl Followed {
     fn new() -> Self {
-        Followed { person: Person::new(Parameters::default()), pose: None }
+        Followed { person: Person::new(Parameters::default()), pose: None, turn: Turn::default() }
     }
 }
 
@@ -297,4 +364,48 @@ fn subjects<'l>(
 /// Width of the frame by its height.
 fn aspect(frame: &Frame) -> f32 {
     frame.image.width() as f32 / frame.image.height() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often somebody is looked at in ten seconds of frames at these moments, in microseconds.
+    fn looks(frames_us: impl Iterator<Item = i64>, pause_ms: u64, early_ms: u64) -> usize {
+        let (pause, early) = (Duration::from_millis(pause_ms), Duration::from_millis(early_ms));
+        let mut turn = Turn::default();
+        let mut looks = 0;
+        for at in frames_us.take_while(|at| *at < 10_000_000).map(Timestamp::from_micros) {
+            if turn.is_due(at, pause, early) {
+                turn = turn.after(at, pause);
+                looks += 1;
+            }
+        }
+        looks
+    }
+
+    #[test]
+    fn people_are_looked_at_as_often_as_asked_at_any_frame_rate() {
+        // Frames per second, and looks in ten seconds when ten a second are asked for.
+        for (fps, expected) in [(5, 50), (10, 100), (12, 100), (14, 100), (15, 100), (25, 100), (30, 100)] {
+            let interval = 1_000_000 / fps;
+            // Every third frame comes a little late.
+            let jittered =
+                (0..).map(|frame| frame * interval + if frame % 3 == 0 { interval / 20 } else { 0 });
+            let found = looks(jittered, 100.max(1000 / fps as u64), interval as u64 / 2000);
+            assert!(found.abs_diff(expected) <= 1, "{fps} fps: {found}");
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_and_a_pause_that_shrinks_keep_nobody_waiting() {
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let pause = Duration::from_secs(1);
+        let turn = Turn::default().after(at(100), pause);
+        assert!(turn.is_due(at(50), pause, Duration::ZERO));
+        assert!(turn.after(at(50), pause).is_due(at(51), pause, Duration::ZERO));
+        let long = Turn::default().after(at(100), Duration::from_secs(60));
+        assert!(long.is_due(at(101), pause, Duration::ZERO));
+        assert!(!turn.is_due(at(100), pause, Duration::ZERO));
+    }
 }

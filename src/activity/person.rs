@@ -122,7 +122,7 @@ impl Person {
         self.posture.see(look, dt_s, &self.parameters);
     }
 
-    /// What the person does, as of the last box. The classifier is asked when there was a pose since the last time and
+    /// What the person does, as of the last box. The classifier is asked when there was a pose since the last time, not too soon after it, and
     /// enough joints were seen; its answer holds as long as a pose does.
     ///
     /// # Errors
@@ -165,7 +165,8 @@ impl Person {
         };
         if now.since(newest) > self.parameters.pose_holds {
             self.classified_at = None;
-        } else if self.classified_at != Some(newest) {
+        } else if self.classified_at.is_none_or(|last| newest.since(last) >= self.parameters.classified_every)
+        {
             self.classified_at = None;
             self.joints.resample(newest, classifier.steps(), classifier.rate_hz(), &mut self.input);
             let seen: f32 = self.input.iter().skip(2).step_by(3).sum();

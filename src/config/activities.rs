@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use super::read::Section;
 
+/// Who has fallen is to be told of at once: these labels need no more than [`AT_ONCE`].
+const DOWN: [&str; 2] = ["fall", "fallen"];
+const AT_ONCE: Duration = Duration::from_millis(200);
+
 /// Which activities become tags, and how sure they must be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activities {
@@ -34,21 +38,19 @@ pub struct ActivityRule {
 impl Activities {
     /// The rule of a label.
     pub fn of(&self, label: &str) -> ActivityRule {
-        self.labels.get(label).copied().unwrap_or(self.default)
+        self.labels.get(label).copied().unwrap_or_else(|| unless_told(label, self.default))
     }
 }
 
 impl Default for Activities {
     fn default() -> Self {
         let default = ActivityRule { enabled: true, threshold: 0.5, min_duration: Duration::from_secs(1) };
-        // Whoever has fallen is to be told of at once.
-        let at_once = ActivityRule { min_duration: Duration::from_millis(200), ..default };
         Activities {
             enabled: true,
             pose_rate_hz: 10.0,
             update_interval: Duration::from_secs(60),
             default,
-            labels: ["fall", "fallen"].map(|label| (label.to_owned(), at_once)).into(),
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -56,7 +58,7 @@ impl Default for Activities {
 /// Reads the table; what it leaves out is as in `defaults`.
 pub(super) fn read(mut section: Section<'_, '_, '_>, defaults: &Activities) -> Activities {
     let enabled = section.boolean("enabled").unwrap_or(defaults.enabled);
-    let pose_rate_hz = section.number("pose_rate_hz", 1.0..=60.0).map_or(defaults.pose_rate_hz, |n| n as f32);
+    let pose_rate_hz = section.number("pose_rate_hz", 3.0..=60.0).map_or(defaults.pose_rate_hz, |n| n as f32);
     let update_interval = section
         .number("update_interval_s", 1.0..=3600.0)
         .map_or(defaults.update_interval, Duration::from_secs_f64);
@@ -64,12 +66,18 @@ pub(super) fn read(mut section: Section<'_, '_, '_>, defaults: &Activities) -> A
     let mut labels = defaults.labels.clone();
     // A label without a rule of its own begins from this table's, and one of `defaults` from that.
     labels.extend(section.named("labels", |label, section| {
-        let basis = defaults.labels.get(label).copied().unwrap_or(default);
+        let basis = defaults.labels.get(label).copied().unwrap_or_else(|| unless_told(label, default));
         let enabled = section.boolean("enabled").unwrap_or(basis.enabled);
         ActivityRule { enabled, ..rule(section, basis) }
     }));
     section.finish();
     Activities { enabled, pose_rate_hz, update_interval, default, labels }
+}
+
+/// The rule of a label that has none of its own, from the one for all.
+fn unless_told(label: &str, default: ActivityRule) -> ActivityRule {
+    let most = if DOWN.contains(&label) { AT_ONCE } else { Duration::MAX };
+    ActivityRule { min_duration: default.min_duration.min(most), ..default }
 }
 
 fn rule(section: &mut Section<'_, '_, '_>, defaults: ActivityRule) -> ActivityRule {

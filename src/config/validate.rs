@@ -73,6 +73,10 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
         skeleton: section.string("skeleton").unwrap_or(defaults.skeleton),
         clips: section.strings("clips").unwrap_or_default(),
     };
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = models.clips.iter().find(|clip| !seen.insert(clip.as_str())) {
+        section.problem("clips", format!("has \"{twice}\" twice"));
+    }
     section.finish();
     models
 }

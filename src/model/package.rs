@@ -87,7 +87,7 @@ pub enum PackageError {
         label: String,
     },
     /// The package is not for what it is to do.
-    #[error("package `{name}` is for `{is}`, but `models.{wanted}` needs one that is for `{wanted}`")]
+    #[error("package `{name}` is for `{is}`, but `{}` needs one that is for `{wanted}`", key(*wanted))]
     Task {
         /// The package.
         name: String,
@@ -305,5 +305,15 @@ fn lines(problems: &[Problem]) -> String {
     match problems {
         [problem] => problem.to_string(),
         problems => problems.iter().map(|problem| format!("\n  {problem}")).collect(),
+    }
+}
+
+/// The key of the configuration that asks for a task.
+fn key(task: Task) -> &'static str {
+    match task {
+        Task::Detect => "models.detect",
+        Task::Pose => "models.pose",
+        Task::Skeleton => "models.skeleton",
+        Task::Clip => "models.clips",
     }
 }

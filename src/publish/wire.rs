@@ -2,7 +2,7 @@
 //!
 //! `sequence` and `status` fill them, `connection` sends them, and [`super::subscriber`] reads them back strictly.
 //! Fields are written in the order in which they stand here. Their names and meanings are the product: change one only
-//! together with the schema's version and `docs/schema/`.
+//! together with the schema's version and `docs/schema/`. Until the first release the version stays 1.
 
 use std::fmt;
 
@@ -19,6 +19,7 @@ const UTC_MICROSECONDS: &str = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$";
 
 /// Any message of the contract.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are tags")]
 pub enum Message {
     /// A tag.
     Tag(Tag),
@@ -240,8 +241,8 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activity {
-    /// When it began, by the evidence: before it was confirmed. Together with camera, track and label it tells one
-    /// activity from another.
+    /// When it began, by the evidence: before it was confirmed. Together with camera, track, model and label it tells
+    /// one activity from another.
     #[serde(with = "text")]
     #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
     pub since: Timestamp,

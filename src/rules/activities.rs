@@ -1,7 +1,7 @@
 //! The life of an activity in tags: a start once it is certain, updates, one end.
 //!
 //! Each subject does one thing at a time in the eyes of each classifier. What is believed is smoothed already; what
-//! keeps tags from flickering is here: a label must be the best and above its threshold for its shortest duration
+//! keeps tags from flickering is here: a label must be the best of those above their thresholds for its shortest duration
 //! before it starts, and it ends when it has been well below for as long, or when another has taken its place.
 
 use std::collections::BTreeMap;
@@ -176,6 +176,10 @@ impl Stream {
                 if holds { None } else { current.fading.or(Some(now)).map(|since| since.min(now)) };
         }
         let going_on = self.current.as_ref().map(|current| &current.label);
+        // What holds gives way only to what is surer.
+        let held = self.current.as_ref().filter(|current| current.fading.is_none());
+        let held = held.map_or(0.0, |current| score_of(belief, &current.label));
+        let best = best.filter(|(label, score)| Some(label) == going_on || *score > held);
         self.candidate = match (best, self.candidate.take()) {
             (Some((label, _)), _) if Some(label) == going_on => None,
             (Some((label, score)), Some(candidate)) if *label == candidate.label => Some(Candidate {

@@ -14,6 +14,8 @@ pub struct Parameters {
     pub joints_kept: Duration,
     /// The least share of a window's joints that must have been seen for the classifier to be asked.
     pub joints_seen: f32,
+    /// The classifier is asked no sooner than this after the last time: its windows would be nearly the same.
+    pub classified_every: Duration,
     /// What a pose says holds for this time; then only the box is left.
     pub pose_holds: Duration,
 
@@ -99,6 +101,7 @@ impl Default for Parameters {
         Parameters {
             joints_kept: Duration::from_secs(3),
             joints_seen: 0.6,
+            classified_every: Duration::from_millis(150),
             pose_holds: Duration::from_millis(600),
 
             speed_window: Duration::from_secs(1),

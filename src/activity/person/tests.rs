@@ -160,12 +160,12 @@ fn stirring(person: &mut Person, classifier: &mut Fixed, frames: std::ops::Range
 }
 
 #[test]
-fn the_classifier_is_asked_once_per_pose_and_its_answer_ages() {
+fn the_classifier_is_asked_for_some_poses_and_its_answer_ages() {
     let mut person = Person::new(Parameters::default());
     let mut classifier = says(&[("unknown", Motion::OnTheSpot, 0.1), ("wave", Motion::OnTheSpot, 0.9)]);
     let belief = stirring(&mut person, &mut classifier, 0..30);
     assert!(score(&belief, "wave") > 0.7, "{belief:?}");
-    assert!((15..=30).contains(&classifier.asked), "{}", classifier.asked);
+    assert!((10..=15).contains(&classifier.asked), "{} times in three seconds", classifier.asked);
     let asked = classifier.asked;
     for frame in 30..50 {
         person.see(at_ms(frame * 100), &upright(0.5), ASPECT);

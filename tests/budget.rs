@@ -1,0 +1,60 @@
+//! When time is short, everybody is looked at less often, alike, and never is nobody.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+
+use spotter::activity::Share;
+use spotter::config::{Activities, Camera, Models, Objects, Runtime, Source};
+use spotter::daemon::open_recognizer;
+use spotter::name::Name;
+use spotter::tag::TrackId;
+
+#[path = "support/footage.rs"]
+mod footage;
+
+/// Ten seconds.
+const FRAMES: usize = 100;
+/// Who was there for so many frames counts.
+const LONG: usize = 80;
+
+/// How often each person who was there for long was seen, and looked at.
+fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
+    let vtest = footage::vtest()?;
+    let camera = Camera {
+        name: Name::new("ramp").unwrap(),
+        source: Source::File { path: vtest.clone(), repeat: false, frame_rate: None },
+        objects: Objects::default(),
+        activities: Activities::default(),
+    };
+    let mut recognizer = open_recognizer(&Runtime::default(), &Models::default(), &[camera], share).unwrap();
+    let mut looks: BTreeMap<TrackId, (usize, usize)> = BTreeMap::new();
+    let mut poses = 0;
+    for frame in footage::frames(&vtest, FRAMES) {
+        poses += recognizer.recognize(0, &frame).unwrap().poses;
+        for track in recognizer.tracker(0).tracks().filter(|track| track.visible) {
+            let (seen, looked) = looks.entry(track.id).or_default();
+            *seen += 1;
+            *looked += usize::from(recognizer.pose(0, track.id).is_some_and(|pose| pose.at == frame.at));
+        }
+    }
+    assert_eq!(poses as usize, looks.values().map(|(_, looked)| looked).sum::<usize>());
+    looks.retain(|_, (seen, _)| *seen >= LONG);
+    assert!(looks.len() >= 2, "some people are there for long: {looks:?}");
+    Some(looks)
+}
+
+#[test]
+fn everybody_is_looked_at_less_often_alike_when_time_is_short() {
+    let Some(asked) = looks(Share::Unlimited) else { return };
+    for (id, (seen, looked)) in &asked {
+        assert!(looked * 10 >= seen * 9, "track {id} was seen on {seen} frames and looked at on {looked}");
+    }
+    // So little that no machine of today looks at everybody on every frame.
+    let short = looks(Share::Of(0.01)).unwrap();
+    let counts: Vec<usize> = short.values().map(|(_, looked)| *looked).collect();
+    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    assert!(*least >= 1, "nobody is forgotten: {short:?}");
+    assert!(most - least <= 2, "all alike: {short:?}");
+    assert!(most * 2 < FRAMES, "less often: {short:?}");
+}
