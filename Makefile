@@ -36,4 +36,4 @@ FOOTAGE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spotter/footage/vtest.avi
 
 picture: setup
 	cargo build --release --locked
-	target/release/spotter replay $(FOOTAGE) --picture docs/pictures/tracks.jpg --picture-at 51.5
+	target/release/spotter replay $(FOOTAGE) --frame-rate 7 --picture docs/pictures/tracks.jpg --picture-at 73.6
