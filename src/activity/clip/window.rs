@@ -141,10 +141,13 @@ mod tests {
         (kept, window.clip().map(|frames| frames.map(|frame| frame[0]).collect()))
     }
 
+    /// What it is, times in ms, which of these frames are kept, and the last clip of them.
+    type Case<'a> = (&'a str, &'a [i64], &'a [usize], Option<[u8; 3]>);
+
     #[test]
     fn frames_are_chosen_by_their_times() {
         // Times in ms; the frames that a window of 3, 200 ms apart, keeps; its clip.
-        let cases: [(&str, &[i64], &[usize], Option<[u8; 3]>); 9] = [
+        let cases: [Case<'_>; 9] = [
             ("none", &[], &[], None),
             ("at its pace", &[0, 200, 400, 600], &[0, 1, 2, 3], Some([1, 2, 3])),
             ("not yet", &[0, 200], &[0, 1], None),
