@@ -18,8 +18,8 @@ mod session;
 pub use expect::{BadOutput, Expected, Wanted};
 pub use input::{ClipTensor, InputTensor, Placement};
 pub use manifest::{
-    Activation, BadThresholds, ClipActivation, ClipInput, ClipSpec, Coordinates, CornerOrder, DetectSpec,
-    Input, Objects, Output, PointOrder, PoseSpec, Problem, SkeletonSpec, Subject, Task, Thresholds,
+    Activation, BadThresholds, ClipActivation, ClipInput, ClipScope, ClipSpec, Coordinates, CornerOrder,
+    DetectSpec, Input, Objects, Output, PointOrder, PoseSpec, Problem, SkeletonSpec, Task, Thresholds,
 };
 pub use package::{Package, PackageError};
 pub use runtime::{Runtime, RuntimeError};

@@ -104,6 +104,13 @@ def race(models: Models, frames: list[Frame], rounds: int) -> dict[str, float]:
     return {name: 1000 * np.median(values) for name, values in times.items()}
 
 
+def show(medians: dict[str, float]) -> None:
+    """Print medians in milliseconds, each with its ratio to the straight conversion's."""
+    for name, median in medians.items():
+        ratio = median / medians["straight conversion"]
+        print(f"{name}: median {median:.2f} ms, ratio {ratio:.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("straight", type=Path, help="the file that straight.py wrote")
@@ -124,10 +131,7 @@ def main() -> None:
     print(f"greatest difference of a box: {difference.box:.4f} px")
     print(f"greatest difference of a score: {difference.score:.6f}")
 
-    medians = race(models, frames, arguments.rounds)
-    for name, median in medians.items():
-        ratio = median / medians["straight conversion"]
-        print(f"{name}: median {median:.2f} ms, ratio {ratio:.3f}")
+    show(race(models, frames, arguments.rounds))
 
     same = difference.box <= BOX_TOLERANCE and difference.score <= SCORE_TOLERANCE
     if difference.alone or not same:

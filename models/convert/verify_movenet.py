@@ -12,7 +12,7 @@ import onnxruntime
 import footage
 import movenet
 from people import Crop, Finder
-from verify import load
+from verify import load, show
 
 PLACE_TOLERANCE, SCORE_TOLERANCE = 1e-4, 1e-4
 
@@ -70,10 +70,7 @@ def main() -> None:
     print(f"greatest difference of a place: {max(x, y):.7f} of the crop's side")
     print(f"greatest difference of a score: {score:.7f}")
 
-    medians = race(models, crops, arguments.rounds)
-    for name, median in medians.items():
-        ratio = median / medians["straight conversion"]
-        print(f"{name}: median {median:.2f} ms, ratio {ratio:.3f}")
+    show(race(models, crops, arguments.rounds))
 
     if max(x, y) > PLACE_TOLERANCE or score > SCORE_TOLERANCE:
         raise SystemExit("the package differs from the straight conversion")

@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::frame::{Image, Region};
 use crate::geometry::BBox;
 use crate::model::{
-    ClipActivation, ClipSpec, ClipTensor, InputTensor, Package, Runtime, Session, SessionOptions, Subject,
+    ClipActivation, ClipScope, ClipSpec, ClipTensor, InputTensor, Package, Runtime, Session, SessionOptions,
 };
 use crate::tag::{Label, ModelRef};
 
@@ -77,13 +77,13 @@ impl ClipClassifier {
     }
 
     /// Shows the frame `image`, taken at `at`, to the `window` of a subject; says whether it was kept. Frames come in
-    /// the order of their times. `bbox` is where the subject is; with [`Subject::Frame`] it does not matter.
+    /// the order of their times. `bbox` is where the subject is; with [`ClipScope::Frame`] it does not matter.
     pub fn observe(&mut self, window: &mut ClipWindow, image: &Image, bbox: &BBox, at: Timestamp) -> bool {
         let wanted = window.wants(at);
         if wanted {
-            let region = match self.spec.subject {
-                Subject::Frame => Region::whole(image),
-                Subject::Track { scale, .. } => crop::square(image, bbox, scale),
+            let region = match self.spec.scope {
+                ClipScope::Frame => Region::whole(image),
+                ClipScope::Track { scale, .. } => crop::square(image, bbox, scale),
             };
             self.frame.fill(image, region);
             window.keep(at, self.frame.bytes());
@@ -114,8 +114,8 @@ impl ClipClassifier {
     }
 
     /// What a clip shows.
-    pub fn subject(&self) -> &Subject {
-        &self.spec.subject
+    pub fn scope(&self) -> &ClipScope {
+        &self.spec.scope
     }
 
     /// How often a subject is to be classified.

@@ -5,7 +5,7 @@
 //! split between standing, walking, running and what nobody knows: it was trained without people who just stand there.
 
 use super::kinematics::share;
-use super::person::Parameters;
+use super::parameters::Parameters;
 use super::posture::{Kind, Lying, above, below};
 use crate::tag::Label;
 

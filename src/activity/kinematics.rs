@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::person::Parameters;
+use super::parameters::Parameters;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::budget::{Budget, Look};
 use super::clip::{ClipClassifier, ClipWindow};
-use super::person::{Parameters, Person};
+use super::parameters::Parameters;
+use super::person::Person;
 use super::pose::PoseEstimator;
 use super::scores::ActivityError;
 use super::skeleton::SkeletonClassifier;
@@ -18,7 +19,7 @@ use super::{Belief, Body, Judgement, Pose, Subject};
 use crate::clock::Timestamp;
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use crate::model;
+use crate::model::ClipScope;
 use crate::tag::{Label, ModelRef, TrackId};
 use crate::track::{Track, Tracker};
 
@@ -77,7 +78,7 @@ pub struct Observer {
     last: Option<Timestamp>,
     /// The usual time between frames, in seconds.
     interval_s: f64,
-    /// How many looks of a kind may still be taken; see [`Observer::allowed`].
+    /// How many looks of a kind may still be taken; see [`Observer::take_turns`].
     turns: BTreeMap<Look, f64>,
 }
 
@@ -231,8 +232,7 @@ impl Observer {
             .collect();
         if stretch > 1.0 {
             due.sort_by_key(|(turn, track)| (*turn, track.id));
-            due.truncate(self.allowed(Look::Joints, people.len(), since_s / pause_s));
-            self.took(Look::Joints, due.len());
+            due.truncate(self.take_turns(Look::Joints, due.len(), people.len(), since_s / pause_s));
             due.sort_by_key(|(_, track)| track.id);
         }
         for (turn, track) in &due {
@@ -243,16 +243,14 @@ impl Observer {
         due.into_iter().map(|(_, track)| track).collect()
     }
 
-    /// How many looks of a kind this frame may take, when each of so many subjects is to have `share` of one per frame:
-    /// so that not all come on the same frame.
-    fn allowed(&mut self, look: Look, subjects: usize, share: f64) -> usize {
+    /// How many of the `due` looks of a kind this frame takes, when each of so many subjects is to have `share` of one per
+    /// frame: so that not all come on the same frame.
+    fn take_turns(&mut self, look: Look, due: usize, subjects: usize, share: f64) -> usize {
         let turns = self.turns.entry(look).or_insert(1.0);
         *turns = (*turns + subjects as f64 * share).min(subjects.max(1) as f64);
-        *turns as usize
-    }
-
-    fn took(&mut self, look: Look, looks: usize) {
-        *self.turns.entry(look).or_insert(1.0) -= looks as f64;
+        let taken = due.min(*turns as usize);
+        *turns -= taken as f64;
+        taken
     }
 
     /// By how much a look may be too early.
@@ -307,8 +305,7 @@ impl Observer {
             }
         }
         due.sort_by_key(|(turn, subject, ..)| (*turn, *subject));
-        due.truncate(self.allowed(look, subjects.len(), watch.since_s / pause_s));
-        self.took(look, due.len());
+        due.truncate(self.take_turns(look, due.len(), subjects.len(), watch.since_s / pause_s));
         due.sort_by_key(|(_, subject, ..)| *subject);
         let mut judgements = Vec::new();
         for (turn, subject, bbox, window) in due {
@@ -351,9 +348,9 @@ fn subjects<'l>(
     tracker: &Tracker,
     label: &impl Fn(&Track) -> &'l str,
 ) -> Vec<(Subject, BBox)> {
-    match classifier.subject() {
-        model::Subject::Frame => vec![(Subject::Scene, BBox::WHOLE)],
-        model::Subject::Track { of, .. } => tracker
+    match classifier.scope() {
+        ClipScope::Frame => vec![(Subject::Scene, BBox::WHOLE)],
+        ClipScope::Track { of, .. } => tracker
             .tracks()
             .filter(|track| track.visible && of.iter().any(|of| *of == label(track)))
             .map(|track| (Subject::Track(track.id), track.bbox))

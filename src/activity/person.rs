@@ -4,7 +4,6 @@
 //! from before the track was confirmed, and every pose that was made ([`Person::pose`]). It reads no clock; its memory
 //! is bounded; without a classifier a judgement takes microseconds.
 
-mod parameters;
 #[cfg(test)]
 mod tests;
 
@@ -12,13 +11,12 @@ use crate::activity::belief::{Belief, Window};
 use crate::activity::evidence::{Classify, Evidence, Moment};
 use crate::activity::joints::{BODY_JOINTS, Body};
 use crate::activity::kinematics::{Edges, Movement, REACH, Stature};
+use crate::activity::parameters::Parameters;
 use crate::activity::posture::{Build, Look, Posture, above, look_at_box};
 use crate::activity::window::JointWindow;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 use crate::tag::Label;
-
-pub use parameters::Parameters;
 
 /// What was seen of one person, and what that says of them.
 #[derive(Clone, Debug)]

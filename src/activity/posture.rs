@@ -8,7 +8,7 @@
 
 use super::joints::{Body, Joint, Position};
 use super::kinematics::{Edges, share};
-use super::person::Parameters;
+use super::parameters::Parameters;
 
 /// The length of a torso, from the middle of the shoulders to that of the hips, in body heights (Winter, *Biomechanics
 /// and Motor Control of Human Movement*, 4th ed. 2009, figure 4.1: 0.818 - 0.53).

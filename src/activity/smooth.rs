@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Window;
+use super::kinematics::share;
 use crate::clock::Timestamp;
 
 /// Probabilities, each new one weighted by how much of what it was taken from is new: what overlaps with the clip
@@ -16,12 +17,12 @@ pub(super) struct Smooth {
 impl Smooth {
     /// Takes in the `probabilities` of the clip that spans `window`, and gives the smoothed ones.
     pub(super) fn add(&mut self, at: Timestamp, window: Window, probabilities: &[f32]) -> &[f32] {
-        let span_s = window.to.since(window.from).max(Duration::from_millis(1)).as_secs_f32();
+        let span = window.to.since(window.from).max(Duration::from_millis(1));
         let since_s = self.at.filter(|before| *before <= at).map(|before| at.since(before).as_secs_f32());
         self.at = Some(at);
         match since_s {
             Some(since_s) => {
-                let weight = 1.0 - (-since_s / span_s).exp();
+                let weight = share(since_s, span);
                 for (smoothed, new) in self.smoothed.iter_mut().zip(probabilities) {
                     *smoothed += (new - *smoothed) * weight;
                 }

@@ -21,7 +21,7 @@ use crate::name::Name;
 use section::Section;
 
 pub(super) use clip::ClipLayout;
-pub use clip::{Activation as ClipActivation, ClipInput, ClipSpec, Subject};
+pub use clip::{Activation as ClipActivation, ClipInput, ClipSpec, Scope as ClipScope};
 pub use detect::{BadThresholds, DetectSpec, Objects, Thresholds};
 pub use input::Input;
 pub(super) use input::{Align, Channels, InputType, Layout, Resize};

@@ -21,7 +21,7 @@ pub struct ClipSpec {
     /// The label that means none of the others.
     pub unknown: Option<String>,
     /// What a clip shows.
-    pub subject: Subject,
+    pub scope: Scope,
     /// How often the model is run for a subject.
     pub every: Duration,
 }
@@ -65,7 +65,7 @@ pub enum Activation {
 
 /// What a clip shows.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Subject {
+pub enum Scope {
     /// The whole frame.
     Frame,
     /// Somebody or something that is followed.
@@ -156,8 +156,8 @@ impl ClipSpec {
         let input = sections.read("input", ClipInput::read);
         let output = sections.read("output", output);
         let clip = sections.read("clip", clip);
-        let ((activation, scores, unknown), (subject, every)) = (output?, clip?);
-        Some(ClipSpec { input: input?, scores, activation, unknown, subject, every })
+        let ((activation, scores, unknown), (scope, every)) = (output?, clip?);
+        Some(ClipSpec { input: input?, scores, activation, unknown, scope, every })
     }
 }
 
@@ -179,16 +179,16 @@ fn output(mut section: Section<'_>) -> Option<(Activation, Option<String>, Optio
     Some((activation?, scores, unknown))
 }
 
-fn clip(mut section: Section<'_>) -> Option<(Subject, Duration)> {
+fn clip(mut section: Section<'_>) -> Option<(Scope, Duration)> {
     let every =
         section.required("every_s", "a number of seconds from 0.05 to 3600", section::within(0.05..=3600.0));
-    let subject = match section.choice("scope", &[("frame", false), ("track", true)])? {
-        false => Some(Subject::Frame),
+    let scope = match section.choice("scope", &[("frame", false), ("track", true)])? {
+        false => Some(Scope::Frame),
         true => {
             let (scale, of) = (pose::scale(&mut section), pose::people(&mut section));
-            scale.zip(of).map(|(scale, of)| Subject::Track { scale, of })
+            scale.zip(of).map(|(scale, of)| Scope::Track { scale, of })
         }
     };
     section.finish();
-    Some((subject?, Duration::from_secs_f32(every?)))
+    Some((scope?, Duration::from_secs_f32(every?)))
 }

@@ -127,13 +127,13 @@ fn a_clip_classifier_is_read() {
     assert_eq!((clip.input.shape(), clip.input.frame().shape()), ([1, 3, 16, 160, 224], [1, 160, 224, 3]));
     assert_eq!(clip.input.interval(), Duration::from_micros(166_667));
     assert_eq!(clip.activation, ClipActivation::Logits { temperature: 1.5 });
-    assert_eq!(clip.subject, Subject::Track { scale: 1.5, of: vec!["person".to_owned(), "dog".to_owned()] });
+    assert_eq!(clip.scope, ClipScope::Track { scale: 1.5, of: vec!["person".to_owned(), "dog".to_owned()] });
     let frame = manifest("clip")
         .replace("scope = \"track\"\nscale = 1.5\nof = [\"person\", \"dog\"]", "scope = \"frame\"");
     let frame = frame.replace("family = \"logits\"\ntemperature = 1.5", "family = \"probabilities\"");
     let frame = frame.replace("layout = \"ncthw\"", "layout = \"nthwc\"");
     let Spec::Clip(clip) = spec(&frame) else { panic!("a clip classifier") };
-    assert_eq!((clip.subject, clip.activation), (Subject::Frame, ClipActivation::Probabilities));
+    assert_eq!((clip.scope, clip.activation), (ClipScope::Frame, ClipActivation::Probabilities));
     assert_eq!(clip.input.shape(), [1, 16, 160, 224, 3]);
 }
 
