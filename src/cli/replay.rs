@@ -14,6 +14,7 @@ use spotter::capture::{Next, Stream, Timing, missing_bytes};
 use spotter::clock::Timestamp;
 use spotter::config::{self, Activities, Config, Objects, Source};
 use spotter::daemon::open_recognizer;
+use spotter::frame::Frame;
 use spotter::name::Name;
 use spotter::picture;
 use spotter::publish::Sequencer;
@@ -29,6 +30,9 @@ use progress::Progress;
 
 /// How long a file may give no frame before it counts as hanging.
 const SILENCE: Duration = Duration::from_secs(30);
+/// The same before the first frame, for one attempt after the other. A second one says what the first kept to itself:
+/// decodebin swallows the error of an element that fails while it is being plugged in, and then waits forever.
+const BEGINNINGS: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(9), Duration::from_secs(18)];
 /// A file that ends this much before the length it states was cut short, unless its frames are that slow.
 const CUT_SHORT: Duration = Duration::from_secs(1);
 
@@ -88,8 +92,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         None => (Name::new("replay")?, config::Runtime::default(), config::Models::default()),
     };
     let camera = camera(arguments, config.as_ref())?;
-    let mut stream = Stream::open(camera.name.clone(), &camera.source, Timing::Simulated(arguments.start))?;
-    let first = next(&mut stream)?;
+    let (mut stream, first) = begin(&camera, arguments.start)?;
     if let Some(path) = &arguments.picture {
         picture::reserve(path)?;
     }
@@ -164,8 +167,22 @@ fn boot(file: &Path) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// The file's stream and its first frame, or no frame when it has none.
+fn begin(camera: &config::Camera, start: Timestamp) -> anyhow::Result<(Stream, Option<Frame>)> {
+    let open = || Stream::open(camera.name.clone(), &camera.source, Timing::Simulated(start));
+    let mut stream = open()?;
+    for patience in BEGINNINGS {
+        match stream.next(patience)? {
+            Next::Frame(frame) => return Ok((stream, Some(frame))),
+            Next::End => return Ok((stream, None)),
+            Next::Idle => stream = open()?,
+        }
+    }
+    Err(stream.silent(BEGINNINGS.iter().sum()).into())
+}
+
 /// The next frame, or nothing at the end of the file.
-fn next(stream: &mut Stream) -> anyhow::Result<Option<spotter::frame::Frame>> {
+fn next(stream: &mut Stream) -> anyhow::Result<Option<Frame>> {
     match stream.next(SILENCE)? {
         Next::Frame(frame) => Ok(Some(frame)),
         Next::Idle => Err(stream.silent(SILENCE).into()),
@@ -216,7 +233,7 @@ impl Replay {
     fn go_through(
         &mut self,
         stream: &mut Stream,
-        first: Option<spotter::frame::Frame>,
+        first: Option<Frame>,
         start: Timestamp,
         progress: &Progress,
     ) -> anyhow::Result<()> {
