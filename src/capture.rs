@@ -6,11 +6,15 @@
 mod board;
 mod camera;
 mod description;
+mod health;
+mod remote;
 mod riff;
 mod stream;
 
 pub use board::{Board, Item};
-pub use camera::{Camera, Health, Stopping};
+pub use camera::{Camera, Stopping};
 pub use description::{Pace, describe};
+pub use health::Health;
+pub use remote::{Remote, SnapshotError};
 pub use riff::missing_bytes;
 pub use stream::{CaptureError, Next, Stream, Timing};

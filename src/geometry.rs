@@ -3,6 +3,12 @@
 //! A leaf that every stage uses. Relative coordinates keep tags, zones and tracks independent of a camera's
 //! resolution; pixels exist only in [`crate::frame`] and in a model's input.
 
+mod polygon;
+mod segment;
+
+pub use polygon::{BadPolygon, Polygon};
+pub use segment::{BadSegment, Segment};
+
 /// A point, relative to the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Point {
@@ -17,6 +23,26 @@ impl Point {
     pub fn distance(self, other: Point) -> f32 {
         (self.x - other.x).hypot(self.y - other.y)
     }
+
+    /// Whether it is in the image, its edges included.
+    pub fn is_in_image(self) -> bool {
+        (0.0..=1.0).contains(&self.x) && (0.0..=1.0).contains(&self.y)
+    }
+}
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}, {}]", self.x, self.y)
+    }
+}
+
+/// On which side of the way from `a` to `b` the point `c` lies: above zero on its right, as y goes down. The value is
+/// twice the area of the triangle.
+fn turn(a: Point, b: Point, c: Point) -> f64 {
+    let along =
+        |from: Point, to: Point| (f64::from(to.x) - f64::from(from.x), f64::from(to.y) - f64::from(from.y));
+    let ((ux, uy), (vx, vy)) = (along(a, b), along(a, c));
+    ux * vy - uy * vx
 }
 
 /// An axis-aligned box, relative to the image. Width and height are never negative; a box may reach outside 0..1

@@ -1,6 +1,6 @@
 //! Pictures for people: a frame with its tracks, joints and activities drawn on it.
 //!
-//! `replay --picture` writes them. Nothing here is on the way from frame to tag.
+//! `replay --picture` writes them, and [`jpeg`] gives a frame as it is. Nothing here is on the way from frame to tag.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -12,11 +12,13 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Circle, Line, Polyline, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
-use image::{ImageFormat, RgbImage};
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageFormat, RgbImage};
 
 use crate::activity::{Body, Joint, Pose, Position};
-use crate::frame::Image;
+use crate::frame::{Frame, Image};
 use crate::geometry;
+use crate::name::Name;
 use crate::tag::Label;
 use crate::track::Track;
 
@@ -63,6 +65,34 @@ impl PictureError {
     fn new(path: &Path, reason: impl ToString) -> Self {
         PictureError { path: path.display().to_string(), reason: reason.to_string() }
     }
+}
+
+/// A frame that cannot be a JPEG.
+#[derive(Debug, thiserror::Error)]
+#[error("camera {camera}: a picture of {width}x{height} pixels cannot be written as JPEG: {reason}")]
+pub struct JpegError {
+    camera: Name,
+    width: u32,
+    height: u32,
+    reason: String,
+}
+
+/// A frame in its full size as JPEG. `quality` goes from 1 to 100.
+///
+/// # Errors
+/// When the frame has more pixels in a row or column than JPEG can have.
+pub fn jpeg(frame: &Frame, quality: u8) -> Result<Vec<u8>, JpegError> {
+    let image = &frame.image;
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))
+        .encode(&image.to_rgb(), image.width(), image.height(), ExtendedColorType::Rgb8)
+        .map_err(|error| JpegError {
+            camera: frame.camera.clone(),
+            width: image.width(),
+            height: image.height(),
+            reason: error.to_string(),
+        })?;
+    Ok(bytes)
 }
 
 /// Makes an empty file at `path`, so that a picture which cannot be written there is refused before the work for it.
@@ -301,6 +331,16 @@ mod tests {
         assert_eq!(at(100, 40), [0x4f, 0xc3, 0xf7], "between them");
         assert_eq!(at(140, 60), [0, 0, 0], "no line to the wrist");
         assert_eq!(at(180, 60), [0, 0, 0], "no wrist");
+    }
+
+    #[test]
+    fn a_frame_becomes_a_jpeg_of_its_size() {
+        let frame =
+            Frame { camera: Name::new("ramp").unwrap(), number: 0, at: Timestamp::EPOCH, image: black() };
+        let bytes = jpeg(&frame, 80).unwrap();
+        let read = image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg).unwrap().to_rgb8();
+        assert_eq!(read.dimensions(), (200, 100));
+        assert!(read.pixels().all(|pixel| pixel.0.iter().all(|&value| value < 8)), "black");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Recognition: a frame in, tags out. The worker that owns the models and the tracks of its cameras.
+//! Recognition: a frame in, tags, occupancies and tracks out. The worker that owns the models and the tracks of its cameras.
 //!
 //! The daemon runs [`Recognizer::work`] on one thread per accelerator; `replay` calls [`Recognizer::recognize`] frame by
 //! frame. Both give the same tags for the same frames.
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use crate::activity::{self, ActivityError, Budget, Observer, Pose, Share, Subject};
 use crate::capture::{Board, Item};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::detect::{ClassId, DetectError, Detection, Detector};
 use crate::frame::Frame;
 use crate::name::Name;
-use crate::rules::{ActivityRules, ObjectRules, Vocabulary};
-use crate::tag::{Label, Tag, TrackId};
+use crate::rules::{ActivityRules, LineRules, ObjectRules, Vocabulary, ZoneRules};
+use crate::tag::{FrameTracks, Label, Occupancy, Tag, TrackBox, TrackId};
 use crate::telemetry::FrameCounters;
 use crate::track::{Track, Tracker, TrackerConfig};
 
@@ -54,11 +54,16 @@ impl UnknownLabels {
         detector: &Detector,
         activities: Option<&activity::Models>,
     ) -> Option<UnknownLabels> {
+        let known = detector.labels();
+        let model = || detector.model().name.clone();
         let of_objects = cameras.iter().map(|camera| {
             (&camera.name, camera.objects.labels.iter().flatten().map(String::as_str).collect())
         });
-        let known = detector.labels().to_vec();
-        let mut unknown = unknown("objects.labels", of_objects, &known, detector.model().name.clone());
+        let of_zones = cameras.iter().map(|camera| (&camera.name, camera.labels_of_zones().collect()));
+        let of_lines = cameras.iter().map(|camera| (&camera.name, camera.labels_of_lines().collect()));
+        let mut unknown = unknown("objects.labels", of_objects, known, model());
+        unknown.extend(self::unknown("zone.labels", of_zones, known, model()));
+        unknown.extend(self::unknown("line.labels", of_lines, known, model()));
         if let Some(models) = activities {
             let watched = cameras.iter().filter(|camera| camera.activities.enabled);
             let of_activities = watched
@@ -94,7 +99,10 @@ fn unknown<'a>(
     let mut asking: BTreeMap<&str, Vec<Name>> = BTreeMap::new();
     for (camera, labels) in asked {
         for label in labels.into_iter().filter(|label| !known.iter().any(|known| **known == **label)) {
-            asking.entry(label).or_default().push(camera.clone());
+            let cameras = asking.entry(label).or_default();
+            if cameras.last() != Some(camera) {
+                cameras.push(camera.clone());
+            }
         }
     }
     let unknown = |(label, cameras): (&str, Vec<Name>)| Unknown {
@@ -124,15 +132,36 @@ struct Scene {
     /// None when the camera wants no activities.
     observer: Option<Observer>,
     activities: ActivityRules,
+    zones: ZoneRules,
+    lines: LineRules,
+    /// Whether the tracks of every frame are given out.
+    tells_tracks: bool,
+    /// Capture time of the last frame, or when the work began.
+    last: Timestamp,
     /// What was to be said when a model failed.
     left: Vec<Tag>,
 }
 
-/// What came of a frame.
+/// What recognition gives to the outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Something that is to be said.
+    Tag(Tag),
+    /// How many things are in a zone, whenever that changes, and once at the beginning.
+    Occupancy(Occupancy),
+    /// What is followed on a frame, for cameras that want it.
+    Tracks(FrameTracks),
+}
+
+/// What came of a frame or a cut.
 #[derive(Debug, Default)]
 pub struct Recognized {
     /// What is to be said.
     pub tags: Vec<Tag>,
+    /// How many things are in the zones where that has changed.
+    pub occupancies: Vec<Occupancy>,
+    /// What is followed, when the camera wants that told.
+    pub tracks: Option<FrameTracks>,
     /// Poses that were taken.
     pub poses: u64,
     /// How long people were there since the frame before, summed over people.
@@ -163,7 +192,8 @@ impl Recognizer {
         Ok(Recognizer { detector, activities, budget: Budget::new(share, cameras.len()), scenes })
     }
 
-    /// Takes from `board` until it is closed, then ends every track. `hand_on` takes the tags; it must not block.
+    /// Takes from `board` until it is closed, then ends every track. `hand_on` takes what comes of it, in order; it must
+    /// not block.
     ///
     /// # Errors
     /// When a model fails. Every track is ended all the same.
@@ -172,14 +202,20 @@ impl Recognizer {
         board: &Board,
         counters: &[Arc<FrameCounters>],
         clock: &dyn Clock,
-        mut hand_on: impl FnMut(Tag),
+        mut hand_on: impl FnMut(Output),
     ) -> Result<(), RecognizeError> {
-        let mut stamp = |tags: Vec<Tag>| {
-            for mut tag in tags {
+        let mut stamp = |recognized: Recognized| {
+            for mut tag in recognized.tags {
                 tag.latency = clock.now().since(tag.at);
-                hand_on(tag);
+                hand_on(Output::Tag(tag));
             }
+            recognized.occupancies.into_iter().for_each(|occupancy| hand_on(Output::Occupancy(occupancy)));
+            recognized.tracks.into_iter().for_each(|tracks| hand_on(Output::Tracks(tracks)));
         };
+        for scene in &mut self.scenes {
+            scene.last = clock.now();
+            stamp(Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() });
+        }
         let mut worked = Ok(());
         while let (Ok(()), Some(item)) = (&worked, board.take()) {
             match item {
@@ -188,7 +224,7 @@ impl Recognizer {
                     worked = self.recognize(index, &frame).map(|recognized| {
                         counters.poses().add(recognized.poses);
                         counters.person_time_us().add(recognized.person_time.as_micros() as u64);
-                        stamp(recognized.tags);
+                        stamp(recognized);
                     });
                     counters.recognised().increment();
                 }
@@ -209,11 +245,10 @@ impl Recognizer {
         let Recognizer { detector, activities, budget, scenes } = self;
         let mut detections = detector.detect(&frame.image)?;
         let scene = &mut scenes[index];
+        scene.last = frame.at;
         scene.keep_wanted(&mut detections);
         let ended = scene.tracker.step(frame.at, &detections);
-        // What somebody did ends before they do, and begins after they did.
-        let mut tags = scene.activities.end(&ended);
-        tags.extend(scene.objects.observe(frame.at, scene.tracker.tracks(), &ended));
+        let tags = scene.told_of_tracks(&ended);
         let mut recognized = Recognized { tags, ..Recognized::default() };
         if let (Some(observer), Some(models)) = (&mut scene.observer, activities) {
             observer.forget(&ended);
@@ -228,11 +263,13 @@ impl Recognizer {
             recognized.tags.extend(scene.activities.observe(observed.judgements));
             (recognized.poses, recognized.person_time) = (observed.poses, observed.person_time);
         }
+        recognized.occupancies = scene.zones.occupancies(frame.at);
+        recognized.tracks = scene.tells_tracks.then(|| scene.tracks_of(frame, detector.labels()));
         Ok(recognized)
     }
 
     /// Ends every track of the camera at `index`: what follows is a new scene.
-    pub fn cut(&mut self, index: usize) -> Vec<Tag> {
+    pub fn cut(&mut self, index: usize) -> Recognized {
         let scene = &mut self.scenes[index];
         if let Some(observer) = &mut scene.observer {
             observer.cut(&mut self.budget);
@@ -240,13 +277,21 @@ impl Recognizer {
         let mut tags = std::mem::take(&mut scene.left);
         tags.extend(scene.activities.end_all());
         let ended = scene.tracker.finish();
+        tags.extend(scene.zones.end(&ended));
+        tags.extend(scene.lines.end(&ended));
         tags.extend(scene.objects.end(&ended));
-        tags
+        Recognized { tags, occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() }
     }
 
     /// The tracker of the camera at `index`, as it stands after its last frame.
     pub fn tracker(&self, index: usize) -> &Tracker {
         &self.scenes[index].tracker
+    }
+
+    /// The zones of the camera at `index`, and the labels that each looks for.
+    pub fn zones(&self, index: usize) -> Vec<(Name, Vec<String>)> {
+        let texts = |labels: Vec<Label>| labels.iter().map(ToString::to_string).collect();
+        self.scenes[index].zones.zones().map(|(name, labels)| (name.clone(), texts(labels))).collect()
     }
 
     /// The last pose of a track of the camera at `index`; nothing for what has none.
@@ -279,9 +324,8 @@ impl Scene {
     fn new(index: usize, camera: &config::Camera, detector: &Detector, observed: bool) -> Self {
         let thresholds = detector.thresholds();
         let score = camera.objects.score.unwrap_or(thresholds.score());
-        let classes = |labels: &[String]| -> Vec<ClassId> {
-            labels.iter().filter_map(|label| class_of(label, detector.labels())).collect()
-        };
+        let vocabulary = Vocabulary { model: Arc::clone(detector.model()), labels: detector.labels().into() };
+        let classes = |labels: &[String]| vocabulary.classes(labels.iter().map(String::as_str));
         let objects = detector.objects();
         let tracker = Tracker::new(TrackerConfig {
             high_score: score,
@@ -289,18 +333,57 @@ impl Scene {
             animate: classes(&objects.animate),
             ..TrackerConfig::default()
         });
-        let vocabulary = Vocabulary { model: Arc::clone(detector.model()), labels: detector.labels().into() };
-        let wanted = classes(camera.objects.labels.as_ref().unwrap_or(&objects.reported));
+        let mut wanted = classes(camera.objects.labels.as_ref().unwrap_or(&objects.reported));
+        // Of its own accord, the camera looks for what its zones and lines ask for as well.
+        if !wanted.is_empty() && camera.objects.labels.is_none() {
+            wanted.extend(vocabulary.classes(camera.labels_of_zones().chain(camera.labels_of_lines())));
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
         let options = camera.activities.clone();
         let pause = Duration::from_secs_f32(1.0 / options.pose_rate_hz);
+        let (name, interval) = (&camera.name, camera.objects.update_interval);
+        let zones = ZoneRules::new(name.clone(), vocabulary.clone(), &camera.zones, &wanted, interval);
         Scene {
             wanted,
             tracker,
-            objects: ObjectRules::new(camera.name.clone(), vocabulary, camera.objects.update_interval),
+            zones,
+            lines: LineRules::new(name.clone(), vocabulary.clone(), &camera.lines),
+            objects: ObjectRules::new(name.clone(), vocabulary, interval),
             observer: (observed && options.enabled).then(|| Observer::new(index, pause)),
-            activities: ActivityRules::new(camera.name.clone(), options),
+            activities: ActivityRules::new(name.clone(), options),
+            tells_tracks: camera.tracks,
+            last: Timestamp::EPOCH,
             left: Vec::new(),
         }
+    }
+
+    /// What is to be said of the tracks after a step that `ended` some: what somebody did ends before they do, and begins
+    /// after they did.
+    fn told_of_tracks(&mut self, ended: &[Track]) -> Vec<Tag> {
+        let (at, tracks) = (self.last, self.tracker.tracks());
+        let mut tags = self.activities.end(ended);
+        tags.extend(self.zones.end(ended));
+        tags.extend(self.lines.end(ended));
+        tags.extend(self.objects.observe(at, tracks.clone(), ended));
+        tags.extend(self.zones.observe(at, tracks.clone()));
+        tags.extend(self.lines.observe(at, tracks));
+        tags
+    }
+
+    fn tracks_of(&self, frame: &Frame, labels: &[Label]) -> FrameTracks {
+        let tracks = self.tracker.tracks().filter(|track| track.visible).map(|track| TrackBox {
+            track: track.id,
+            label: Arc::clone(&labels[usize::from(track.class.0)]),
+            score: track.score.clamp(0.0, 1.0),
+            bbox: track.bbox.clipped(),
+            activity: self
+                .activities
+                .current(Subject::Track(track.id))
+                .map(|(label, score)| (Arc::clone(label), score.clamp(0.0, 1.0))),
+        });
+        let tracks = tracks.collect();
+        FrameTracks { camera: frame.camera.clone(), at: frame.at, number: frame.number, tracks }
     }
 
     fn keep_wanted(&self, detections: &mut Vec<Detection>) {
@@ -308,9 +391,4 @@ impl Scene {
             detections.retain(|detection| self.wanted.contains(&detection.class));
         }
     }
-}
-
-fn class_of(label: &str, known: &[Label]) -> Option<ClassId> {
-    let index = known.iter().position(|known| **known == *label)?;
-    u16::try_from(index).ok().map(ClassId)
 }

@@ -3,6 +3,7 @@
 //! [`crate::rules`] makes them; [`crate::publish`] numbers them and turns them into messages. A tag knows nothing of
 //! MQTT or JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,39 @@ pub enum Body {
     Object(Option<Summary>),
     /// Something that is done.
     Activity(Activity),
+    /// A thing that is inside a zone.
+    Zone(Zone),
+    /// A thing that crosses a line: the start says that it has, the end that it is done with the line.
+    Line(Line),
+}
+
+/// A thing's stay in a zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// The zone's name.
+    pub name: Name,
+    /// How long it has been seen inside so far; with the end, altogether.
+    pub dwell: Duration,
+    /// So many things of the tag's label are told to be inside after this tag.
+    pub inside: u32,
+}
+
+/// A crossing of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The line's name.
+    pub name: Name,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// Which way a line was crossed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the left of the line to its right, as seen by who walks along it.
+    In,
+    /// From its right to its left.
+    Out,
 }
 
 /// Something that somebody does, or that goes on in the picture.
@@ -129,4 +163,45 @@ pub struct Summary {
     pub path: Vec<Point>,
     /// Every label considered with its share of the evidence, best first; shares sum to 1.
     pub labels: Vec<(Label, f32)>,
+}
+
+/// How many things of each label are told to be inside a zone: those with a start and no end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occupancy {
+    /// The camera.
+    pub camera: Name,
+    /// The zone.
+    pub zone: Name,
+    /// Capture time of the frame since which it is so.
+    pub at: Timestamp,
+    /// Every label that the zone looks for, with its number, zero included.
+    pub counts: BTreeMap<Label, u32>,
+}
+
+/// What is followed on one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameTracks {
+    /// The camera.
+    pub camera: Name,
+    /// Capture time of the frame.
+    pub at: Timestamp,
+    /// The frame's number within its connection.
+    pub number: u64,
+    /// The confirmed tracks that this frame shows, in the order of their numbers.
+    pub tracks: Vec<TrackBox>,
+}
+
+/// A track on one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackBox {
+    /// The track.
+    pub track: TrackId,
+    /// What it is.
+    pub label: Label,
+    /// How sure, 0..=1.
+    pub score: f32,
+    /// Where, clipped to the image.
+    pub bbox: BBox,
+    /// What it is told to be doing, and how sure that is.
+    pub activity: Option<(Label, f32)>,
 }

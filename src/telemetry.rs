@@ -18,6 +18,8 @@ pub enum CameraState {
     Online,
     /// The last attempt failed, or the source has ended; the reason says which.
     Offline,
+    /// Somebody has turned it off.
+    Disabled,
 }
 
 impl fmt::Display for CameraState {
@@ -26,6 +28,7 @@ impl fmt::Display for CameraState {
             CameraState::Connecting => "connecting",
             CameraState::Online => "online",
             CameraState::Offline => "offline",
+            CameraState::Disabled => "disabled",
         })
     }
 }

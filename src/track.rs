@@ -144,7 +144,7 @@ impl Tracker {
     }
 
     /// The confirmed tracks as they stand after the last step, visible or hidden, in the order of their ids.
-    pub fn tracks(&self) -> impl Iterator<Item = &Track> {
+    pub fn tracks(&self) -> impl Iterator<Item = &Track> + Clone {
         self.confirmed.iter().map(|followed| &followed.track)
     }
 

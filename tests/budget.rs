@@ -26,6 +26,9 @@ fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
         source: Source::File { path: vtest.clone(), repeat: false, frame_rate: None },
         objects: Objects::default(),
         activities: Activities::default(),
+        tracks: false,
+        zones: Vec::new(),
+        lines: Vec::new(),
     };
     let mut recognizer = open_recognizer(&Runtime::default(), &Models::default(), &[camera], share).unwrap();
     let mut looks: BTreeMap<TrackId, (usize, usize)> = BTreeMap::new();

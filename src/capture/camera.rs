@@ -1,14 +1,14 @@
 //! A camera's control thread: connect, hand frames to the board, connect again, for as long as the daemon runs.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::health::Health;
+use super::remote::{FOREVER, Remote, SnapshotError};
 use super::stream::{CaptureError, Next, Stream, Timing};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config::{self, Source};
 use crate::frame::Frame;
 use crate::name::Name;
@@ -29,10 +29,17 @@ const SHORTEST_PASS: Duration = Duration::from_millis(500);
 
 /// A running camera.
 pub struct Camera {
-    health: Arc<Health>,
-    /// Dropping it asks the thread to stop.
-    stop: SyncSender<()>,
+    guard: Guard,
     thread: JoinHandle<()>,
+}
+
+/// Dropping it asks the camera's thread to stop.
+struct Guard(Remote);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Camera {
@@ -49,27 +56,43 @@ impl Camera {
         clock: Arc<dyn Clock>,
         changed: impl Fn(CameraStatus) + Send + 'static,
     ) -> std::io::Result<Camera> {
-        let health = Arc::new(Health::new(config.name.clone(), counters, clock.now()));
-        let (stop, stopped) = sync_channel(0);
+        let remote = Remote::new(Arc::new(Health::new(config.name.clone(), counters, clock.now())));
         let control = Control {
             name: config.name.clone(),
             source: config.source.clone(),
             index,
             board,
-            health: Arc::clone(&health),
+            remote: remote.clone(),
             clock,
-            stopped,
             changed: Box::new(changed),
         };
         let thread = std::thread::Builder::new()
             .name(format!("camera-{}", config.name))
             .spawn(move || control.run())?;
-        Ok(Camera { health, stop, thread })
+        Ok(Camera { guard: Guard(remote), thread })
     }
 
     /// How it is.
     pub fn health(&self) -> &Health {
-        &self.health
+        self.guard.0.health()
+    }
+
+    /// What asks things of it from other threads.
+    pub fn remote(&self) -> Remote {
+        self.guard.0.clone()
+    }
+
+    /// See [`Remote::set_enabled`].
+    pub fn set_enabled(&self, enabled: bool) {
+        self.guard.0.set_enabled(enabled);
+    }
+
+    /// See [`Remote::snapshot`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn snapshot(&self, timeout: Duration) -> Result<Frame, SnapshotError> {
+        self.guard.0.snapshot(timeout)
     }
 
     /// Whether its thread runs. It ends only by [`Camera::stop`], so otherwise it has panicked.
@@ -79,8 +102,9 @@ impl Camera {
 
     /// Asks the thread to stop; [`Stopping::join`] waits for it, so that many cameras stop side by side.
     pub fn stop(self) -> Stopping {
-        drop(self.stop);
-        Stopping { name: self.health.camera.clone(), thread: self.thread }
+        let name = self.health().camera().clone();
+        drop(self.guard);
+        Stopping { name, thread: self.thread }
     }
 }
 
@@ -99,135 +123,10 @@ impl Stopping {
     }
 }
 
-/// A camera's health, as its thread writes it and the daemon reads it.
-pub struct Health {
-    camera: Name,
-    counters: Arc<FrameCounters>,
-    state: Mutex<HealthState>,
-}
-
-struct HealthState {
-    state: CameraState,
-    since: Timestamp,
-    reason: Option<String>,
-    reconnects: VecDeque<Timestamp>,
-    /// Moment and counts of the last report with rates, and its rates.
-    reported: (Timestamp, Counts),
-    rates: Rates,
-}
-
-/// The counters that rates are made of.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    captured: u64,
-    recognised: u64,
-    poses: u64,
-    person_time_us: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Rates {
-    fps_in: f32,
-    fps_recognised: f32,
-    pose_rate: Option<f32>,
-}
-
-impl Counts {
-    fn of(counters: &FrameCounters) -> Self {
-        Counts {
-            captured: counters.captured().get(),
-            recognised: counters.recognised().get(),
-            poses: counters.poses().get(),
-            person_time_us: counters.person_time_us().get(),
-        }
-    }
-
-    /// What has come in `period` since `then`.
-    fn rates(&self, then: &Counts, period: Duration) -> Rates {
-        let per_second = |count: u64| count as f32 / period.as_secs_f32();
-        let person_time_us = self.person_time_us - then.person_time_us;
-        Rates {
-            fps_in: per_second(self.captured - then.captured),
-            fps_recognised: per_second(self.recognised - then.recognised),
-            pose_rate: (person_time_us > 0)
-                .then(|| (self.poses - then.poses) as f32 * 1e6 / person_time_us as f32),
-        }
-    }
-}
-
-impl Health {
-    fn new(camera: Name, counters: Arc<FrameCounters>, now: Timestamp) -> Self {
-        let state = HealthState {
-            state: CameraState::Connecting,
-            since: now,
-            reason: None,
-            reconnects: VecDeque::new(),
-            reported: (now, Counts::default()),
-            rates: Rates::default(),
-        };
-        Health { camera, counters, state: Mutex::new(state) }
-    }
-
-    /// The camera.
-    pub fn camera(&self) -> &Name {
-        &self.camera
-    }
-
-    /// The status now; rates cover the time since the last call that was a second or more ago.
-    pub fn status(&self, now: Timestamp) -> CameraStatus {
-        let mut state = self.lock();
-        state.forget_reconnects(now);
-        let (then, counted) = state.reported;
-        let period = now.since(then);
-        if period >= Duration::from_secs(1) {
-            let counts = Counts::of(&self.counters);
-            state.rates = counts.rates(&counted, period);
-            state.reported = (now, counts);
-        }
-        CameraStatus {
-            camera: self.camera.clone(),
-            state: state.state,
-            since: state.since,
-            reason: state.reason.clone(),
-            reconnects_last_hour: u32::try_from(state.reconnects.len()).unwrap_or(u32::MAX),
-            fps_in: state.rates.fps_in,
-            fps_recognised: state.rates.fps_recognised,
-            dropped: self.counters.dropped().get(),
-            pose_rate: state.rates.pose_rate,
-        }
-    }
-
-    fn set(&self, new: CameraState, reason: Option<String>, now: Timestamp) {
-        let mut state = self.lock();
-        if state.state != new {
-            state.since = now;
-        }
-        if new == CameraState::Connecting && state.state == CameraState::Offline {
-            state.reconnects.push_back(now);
-            state.forget_reconnects(now);
-        }
-        (state.state, state.reason) = (new, reason);
-    }
-
-    /// No panic leaves the state half changed, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, HealthState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl HealthState {
-    /// Keeps the last hour's; with pauses of half a second and more there are never many.
-    fn forget_reconnects(&mut self, now: Timestamp) {
-        while self.reconnects.front().is_some_and(|&at| now.since(at) > Duration::from_secs(3600)) {
-            self.reconnects.pop_front();
-        }
-    }
-}
-
 /// Why a connection is over.
 enum Over {
-    /// The daemon asked.
-    Stopped,
+    /// It is to stop, or to be off.
+    Unwanted,
     /// The source has ended.
     Ended,
     /// It broke.
@@ -260,19 +159,36 @@ struct Control {
     source: Source,
     index: usize,
     board: Arc<Board>,
-    health: Arc<Health>,
+    remote: Remote,
     clock: Arc<dyn Clock>,
-    stopped: Receiver<()>,
     changed: Box<dyn Fn(CameraStatus) + Send>,
 }
 
 impl Control {
     fn run(self) {
-        let mut backoff = Backoff::new();
         let mut troubles = Troubles::default();
+        loop {
+            let wish = self.remote.wishes().now();
+            if wish.stopped {
+                return;
+            }
+            if wish.disabled {
+                tracing::info!(camera = %self.name, "disabled");
+                self.board.cut(self.index);
+                self.set(CameraState::Disabled, None);
+                self.remote.wishes().wait(wish, FOREVER);
+            } else {
+                self.set(CameraState::Connecting, None);
+                self.keep_connected(&mut troubles);
+            }
+        }
+    }
+
+    /// Connects again and again until that is not wanted any more.
+    fn keep_connected(&self, troubles: &mut Troubles) {
+        let mut backoff = Backoff::new();
         // Coming online is news once, and after every trouble that was said.
         let mut news = true;
-        self.set(CameraState::Connecting, None);
         loop {
             let begun = Instant::now();
             let (over, played) = self.play(&mut news);
@@ -281,17 +197,17 @@ impl Control {
             if repeats && self.pause(SHORTEST_PASS.saturating_sub(begun.elapsed())) {
                 return;
             }
-            if !matches!(over, Over::Stopped) {
+            if !matches!(over, Over::Unwanted) {
                 self.board.cut(self.index);
             }
             let (trouble, proved) = match over {
-                Over::Stopped => return,
+                Over::Unwanted => return,
                 // The camera stays online.
                 Over::Ended if repeats => continue,
                 Over::Ended if matches!(self.source, Source::File { .. }) => {
                     tracing::info!(camera = %self.name, "{}", self.ended());
                     self.set(CameraState::Offline, Some(self.ended()));
-                    self.pause(Duration::MAX);
+                    self.pause(FOREVER);
                     return;
                 }
                 Over::Ended => (self.ended(), PROVED_ENDED),
@@ -324,19 +240,20 @@ impl Control {
         let silence = SILENCE + interval(&self.source);
         let over = loop {
             if self.pause(Duration::ZERO) {
-                break Over::Stopped;
+                break Over::Unwanted;
             }
             match stream.next(POLL) {
                 Ok(Next::Frame(frame)) => {
-                    if frames == 0 && self.health.lock().state != CameraState::Online {
+                    if frames == 0 && self.health().state().0 != CameraState::Online {
                         self.online(&frame, news);
                     }
-                    let counters = &self.health.counters;
+                    let counters = self.health().counters();
                     counters.captured().add(frame.number + 1 - frames);
                     counters.dropped().add(frame.number - frames);
                     frames = frame.number + 1;
                     last = Instant::now();
                     first.get_or_insert(last);
+                    self.remote.snapshots().put(&frame);
                     self.board.put(self.index, frame);
                 }
                 Ok(Next::Idle) if last.elapsed() >= silence => {
@@ -365,15 +282,21 @@ impl Control {
 
     fn set(&self, state: CameraState, reason: Option<String>) {
         let now = self.clock.now();
-        self.health.set(state, reason, now);
-        (self.changed)(self.health.status(now));
+        self.health().set(state, reason, now);
+        if state == CameraState::Offline {
+            self.remote.snapshots().fail();
+        }
+        (self.changed)(self.health().status(now));
     }
 
-    /// Waits; true when the daemon asks to stop.
+    fn health(&self) -> &Health {
+        self.remote.health()
+    }
+
+    /// Waits; true when the camera is to stop or to be off.
     fn pause(&self, duration: Duration) -> bool {
-        // A duration without end would overflow the deadline.
-        let duration = duration.min(Duration::from_secs(u64::from(u32::MAX)));
-        self.stopped.recv_timeout(duration) != Err(RecvTimeoutError::Timeout)
+        let wish = self.remote.wishes().now();
+        !wish.runs() || !self.remote.wishes().wait(wish, duration).runs()
     }
 }
 

@@ -20,6 +20,11 @@ use crate::name::Name;
 /// A failed pipeline gives no frame and does not wake who waits for one, so that waiting goes in steps of this.
 const STEP: Duration = Duration::from_millis(50);
 
+/// How long a file may give no first frame until its pipeline is built anew, for one attempt after the other. A second
+/// one says what the first kept to itself: decodebin swallows the error of an element that fails while it is being
+/// plugged in, and then waits for ever.
+const BEGINNINGS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(12)];
+
 /// Said of a file that `frame_rate` cannot be used with.
 const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing to correct: leave that out";
 
@@ -88,6 +93,9 @@ pub struct Stream {
     sink: AppSink,
     bus: gst::Bus,
     frames: u64,
+    opened: Instant,
+    /// How often the pipeline was built before.
+    attempts: usize,
     /// How many times as long as the file states its recording took.
     stretch: f64,
 }
@@ -114,8 +122,18 @@ impl Stream {
             gst::MessageView::Error(_) => gst::BusSyncReply::Pass,
             _ => gst::BusSyncReply::Drop,
         });
-        let stream =
-            Stream { camera, source: source.clone(), timing, pipeline, sink, bus, frames: 0, stretch: 1.0 };
+        let stream = Stream {
+            camera,
+            source: source.clone(),
+            timing,
+            pipeline,
+            sink,
+            bus,
+            frames: 0,
+            opened: Instant::now(),
+            attempts: 0,
+            stretch: 1.0,
+        };
         match stream.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(stream),
             Err(error) => Err(stream.failure().unwrap_or_else(|| stream.failed(&error.to_string()))),
@@ -149,10 +167,26 @@ impl Stream {
                     return Err(self.failed("it ended without a frame: it is no video, or an empty one"));
                 }
                 None if self.sink.is_eos() => return Ok(Next::End),
+                None if self.begins_in_vain() => self.begin_again()?,
                 None if Instant::now() >= deadline => return Ok(Next::Idle),
                 None => {}
             }
         }
+    }
+
+    /// Whether a file should have given a frame by now.
+    fn begins_in_vain(&self) -> bool {
+        let is_file = matches!(self.source, Source::File { .. });
+        let patience = BEGINNINGS.get(self.attempts);
+        is_file && self.frames == 0 && patience.is_some_and(|patience| self.opened.elapsed() >= *patience)
+    }
+
+    fn begin_again(&mut self) -> Result<(), CaptureError> {
+        tracing::debug!(camera = %self.camera, "no first frame: building the pipeline anew");
+        let mut again = Stream::open(self.camera.clone(), &self.source, self.timing.clone())?;
+        again.attempts = self.attempts + 1;
+        *self = again;
+        Ok(())
     }
 
     /// How long the source plays; nothing for a live one, or before its first frame.

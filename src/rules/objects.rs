@@ -1,14 +1,14 @@
 //! The life of an object in tags: one start, updates when something changes or after a while of silence, one end.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::Vocabulary;
 use crate::clock::Timestamp;
 use crate::detect::ClassId;
 use crate::geometry::BBox;
 use crate::name::Name;
-use crate::tag::{Body, Label, ModelRef, Phase, Summary, Tag, TrackId};
+use crate::tag::{Body, Phase, Summary, Tag, TrackId};
 use crate::track::Track;
 
 /// A thing that overlaps less than this with where it was said to be has moved (intersection over union).
@@ -17,22 +17,6 @@ const MOVED_IOU: f32 = 0.3;
 const MOVED_PAUSE: Duration = Duration::from_secs(3);
 /// The same for a thing that turns out to be something else.
 const LABEL_PAUSE: Duration = Duration::from_secs(1);
-
-/// Whose words the tags use.
-#[derive(Clone, Debug)]
-pub struct Vocabulary {
-    /// The model that made the detections.
-    pub model: Arc<ModelRef>,
-    /// Its labels, by class.
-    pub labels: Arc<[Label]>,
-}
-
-impl Vocabulary {
-    /// The label of a class; the detector gives none beyond its labels.
-    pub fn label(&self, class: ClassId) -> Label {
-        Arc::clone(&self.labels[usize::from(class.0)])
-    }
-}
 
 /// Turns the tracks of one camera into `object` tags.
 #[derive(Debug)]
@@ -72,7 +56,7 @@ impl ObjectRules {
                 Some(_) => continue,
             };
             self.told.insert(track.id, Told { at, class: track.class, bbox: track.bbox });
-            tags.push(self.tag(phase, at, track, None));
+            tags.push(self.vocabulary.tag(&self.camera, phase, at, track, Body::Object(None)));
         }
         tags
     }
@@ -81,7 +65,10 @@ impl ObjectRules {
     pub fn end(&mut self, tracks: &[Track]) -> Vec<Tag> {
         let told: Vec<&Track> = tracks.iter().filter(|track| self.told.remove(&track.id).is_some()).collect();
         told.into_iter()
-            .map(|track| self.tag(Phase::End, track.last_seen, track, Some(self.summary(track))))
+            .map(|track| {
+                let body = Body::Object(Some(self.summary(track)));
+                self.vocabulary.tag(&self.camera, Phase::End, track.last_seen, track, body)
+            })
             .collect()
     }
 
@@ -93,21 +80,6 @@ impl ObjectRules {
         let renamed = track.class != told.class && silence >= LABEL_PAUSE;
         let moved = track.bbox.iou(&told.bbox) < MOVED_IOU && silence >= MOVED_PAUSE;
         track.visible && (due || renamed || moved)
-    }
-
-    fn tag(&self, phase: Phase, at: Timestamp, track: &Track, summary: Option<Summary>) -> Tag {
-        Tag {
-            camera: self.camera.clone(),
-            phase,
-            track: Some(track.id),
-            at,
-            label: self.vocabulary.label(track.class),
-            score: track.score.clamp(0.0, 1.0),
-            bbox: track.bbox.clipped(),
-            model: Arc::clone(&self.vocabulary.model),
-            latency: Duration::ZERO,
-            body: Body::Object(summary),
-        }
     }
 
     fn summary(&self, track: &Track) -> Summary {
@@ -127,8 +99,11 @@ impl ObjectRules {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::geometry::Point;
+    use crate::tag::{Label, ModelRef};
 
     fn rules() -> ObjectRules {
         let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };

@@ -1,0 +1,148 @@
+//! A camera's health: what it is doing since when and why, and how many frames it gives.
+//!
+//! Its control thread writes it, the daemon reads it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::name::Name;
+use crate::telemetry::{CameraState, CameraStatus, FrameCounters};
+
+/// A camera's health, as its thread writes it and the daemon reads it.
+pub struct Health {
+    camera: Name,
+    counters: Arc<FrameCounters>,
+    state: Mutex<HealthState>,
+}
+
+struct HealthState {
+    state: CameraState,
+    since: Timestamp,
+    reason: Option<String>,
+    reconnects: VecDeque<Timestamp>,
+    /// Moment and counts of the last report with rates, and its rates.
+    reported: (Timestamp, Counts),
+    rates: Rates,
+}
+
+/// The counters that rates are made of.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    captured: u64,
+    recognised: u64,
+    poses: u64,
+    person_time_us: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Rates {
+    fps_in: f32,
+    fps_recognised: f32,
+    pose_rate: Option<f32>,
+}
+
+impl Counts {
+    fn of(counters: &FrameCounters) -> Self {
+        Counts {
+            captured: counters.captured().get(),
+            recognised: counters.recognised().get(),
+            poses: counters.poses().get(),
+            person_time_us: counters.person_time_us().get(),
+        }
+    }
+
+    /// What has come in `period` since `then`.
+    fn rates(&self, then: &Counts, period: Duration) -> Rates {
+        let per_second = |count: u64| count as f32 / period.as_secs_f32();
+        let person_time_us = self.person_time_us - then.person_time_us;
+        Rates {
+            fps_in: per_second(self.captured - then.captured),
+            fps_recognised: per_second(self.recognised - then.recognised),
+            pose_rate: (person_time_us > 0)
+                .then(|| (self.poses - then.poses) as f32 * 1e6 / person_time_us as f32),
+        }
+    }
+}
+
+impl Health {
+    pub(super) fn new(camera: Name, counters: Arc<FrameCounters>, now: Timestamp) -> Self {
+        let state = HealthState {
+            state: CameraState::Connecting,
+            since: now,
+            reason: None,
+            reconnects: VecDeque::new(),
+            reported: (now, Counts::default()),
+            rates: Rates::default(),
+        };
+        Health { camera, counters, state: Mutex::new(state) }
+    }
+
+    /// The camera.
+    pub fn camera(&self) -> &Name {
+        &self.camera
+    }
+
+    /// The status now; rates cover the time since the last call that was a second or more ago.
+    pub fn status(&self, now: Timestamp) -> CameraStatus {
+        let mut state = self.lock();
+        state.forget_reconnects(now);
+        let (then, counted) = state.reported;
+        let period = now.since(then);
+        if period >= Duration::from_secs(1) {
+            let counts = Counts::of(&self.counters);
+            state.rates = counts.rates(&counted, period);
+            state.reported = (now, counts);
+        }
+        CameraStatus {
+            camera: self.camera.clone(),
+            state: state.state,
+            since: state.since,
+            reason: state.reason.clone(),
+            reconnects_last_hour: u32::try_from(state.reconnects.len()).unwrap_or(u32::MAX),
+            fps_in: state.rates.fps_in,
+            fps_recognised: state.rates.fps_recognised,
+            dropped: self.counters.dropped().get(),
+            pose_rate: state.rates.pose_rate,
+        }
+    }
+
+    /// What it is doing, and why.
+    pub(super) fn state(&self) -> (CameraState, Option<String>) {
+        let state = self.lock();
+        (state.state, state.reason.clone())
+    }
+
+    /// Its counters.
+    pub(super) fn counters(&self) -> &FrameCounters {
+        &self.counters
+    }
+
+    /// Notes a change of state.
+    pub(super) fn set(&self, new: CameraState, reason: Option<String>, now: Timestamp) {
+        let mut state = self.lock();
+        if state.state != new {
+            state.since = now;
+        }
+        if new == CameraState::Connecting && state.state == CameraState::Offline {
+            state.reconnects.push_back(now);
+            state.forget_reconnects(now);
+        }
+        (state.state, state.reason) = (new, reason);
+    }
+
+    /// No panic leaves the state half changed, so a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, HealthState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HealthState {
+    /// Keeps the last hour's; with pauses of half a second and more there are never many.
+    fn forget_reconnects(&mut self, now: Timestamp) {
+        while self.reconnects.front().is_some_and(|&at| now.since(at) > Duration::from_secs(3600)) {
+            self.reconnects.pop_front();
+        }
+    }
+}
