@@ -9,6 +9,7 @@ mod output;
 mod ranges;
 mod replay;
 mod run;
+mod schema;
 mod watch;
 
 use std::env::VarError;
@@ -50,6 +51,8 @@ enum Command {
     Demo(demo::Arguments),
     #[command(after_long_help = manual::WATCH)]
     Watch(watch::Arguments),
+    #[command(after_long_help = manual::SCHEMA)]
+    Schema(schema::Arguments),
     #[command(after_long_help = manual::EVAL)]
     Eval(eval::Arguments),
 }
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
     };
     match outcome {

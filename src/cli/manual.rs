@@ -174,3 +174,16 @@ EXAMPLES
     spotter eval skeleton clips.npz --model ./my-skeleton-model
         Score a package of your own."
 );
+
+/// Of `spotter schema --help`.
+pub(super) const SCHEMA: &str = "\
+EXIT STATUS
+    0    printed or written
+    1    there is no such document, or it cannot be written; the last line says why
+    2    the command line is wrong
+
+EXAMPLES
+    spotter schema tag
+        The JSON Schema of a tag.
+    spotter schema --out schema
+        Everything, one file each.";

@@ -2,7 +2,9 @@
 //!
 //! Used by `spotter watch` and `spotter demo`. For machines there is the JSON.
 
-use super::wire::{CameraState, CameraStatus, Message, NodeState, NodeStatus, Tag};
+use super::wire::{
+    CameraState, CameraStatus, GapReason, Message, NodeState, NodeStatus, Occupancy, Stats, Tag,
+};
 use crate::clock::Timestamp;
 
 /// One line: time of day (UTC), who, what. For a tag the score, then where its foot point is, or for an end how long it
@@ -12,6 +14,30 @@ pub fn line(message: &Message) -> String {
         Message::Tag(tag) => of_tag(tag),
         Message::Node(status) => of_node(status),
         Message::Camera(status) => of_camera(status),
+        Message::Occupancy(occupancy) => of_occupancy(occupancy),
+        Message::Stats(stats) => of_stats(stats),
+        Message::Gap(gap) => {
+            let reason = match gap.reason {
+                GapReason::Full => "the outbox was full",
+                GapReason::Age => "they had waited for too long",
+                GapReason::Disk => "the disk took nothing",
+                GapReason::Size => "the broker takes no message of that size",
+                GapReason::Corrupt => "the outbox's file was damaged",
+            };
+            format!(
+                "{:12}  {:<12}  tags {} to {} are lost: {reason}",
+                "",
+                gap.node.as_str(),
+                gap.first,
+                gap.last
+            )
+        }
+        Message::Tracks(tracks) => {
+            let who: Vec<String> =
+                tracks.tracks.iter().map(|track| format!("{} #{}", track.label, track.track)).collect();
+            let camera = tracks.camera.as_str();
+            format!("{}  {camera:<12}  frame {}: {}", time_of_day(tracks.at), tracks.frame, who.join(", "))
+        }
     }
 }
 
@@ -49,15 +75,45 @@ fn of_node(status: &NodeStatus) -> String {
     let told = status.reason.clone().unwrap_or_else(|| {
         format!("spotter {}, {} on {}", status.version, models.join(", "), status.accelerators.used)
     });
+    let problems: String = status.problems.iter().map(|problem| format!("\n  ! {}", problem.text)).collect();
     let since = status.since.map_or_else(|| " ".repeat(12), time_of_day);
-    format!("{since}  {:<12}  {state}: {told}", status.node.as_str())
+    format!("{since}  {:<12}  {state}: {told}{problems}", status.node.as_str())
+}
+
+fn of_occupancy(occupancy: &Occupancy) -> String {
+    let counts: Vec<String> =
+        occupancy.counts.iter().map(|(label, count)| format!("{count} {label}")).collect();
+    format!(
+        "{}  {:<12}  zone {}: {}",
+        time_of_day(occupancy.at),
+        occupancy.camera.as_str(),
+        occupancy.zone,
+        counts.join(", ")
+    )
+}
+
+fn of_stats(stats: &Stats) -> String {
+    format!(
+        "{}  {:<12}  up {:.0} s, {} tags, {} acknowledged, {} waiting, {} lost, {} MB",
+        time_of_day(stats.at),
+        stats.node.as_str(),
+        stats.uptime_s,
+        stats.outbox.published,
+        stats.outbox.acknowledged,
+        stats.outbox.waiting,
+        stats.outbox.dropped,
+        stats.memory_bytes / 1_000_000,
+    )
 }
 
 fn of_camera(status: &CameraStatus) -> String {
     let state = match status.state {
         CameraState::Connecting => "connecting",
         CameraState::Online => "online",
+        CameraState::Stalled => "stalled",
+        CameraState::Frozen => "frozen",
         CameraState::Offline => "offline",
+        CameraState::Disabled => "disabled",
     };
     let reason = status.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!(
@@ -101,7 +157,7 @@ mod tests {
         let lines = [
             Message::Tag(start.clone()),
             Message::Tag(end),
-            Message::Node(status::online(&test_node(), start.at)),
+            Message::Node(status::online(&test_node(), start.at, Vec::new())),
             Message::Node(status::offline(&test_node(), None, status::CONNECTION_LOST)),
         ];
         insta::assert_snapshot!(lines.iter().map(line).collect::<Vec<_>>().join("\n"));

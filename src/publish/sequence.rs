@@ -10,7 +10,7 @@ use super::wire;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 use crate::name::Name;
-use crate::tag::{Activity, Body, Label, Phase, Summary, Tag};
+use crate::tag::{Activity, Body, Direction, Label, Line, Phase, Summary, Tag, Zone};
 
 /// Gives each tag of one run of a node its number.
 #[derive(Debug)]
@@ -29,9 +29,24 @@ impl Sequencer {
     /// The message for the next tag.
     pub fn message(&mut self, tag: &Tag) -> wire::Tag {
         self.last += 1;
-        let (kind, summary, activity) = match &tag.body {
-            Body::Object(summary) => (wire::Kind::Object, summary.as_ref().map(self::summary), None),
-            Body::Activity(activity) => (wire::Kind::Activity, None, Some(self::activity(activity))),
+        let (mut summary, mut activity, mut zone, mut line) = (None, None, None, None);
+        let kind = match &tag.body {
+            Body::Object(of_track) => {
+                summary = of_track.as_ref().map(self::summary);
+                wire::Kind::Object
+            }
+            Body::Activity(of_tag) => {
+                activity = Some(self::activity(of_tag));
+                wire::Kind::Activity
+            }
+            Body::Zone(of_tag) => {
+                zone = Some(self::zone(of_tag));
+                wire::Kind::Zone
+            }
+            Body::Line(of_tag) => {
+                line = Some(self::line(of_tag));
+                wire::Kind::Line
+            }
         };
         wire::Tag {
             schema: wire::TagSchema::V1,
@@ -39,6 +54,7 @@ impl Sequencer {
             boot: self.boot,
             seq: self.last,
             historical: false,
+            waiting: None,
             node: self.node.clone(),
             camera: tag.camera.clone(),
             kind,
@@ -60,6 +76,8 @@ impl Sequencer {
             latency_ms: milliseconds(tag.latency),
             summary,
             activity,
+            zone,
+            line,
         }
     }
 }
@@ -73,7 +91,7 @@ fn id(boot: Uuid, seq: u64, at: Timestamp) -> Uuid {
     Builder::from_unix_timestamp_millis(at.as_millis(), &rest).into_uuid()
 }
 
-fn bbox(bbox: &BBox) -> wire::Box {
+pub(super) fn bbox(bbox: &BBox) -> wire::Box {
     wire::Box {
         x: rounded(bbox.x, 5),
         y: rounded(bbox.y, 5),
@@ -104,6 +122,18 @@ fn activity(activity: &Activity) -> wire::Activity {
             best_score: rounded(summary.best_score, 4),
         }),
     }
+}
+
+fn zone(zone: &Zone) -> wire::Zone {
+    wire::Zone { name: zone.name.clone(), dwell_s: zone.dwell.as_micros() as f64 / 1e6, inside: zone.inside }
+}
+
+fn line(line: &Line) -> wire::Line {
+    let direction = match line.direction {
+        Direction::In => wire::Direction::In,
+        Direction::Out => wire::Direction::Out,
+    };
+    wire::Line { name: line.name.clone(), direction }
 }
 
 fn shares(labels: &[(Label, f32)]) -> Vec<wire::LabelShare> {

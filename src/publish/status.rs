@@ -2,9 +2,10 @@
 //!
 //! Pure. Called by [`super::pending`].
 
-use super::sequence::rounded;
-use super::{Node, wire};
+use super::sequence::{bbox, rounded};
+use super::{LoadedModel, Node, wire};
 use crate::clock::Timestamp;
+use crate::tag::{FrameTracks, Occupancy, TrackBox};
 use crate::telemetry::{CameraState, CameraStatus};
 
 /// Why an offline status was written for a node that could not say it itself.
@@ -15,8 +16,8 @@ pub(super) const STOPPED: &str = "stopped";
 pub(super) const NODE_STOPPED: &str = "the node stopped";
 
 /// The node is there.
-pub(super) fn online(node: &Node, since: Timestamp) -> wire::NodeStatus {
-    status(node, wire::NodeState::Online, Some(since), None)
+pub(super) fn online(node: &Node, since: Timestamp, problems: Vec<wire::Problem>) -> wire::NodeStatus {
+    wire::NodeStatus { problems, ..status(node, wire::NodeState::Online, Some(since), None) }
 }
 
 /// The node is not there. Without a time for a last will, which speaks of the future.
@@ -38,21 +39,24 @@ fn status(
         since,
         reason,
         version: node.version.clone(),
-        models: node
-            .models
-            .iter()
-            .map(|model| wire::LoadedModel {
-                name: model.reference.name.clone(),
-                version: model.reference.version.clone(),
-                sha256: model.reference.sha256.clone(),
-                task: model.task.clone(),
-            })
-            .collect(),
+        models: models(node),
         accelerators: wire::Accelerators {
             asked: node.accelerators.asked.clone(),
             used: node.accelerators.used.clone(),
         },
+        problems: Vec::new(),
     }
+}
+
+/// The models that a node runs.
+pub(super) fn models(node: &Node) -> Vec<wire::LoadedModel> {
+    let loaded = |model: &LoadedModel| wire::LoadedModel {
+        name: model.reference.name.clone(),
+        version: model.reference.version.clone(),
+        sha256: model.reference.sha256.clone(),
+        task: model.task.clone(),
+    };
+    node.models.iter().map(loaded).collect()
 }
 
 /// What a camera does.
@@ -66,6 +70,7 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
             CameraState::Connecting => wire::CameraState::Connecting,
             CameraState::Online => wire::CameraState::Online,
             CameraState::Offline => wire::CameraState::Offline,
+            CameraState::Disabled => wire::CameraState::Disabled,
         },
         since: status.since,
         reason: status.reason.clone(),
@@ -74,6 +79,42 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
         fps_recognised: rounded(status.fps_recognised, 2),
         dropped: status.dropped,
         pose_rate: status.pose_rate.map(|rate| rounded(rate, 2)),
+    }
+}
+
+/// How many are in a zone.
+pub(super) fn occupancy(node: &Node, occupancy: &Occupancy) -> wire::Occupancy {
+    wire::Occupancy {
+        schema: wire::OccupancySchema::V1,
+        node: node.name.clone(),
+        boot: node.boot,
+        camera: occupancy.camera.clone(),
+        zone: occupancy.zone.clone(),
+        at: occupancy.at,
+        counts: occupancy.counts.iter().map(|(label, count)| (label.to_string(), *count)).collect(),
+    }
+}
+
+/// Every track of a frame.
+pub(super) fn tracks(node: &Node, frame: &FrameTracks) -> wire::Tracks {
+    let track = |track: &TrackBox| wire::TrackBox {
+        track: track.track.0,
+        label: track.label.to_string(),
+        score: rounded(track.score, 4),
+        bbox: bbox(&track.bbox),
+        activity: track
+            .activity
+            .as_ref()
+            .map(|(label, score)| wire::LabelShare { label: label.to_string(), score: rounded(*score, 4) }),
+    };
+    wire::Tracks {
+        schema: wire::TracksSchema::V1,
+        node: node.name.clone(),
+        boot: node.boot,
+        camera: frame.camera.clone(),
+        at: frame.at,
+        frame: frame.number,
+        tracks: frame.tracks.iter().map(track).collect(),
     }
 }
 
@@ -88,7 +129,14 @@ mod tests {
         let node = test_node();
         let since = Timestamp::from_micros(1_767_323_045_678_900);
         for (name, status) in [
-            ("node_online", online(&node, since)),
+            (
+                "node_online",
+                online(
+                    &node,
+                    since,
+                    vec![wire::Problem { code: "insecure-tls".to_owned(), text: "not verified".to_owned() }],
+                ),
+            ),
             ("node_stopped", offline(&node, Some(since), STOPPED)),
             ("node_last_will", offline(&node, None, CONNECTION_LOST)),
         ] {

@@ -6,7 +6,11 @@
 use std::fmt;
 
 use super::wire::Kind;
+use crate::config::Command;
 use crate::name::Name;
+
+/// The level below a node that commands are sent to; no camera may have this name.
+pub const COMMAND: &str = "command";
 
 /// The first part of every topic, such as `spotter/v1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +36,24 @@ pub struct Topic(String);
 pub enum Address {
     /// A node's status.
     Node(Name),
+    /// A node's figures.
+    Stats(Name),
+    /// A node's lost tags.
+    Gap(Name),
     /// A camera's status: node, camera.
     Camera(Name, Name),
     /// Tags of a kind: node, camera, kind.
     Tag(Name, Name, Kind),
+    /// How many are in a zone: node, camera, zone.
+    Occupancy(Name, Name, Name),
+    /// Tracks of every frame: node, camera.
+    Tracks(Name, Name),
+    /// A camera's last snapshot, which is a JPEG: node, camera.
+    Snapshot(Name, Name),
+    /// A request: node, and the command as it was written.
+    Command(Name, String),
+    /// A reply where there is no response topic: node, and the command.
+    Reply(Name, String),
 }
 
 impl Root {
@@ -80,19 +98,79 @@ impl Root {
         Topic(format!("{}/{node}/{camera}/tag/{kind}", self.0))
     }
 
+    /// Where a node's figures go.
+    pub fn stats(&self, node: &Name) -> Topic {
+        Topic(format!("{}/{node}/stats", self.0))
+    }
+
+    /// Where it is told which tags of a node are lost.
+    pub fn gap(&self, node: &Name) -> Topic {
+        Topic(format!("{}/{node}/gap", self.0))
+    }
+
+    /// Where it is kept how many are in a zone.
+    pub fn occupancy(&self, node: &Name, camera: &Name, zone: &Name) -> Topic {
+        Topic(format!("{}/{node}/{camera}/occupancy/{zone}", self.0))
+    }
+
+    /// Where every frame's tracks go.
+    pub fn tracks(&self, node: &Name, camera: &Name) -> Topic {
+        Topic(format!("{}/{node}/{camera}/tracks", self.0))
+    }
+
+    /// Where a camera's last snapshot is kept.
+    pub fn snapshot(&self, node: &Name, camera: &Name) -> Topic {
+        Topic(format!("{}/{node}/{camera}/snapshot/jpeg", self.0))
+    }
+
+    /// Where a node hears a command.
+    pub fn command(&self, node: &Name, command: Command) -> Topic {
+        Topic(format!("{}/{node}/{COMMAND}/{}", self.0, command.as_str()))
+    }
+
+    /// Where it answers one that names no response topic.
+    pub fn reply(&self, node: &Name, command: &str) -> Option<Topic> {
+        Topic::new(&format!("{}/{node}/{COMMAND}/{command}/{REPLY}", self.0))
+    }
+
+    /// The filter for every command to a node.
+    pub fn commands(&self, node: &Name) -> String {
+        format!("{}/{node}/{COMMAND}/#", self.0)
+    }
+
+    /// The filters for everything retained about a node's cameras. None of them may match a command's topic: brokers
+    /// deliver what two filters match twice.
+    pub fn retained(&self, node: &Name) -> [String; 3] {
+        ["status", "occupancy/+", "snapshot/jpeg"].map(|last| format!("{}/{node}/+/{last}", self.0))
+    }
+
     /// What `topic` speaks of; `None` when the contract has no such topic.
     pub fn address(&self, topic: &str) -> Option<Address> {
         let below = topic.strip_prefix(&self.0)?.strip_prefix('/')?;
         let levels: Vec<&str> = below.split('/').collect();
         let name = |text: &str| Name::new(text).ok();
-        match levels[..] {
-            [node, "status"] => Some(Address::Node(name(node)?)),
-            [node, camera, "status"] => Some(Address::Camera(name(node)?, name(camera)?)),
-            [node, camera, "tag", kind] => Some(Address::Tag(name(node)?, name(camera)?, kind.parse().ok()?)),
-            _ => None,
-        }
+        Some(match levels[..] {
+            [node, COMMAND, ref command @ .., REPLY] if !command.is_empty() => {
+                Address::Reply(name(node)?, command.join("/"))
+            }
+            [node, COMMAND, ref command @ ..] if !command.is_empty() => {
+                Address::Command(name(node)?, command.join("/"))
+            }
+            [node, "status"] => Address::Node(name(node)?),
+            [node, "stats"] => Address::Stats(name(node)?),
+            [node, "gap"] => Address::Gap(name(node)?),
+            [node, camera, "status"] => Address::Camera(name(node)?, name(camera)?),
+            [node, camera, "tracks"] => Address::Tracks(name(node)?, name(camera)?),
+            [node, camera, "snapshot", "jpeg"] => Address::Snapshot(name(node)?, name(camera)?),
+            [node, camera, "tag", kind] => Address::Tag(name(node)?, name(camera)?, kind.parse().ok()?),
+            [node, camera, "occupancy", zone] => Address::Occupancy(name(node)?, name(camera)?, name(zone)?),
+            _ => return None,
+        })
     }
 }
+
+/// The last level of replies where there is no response topic.
+const REPLY: &str = "reply";
 
 impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +179,22 @@ impl fmt::Display for Root {
 }
 
 impl Topic {
+    /// A topic that somebody else names, such as a response topic; `None` when no broker would take it.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=u16::MAX as usize).contains(&text.len()) && !text.contains(['+', '#', '\0']);
+        fits.then(|| Topic(text.to_owned()))
+    }
+
+    /// The topic of a message that was received.
+    pub(super) fn received(text: &str) -> Self {
+        Topic(text.to_owned())
+    }
+
+    /// Where Home Assistant reads about a node.
+    pub(super) fn discovery(prefix: &str, node: &Name) -> Self {
+        Topic(format!("{prefix}/device/{node}/config"))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -143,6 +237,33 @@ mod tests {
                 root.tag(&node, &camera, Kind::Object),
                 "spotter/v1/edge-1/ramp/tag/object",
                 Address::Tag(node.clone(), camera.clone(), Kind::Object),
+            ),
+            (root.stats(&node), "spotter/v1/edge-1/stats", Address::Stats(node.clone())),
+            (root.gap(&node), "spotter/v1/edge-1/gap", Address::Gap(node.clone())),
+            (
+                root.occupancy(&node, &camera, &camera),
+                "spotter/v1/edge-1/ramp/occupancy/ramp",
+                Address::Occupancy(node.clone(), camera.clone(), camera.clone()),
+            ),
+            (
+                root.tracks(&node, &camera),
+                "spotter/v1/edge-1/ramp/tracks",
+                Address::Tracks(node.clone(), camera.clone()),
+            ),
+            (
+                root.snapshot(&node, &camera),
+                "spotter/v1/edge-1/ramp/snapshot/jpeg",
+                Address::Snapshot(node.clone(), camera.clone()),
+            ),
+            (
+                root.command(&node, Command::CameraEnable),
+                "spotter/v1/edge-1/command/camera/enable",
+                Address::Command(node.clone(), "camera/enable".to_owned()),
+            ),
+            (
+                root.reply(&node, "stats").unwrap(),
+                "spotter/v1/edge-1/command/stats/reply",
+                Address::Reply(node.clone(), "stats".to_owned()),
             ),
         ];
         for (topic, text, address) in cases {

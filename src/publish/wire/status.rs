@@ -1,0 +1,170 @@
+//! What a node and its cameras are doing: retained, so only the newest counts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{NAME, SHA256, UTC_MICROSECONDS, optional_text, text};
+use crate::clock::Timestamp;
+use crate::name::Name;
+
+/// A node's status. Sent with QoS 1, retained, and left with the broker as the node's last will.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "spotter.node/1")]
+pub struct NodeStatus {
+    /// Name and version of this format.
+    pub schema: NodeSchema,
+    /// The node.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = NAME))]
+    pub node: Name,
+    /// Whether it is there. While it is offline, what its cameras' statuses say is out of date.
+    pub state: NodeState,
+    /// Which run of the node speaks.
+    #[serde(with = "text")]
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    pub boot: Uuid,
+    /// Since when it is in this state. Not in a last will, which is written before the connection is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    pub since: Option<Timestamp>,
+    /// Why it is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub reason: Option<String>,
+    /// Spotter's version.
+    pub version: String,
+    /// The models it runs.
+    pub models: Vec<LoadedModel>,
+    /// What it computes on.
+    pub accelerators: Accelerators,
+    /// What is wrong or unsafe, for as long as it is.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that is wrong or unsafe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// What, for programs, such as `insecure-tls`, `topic-refused`, `outbox-disk`, `outbox-corrupt`, `tags-lost`.
+    #[schemars(length(min = 1))]
+    pub code: String,
+    /// What, for people: one line without secrets.
+    pub text: String,
+}
+
+/// Name and version of the node status format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NodeSchema {
+    /// The first version.
+    #[serde(rename = "spotter.node/1")]
+    V1,
+}
+
+/// Whether a node is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// Connected to the broker.
+    Online,
+    /// Stopped, or its connection was lost; the reason says which.
+    Offline,
+}
+
+/// A model package in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadedModel {
+    /// The package's name.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// SHA-256 of the model file, lower-case hex.
+    #[schemars(regex(pattern = SHA256))]
+    pub sha256: String,
+    /// What it is for, such as `detect`.
+    pub task: String,
+}
+
+/// What a node computes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accelerators {
+    /// What the configuration asks for, best first.
+    pub asked: Vec<String>,
+    /// What is in use.
+    pub used: String,
+}
+
+/// A camera's status. Sent with QoS 1, retained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "spotter.camera/1")]
+pub struct CameraStatus {
+    /// Name and version of this format.
+    pub schema: CameraSchema,
+    /// The node that runs the camera.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = NAME))]
+    pub node: Name,
+    /// Which run of the node speaks.
+    #[serde(with = "text")]
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    pub boot: Uuid,
+    /// The camera.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = NAME))]
+    pub camera: Name,
+    /// What it is doing.
+    pub state: CameraState,
+    /// Since when.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    pub since: Timestamp,
+    /// Why; always there when it is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub reason: Option<String>,
+    /// Connections made anew within the last hour.
+    pub reconnects_last_hour: u32,
+    /// Frames per second that the camera gave, over the last reporting period.
+    #[schemars(range(min = 0.0))]
+    pub fps_in: f64,
+    /// Frames per second that were recognised, over the last reporting period.
+    #[schemars(range(min = 0.0))]
+    pub fps_recognised: f64,
+    /// Frames dropped since start because a newer one came before they were recognised.
+    pub dropped: u64,
+    /// Poses per second and person, over the last reporting period: fewer than asked for when the time does not
+    /// suffice. Not there when nobody was in the picture, or activities are off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0.0))]
+    pub pose_rate: Option<f64>,
+}
+
+/// Name and version of the camera status format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CameraSchema {
+    /// The first version.
+    #[serde(rename = "spotter.camera/1")]
+    V1,
+}
+
+/// What a camera is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraState {
+    /// It is being connected and has given no frame yet.
+    Connecting,
+    /// Frames arrive.
+    Online,
+    /// Connected, but no frame has come for longer than its frames usually take.
+    Stalled,
+    /// Frames arrive, but they all show the same.
+    Frozen,
+    /// The last attempt failed, or the source has ended; the reason says which.
+    Offline,
+    /// Switched off.
+    Disabled,
+}
