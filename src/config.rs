@@ -5,11 +5,14 @@
 
 mod activities;
 mod broker;
+mod credential;
+mod mqtt;
+mod outbox;
 mod read;
 mod source;
 mod validate;
+mod zones;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,8 +20,12 @@ use crate::name::Name;
 
 pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
+pub use credential::{Pem, Secret};
+pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
+pub use outbox::{Outbox, Sync};
 pub use read::Problem;
 pub use source::{BadSource, CameraUrl, Source, Transport};
+pub use zones::{Line, Zone};
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,26 +68,6 @@ pub struct Models {
     pub clips: Vec<String>,
 }
 
-/// `[mqtt]`: the broker and how to speak to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mqtt {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Whether to speak TLS, verified against the system's certificate authorities.
-    pub tls: bool,
-    /// User name and password, when the broker wants them.
-    pub login: Option<(String, Secret)>,
-    /// First part of every topic, such as `spotter/v1`; no wildcard, no empty level.
-    pub root: String,
-    /// How often to show the broker that the node is alive.
-    pub keep_alive: Duration,
-    /// How many tags, of about one kilobyte each, may wait in memory while the broker is away; past it the oldest goes,
-    /// counted.
-    pub queue_messages: usize,
-}
-
 /// `[[camera]]`: one camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Camera {
@@ -92,6 +79,24 @@ pub struct Camera {
     pub objects: Objects,
     /// Which activities become tags.
     pub activities: Activities,
+    /// Whether the tracks of every recognised frame are given out.
+    pub tracks: bool,
+    /// `[[camera.zone]]`: parts of the picture that things are inside of or not.
+    pub zones: Vec<Zone>,
+    /// `[[camera.line]]`: lines that things cross.
+    pub lines: Vec<Line>,
+}
+
+impl Camera {
+    /// What its zones look for, as far as they say; with repetitions.
+    pub fn labels_of_zones(&self) -> impl Iterator<Item = &str> {
+        self.zones.iter().flat_map(|zone| zone.labels.iter().flatten()).map(String::as_str)
+    }
+
+    /// The same for its lines.
+    pub fn labels_of_lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().flat_map(|line| line.labels.iter().flatten()).map(String::as_str)
+    }
 }
 
 /// `[objects]` and `[camera.objects]`: which objects become tags, and how often.
@@ -120,20 +125,6 @@ impl Default for Models {
 impl Default for Runtime {
     fn default() -> Self {
         Runtime { onnxruntime: None, threads: 0, activity_share: 0.5 }
-    }
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Mqtt {
-            host: "localhost".to_owned(),
-            port: 1883,
-            tls: false,
-            login: None,
-            root: "spotter/v1".to_owned(),
-            keep_alive: Duration::from_secs(30),
-            queue_messages: 20_000,
-        }
     }
 }
 
@@ -202,27 +193,5 @@ impl Config {
             Some(config) if problems.is_empty() => Ok(config),
             rest => Err(ConfigError::Wrong { problems, rest: rest.map(Box::new) }),
         }
-    }
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text`.
-    pub fn new(text: String) -> Self {
-        Secret(text)
-    }
-
-    /// The text itself, for the one call that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }

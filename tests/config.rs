@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use spotter::config::{Activities, Config, ConfigError, Models, Mqtt, Objects, Runtime};
+use spotter::config::{
+    Activities, Command, Config, ConfigError, HomeAssistant, Models, Mqtt, MqttVersion, Objects, Outbox,
+    Profile, Runtime, Sync,
+};
 
 #[path = "support/program.rs"]
 mod program;
@@ -35,12 +39,14 @@ const WRONG: &[(&str, &str)] = &[
     (
         "wrong types",
         "[node]\nname = 5\n[runtime]\nthreads = \"two\"\n[models]\ndirectories = \"models\"\ndetect = [\"a\"]\n\
-         [mqtt]\nbroker = 1883\nkeep_alive_s = true\nqueue_messages = 1.5\n[objects]\nlabels = [\"car\", 3]\n\
+         [mqtt]\nbroker = 1883\nkeep_alive_s = true\nversion = 5\ninsecure = \"yes\"\nalpn = \"mqtt\"\n\
+         commands = [1]\noutbox = 3\nhome_assistant.enabled = 1\n[objects]\nlabels = [\"car\", 3]\n\
          score = \"high\"\nCAMERAloop = \"yes\"\n",
     ),
     (
         "out of range",
-        "[runtime]\nthreads = 257\n[mqtt]\nkeep_alive_s = 1\nqueue_messages = 127\n[objects]\nscore = 1.5\n\
+        "[runtime]\nthreads = 257\n[mqtt]\nkeep_alive_s = 1\nstats_interval_s = 4\n[mqtt.outbox]\n\
+         max_size_mb = 0\nmax_age_h = 8761\nbacklog_rate = 0\ncommit_interval_ms = 101\n[objects]\nscore = 1.5\n\
          update_interval_s = 0\nCAMERA[camera.objects]\nscore = -0.5\nupdate_interval_s = 3601\n",
     ),
     ("not a number", "[objects]\nscore = nan\nupdate_interval_s = inf\nCAMERA"),
@@ -91,12 +97,54 @@ const WRONG: &[(&str, &str)] = &[
     ("a root that is the broker's own", "[mqtt]\nroot = \"$SYS/spotter\"\nCAMERA"),
     ("an empty root", "[mqtt]\nroot = \"\"\nCAMERA"),
     ("a control character in the root", "[mqtt]\nroot = \"a\\tb\"\nCAMERA"),
+    (
+        "words that are not known",
+        "[mqtt]\nversion = \"4\"\nprofile = \"cloud\"\ncommands = [\"stats\", \"reboot\", \"stats\"]\n\
+         [mqtt.outbox]\nsync = \"never\"\n[mqtt.home_assistant]\nprefix = \"home/+\"\nCAMERA",
+    ),
+    ("properties in MQTT 3.1.1", "[mqtt]\nversion = \"3.1.1\"\nprofile = \"cloudevents-binary\"\nCAMERA"),
+    (
+        "TLS without TLS",
+        "[mqtt]\nbroker = \"mqtt://b\"\nca_file = \"missing\"\ninsecure = true\nalpn = [\"mqtt\"]\n\
+         server_name = \"c\"\nCAMERA",
+    ),
+    (
+        "half a certificate",
+        "[mqtt]\nbroker = \"mqtts://b\"\nclient_cert_file = \"missing\"\nalpn = [\"\"]\nserver_name = \"\"\nCAMERA",
+    ),
+    ("a wrong address", "[mqtt]\nbroker = \"b\"\nalpn = [\"mqtt\"]\nCAMERA"),
+    ("the other half", "[mqtt]\nbroker = \"mqtts://b\"\nclient_key_file = \"missing\"\nCAMERA"),
+    ("verified and not", "[mqtt]\nbroker = \"mqtts://b\"\ninsecure = true\nserver_name = \"c\"\nCAMERA"),
+    ("credentials without systemd", "[mqtt]\nusername = \"me\"\npassword_file = \"credential:mqtt\"\nCAMERA"),
+    (
+        "a credential that is a path",
+        "[mqtt]\nusername = \"me\"\npassword_file = \"credential:../mqtt\"\nCAMERA",
+    ),
     // Labels.
     (
         "activities out of range",
         "[runtime]\nactivity_share = 1\n[activities]\nenabled = 1\nthreshold = 0.1\nmin_duration_s = -1\n\
          pose_rate_hz = 100\n[activities.labels]\nwave = true\n[activities.labels.fall]\nthresh = 0.5\n\
          threshold = 2\nCAMERA[camera.activities.labels.walk]\nenabled = \"no\"\n",
+    ),
+    // Places.
+    (
+        "zones",
+        "CAMERA[[camera.zone]]\n[[camera.zone]]\nname = \"a/b\"\npolygon = [[0, 0], [1, 0]]\n[[camera.zone]]\n\
+         name = \"gate\"\npolygon = [[0, 0], [1, 1], [1, 0], [0, 1]]\nlabels = []\nmin_dwell_s = -1\n\
+         [[camera.zone]]\nname = \"gate\"\npolygon = [[0, 0], [1]]\nsize = 1\n",
+    ),
+    (
+        "lines",
+        "CAMERA[[camera.line]]\n[[camera.line]]\nname = \"gate\"\nfrom = [0.5, 0.5]\nto = [0.5, 0.5]\n\
+         [[camera.line]]\nname = \"door\"\nfrom = [2, 0]\nto = [1, 1]\n[[camera.line]]\nname = \"yard\"\n\
+         from = \"left\"\nto = [1, 1, 1]\n",
+    ),
+    (
+        "a zone and a line of one name, for what the camera leaves out",
+        "[objects]\nlabels = [\"person\"]\nCAMERAtracks = 1\n[[camera.zone]]\nname = \"gate\"\n\
+         polygon = [[0, 0], [1, 0], [0, 1]]\nlabels = [\"person\", \"car\"]\n[[camera.line]]\nname = \"gate\"\n\
+         from = [0, 0]\nto = [1, 1]\nlabels = [\"dog\"]\n",
     ),
     ("no labels", "[objects]\nlabels = []\nCAMERA"),
     ("no labels for one camera", "CAMERA[camera.objects]\nlabels = []\n"),
@@ -141,9 +189,9 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # unknown section
     line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, objects, activities, camera
     # unknown keys
-    line 2: mqtt.host is unknown; allowed here: broker, username, password_file, root, keep_alive_s, queue_messages
+    line 2: mqtt.host is unknown; allowed here: broker, version, username, password_file, ca_file, client_cert_file, client_key_file, server_name, alpn, insecure, root, keep_alive_s, profile, commands, stats_interval_s, outbox, home_assistant
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
-    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities
+    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities, tracks, zone, line
     # a table that is none
     line 1: mqtt is "mqtt://b"; it must be a table
     # a camera that is no list
@@ -161,18 +209,27 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 7: models.detect is a list; it must be a text in quotes
     line 9: mqtt.broker is 1883; it must be a text in quotes
     line 10: mqtt.keep_alive_s is true; it must be a number from 5 to 3600
-    line 11: mqtt.queue_messages is 1.5; it must be a whole number from 128 to 1000000
-    line 13: objects.labels is a list; it must be a list of texts in quotes
-    line 14: objects.score is "high"; it must be a number from 0.01 to 1
-    line 18: camera[1].loop is "yes"; it must be true or false
+    line 11: mqtt.version is 5; it must be a text in quotes
+    line 12: mqtt.insecure is "yes"; it must be true or false
+    line 13: mqtt.alpn is "mqtt"; it must be a list of texts in quotes
+    line 14: mqtt.commands is a list; it must be a list of texts in quotes
+    line 15: mqtt.outbox is 3; it must be a table
+    line 16: mqtt.home_assistant.enabled is 1; it must be true or false
+    line 18: objects.labels is a list; it must be a list of texts in quotes
+    line 19: objects.score is "high"; it must be a number from 0.01 to 1
+    line 23: camera[1].loop is "yes"; it must be true or false
     # out of range
     line 2: runtime.threads is 257; it must be a whole number from 0 to 256
     line 4: mqtt.keep_alive_s is 1; it must be a number from 5 to 3600
-    line 5: mqtt.queue_messages is 127; it must be a whole number from 128 to 1000000
-    line 7: objects.score is 1.5; it must be a number from 0.01 to 1
-    line 8: objects.update_interval_s is 0; it must be a number from 1 to 3600
-    line 13: camera[1].objects.score is -0.5; it must be a number from 0.01 to 1
-    line 14: camera[1].objects.update_interval_s is 3601; it must be a number from 1 to 3600
+    line 5: mqtt.stats_interval_s is 4; it must be 0 for never, or from 5 to 3600
+    line 7: mqtt.outbox.max_size_mb is 0; it must be a whole number from 1 to 100000
+    line 8: mqtt.outbox.max_age_h is 8761; it must be a whole number from 1 to 8760
+    line 9: mqtt.outbox.backlog_rate is 0; it must be a whole number from 1 to 100000
+    line 10: mqtt.outbox.commit_interval_ms is 101; it must be a whole number from 1 to 100
+    line 12: objects.score is 1.5; it must be a number from 0.01 to 1
+    line 13: objects.update_interval_s is 0; it must be a number from 1 to 3600
+    line 18: camera[1].objects.score is -0.5; it must be a number from 0.01 to 1
+    line 19: camera[1].objects.update_interval_s is 3601; it must be a number from 1 to 3600
     # not a number
     line 2: objects.score is nan; it must be a number from 0.01 to 1
     line 3: objects.update_interval_s is inf; it must be a number from 1 to 3600
@@ -189,7 +246,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: node.name `a\nb` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 4: runtime.threads is "a\nb"; it must be a whole number from 0 to 256
     line 8: camera[1].transport is "a\nb"; allowed: "tcp", "udp"
-    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities
+    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities, tracks, zone, line
     # the same name twice
     line 5: camera[2].name is "ramp", which another camera has
     # the same name three times
@@ -259,6 +316,39 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: mqtt.root is ""; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     # a control character in the root
     line 2: mqtt.root is "a\tb"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
+    # words that are not known
+    line 2: mqtt.version is "4"; allowed: "5", "3.1.1"
+    line 3: mqtt.profile is "cloud"; allowed: "native", "cloudevents", "cloudevents-binary"
+    line 4: mqtt.commands has "reboot"; allowed: snapshot, reload, camera/enable, camera/disable, stats, models
+    line 4: mqtt.commands has "stats" twice
+    line 6: mqtt.outbox.sync is "never"; allowed: "interval", "always"
+    line 8: mqtt.home_assistant.prefix is "home/+"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
+    # properties in MQTT 3.1.1
+    line 3: mqtt.profile is "cloudevents-binary", which needs version "5": 3.1.1 has no properties
+    # TLS without TLS
+    line 3: mqtt.ca_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
+    line 3: mqtt.ca_file stands beside insecure = true, which does not look at it
+    line 3: mqtt.ca_file is only for a broker with mqtts://
+    line 4: mqtt.insecure is only for a broker with mqtts://
+    line 5: mqtt.alpn is only for a broker with mqtts://
+    line 6: mqtt.server_name stands beside insecure = true, which does not look at it
+    line 6: mqtt.server_name is only for a broker with mqtts://
+    # half a certificate
+    line 1: mqtt.client_key_file is missing; client_cert_file needs it
+    line 3: mqtt.client_cert_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
+    line 4: mqtt.alpn has a name that is empty or longer than 255 bytes
+    line 5: mqtt.server_name is empty
+    # a wrong address
+    line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    # the other half
+    line 1: mqtt.client_cert_file is missing; client_key_file needs it
+    line 3: mqtt.client_key_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
+    # verified and not
+    line 4: mqtt.server_name stands beside insecure = true, which does not look at it
+    # credentials without systemd
+    line 3: mqtt.password_file is "credential:mqtt", but $CREDENTIALS_DIRECTORY is not set; credentials come from systemd's LoadCredential=
+    # a credential that is a path
+    line 3: mqtt.password_file is "credential:../mqtt"; a credential has the name of a file, such as credential:mqtt
     # activities out of range
     line 2: runtime.activity_share is 1; it must be a number from 0.05 to 0.95
     line 4: activities.enabled is 1; it must be true or false
@@ -269,6 +359,30 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 11: activities.labels.fall.thresh is unknown; allowed here: enabled, threshold, min_duration_s
     line 12: activities.labels.fall.threshold is 2; it must be a number from 0.2 to 1
     line 17: camera[1].activities.labels.walk.enabled is "no"; it must be true or false
+    # zones
+    line 4: camera[1].zone[1].name is missing; every zone and line needs one of its own
+    line 4: camera[1].zone[1].polygon is missing; give its corners, such as [[0.1, 0.5], [0.9, 0.5], [0.9, 1], [0.1, 1]]
+    line 6: camera[1].zone[2].name `a/b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
+    line 7: camera[1].zone[2].polygon has 2 corners; it must have 3 to 64
+    line 10: camera[1].zone[3].polygon crosses itself: the edge from [0, 0] meets the one from [1, 0]
+    line 11: camera[1].zone[3].labels is an empty list, so nothing would ever be reported; leave it out for every label
+    line 12: camera[1].zone[3].min_dwell_s is -1; it must be a number from 0 to 3600
+    line 14: camera[1].zone[4].name is "gate", which another zone or line of this camera has
+    line 15: camera[1].zone[4].polygon is a list; it must be a list of points, such as [[0.1, 0.5], [0.9, 0.5], [0.5, 1]]
+    line 16: camera[1].zone[4].size is unknown; allowed here: name, polygon, labels, min_dwell_s
+    # lines
+    line 4: camera[1].line[1].name is missing; every zone and line needs one of its own
+    line 4: camera[1].line[1].from is missing; give one end of the line, such as [0.2, 0.6]
+    line 4: camera[1].line[1].to is missing; give one end of the line, such as [0.2, 0.6]
+    line 8: camera[1].line[2].to has no length: it begins and ends at [0.5, 0.5]
+    line 11: camera[1].line[3].from has the end [2, 0], which is outside the picture; x and y go from 0 to 1
+    line 15: camera[1].line[4].from is "left"; it must be a point, such as [0.2, 0.6]
+    line 16: camera[1].line[4].to is a list; it must be a point, such as [0.2, 0.6]
+    # a zone and a line of one name, for what the camera leaves out
+    line 6: camera[1].tracks is 1; it must be true or false
+    line 10: camera[1].zone[1].labels has "car", which objects.labels leaves out; it has: person
+    line 12: camera[1].line[1].name is "gate", which another zone or line of this camera has
+    line 15: camera[1].line[1].labels has "dog", which objects.labels leaves out; it has: person
     # no labels
     line 2: objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
     # no labels for one camera
@@ -279,7 +393,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 5: objects.score is 2; it must be a number from 0.01 to 1
     line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 8: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
-    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities
+    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, objects, activities, tracks, zone, line
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"
@@ -295,6 +409,33 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.mqtt, Mqtt::default());
     assert_eq!(config.cameras[0].objects, Objects::default());
     assert_eq!(config.cameras[0].activities, Activities::default());
+    let camera = &config.cameras[0];
+    assert!(!camera.tracks && camera.zones.is_empty() && camera.lines.is_empty());
+}
+
+#[test]
+fn a_camera_has_zones_and_lines() {
+    let text = format!(
+        "{CAMERA}tracks = true\n[[camera.zone]]\nname = \"yard\"\npolygon = [[0, 0.5], [1, 0.5], [0.5, 1]]\n\
+         [[camera.zone]]\nname = \"gate\"\npolygon = [[0, 0], [1, 0], [0, 1]]\nlabels = [\"car\"]\nmin_dwell_s = 2.5\n\
+         [[camera.line]]\nname = \"kerb\"\nfrom = [0.1, 0.2]\nto = [0.9, 0.2]\nlabels = [\"dog\"]\n"
+    );
+    let config = Config::parse(&text, Path::new("")).unwrap();
+    let camera = &config.cameras[0];
+    assert!(camera.tracks);
+    let zones: Vec<_> = camera
+        .zones
+        .iter()
+        .map(|zone| {
+            (zone.name.as_str(), zone.polygon.corners().len(), zone.min_dwell.as_secs_f64(), &zone.labels)
+        })
+        .collect();
+    assert_eq!(zones, [("yard", 3, 1.0, &None), ("gate", 3, 2.5, &Some(vec!["car".to_owned()]))]);
+    let line = &camera.lines[0];
+    let (from, to) = (line.segment.from(), line.segment.to());
+    assert_eq!((line.name.as_str(), from.x, from.y, to.x, to.y), ("kerb", 0.1, 0.2, 0.9, 0.2));
+    assert_eq!(camera.labels_of_zones().collect::<Vec<_>>(), ["car"]);
+    assert_eq!(camera.labels_of_lines().collect::<Vec<_>>(), ["dog"]);
 }
 
 /// A camera's own table begins from the table for all, and a label's rule from the nearest that there is.
@@ -322,10 +463,43 @@ fn rules_of_activities_fill_each_other_up() {
 
 #[test]
 fn numbers_may_be_written_as_toml_has_them() {
-    let text = format!("[mqtt]\nqueue_messages = 1_000\nkeep_alive_s = 6e1\n[objects]\nscore = 1\n{CAMERA}");
+    let text =
+        format!("[mqtt]\nkeep_alive_s = 6e1\noutbox.max_size_mb = 1_000\n[objects]\nscore = 1\n{CAMERA}");
     let config = Config::parse(&text, Path::new("")).unwrap();
-    assert_eq!((config.mqtt.queue_messages, config.mqtt.keep_alive.as_secs()), (1000, 60));
+    let megabytes = config.mqtt.outbox.max_bytes / 1_000_000;
+    assert_eq!((megabytes, config.mqtt.keep_alive.as_secs()), (1000, 60));
     assert_eq!(config.cameras[0].objects.score, Some(1.0));
+}
+
+#[test]
+fn what_is_said_about_the_broker_is_taken() {
+    let text = format!(
+        "[mqtt]\nbroker = \"mqtts://b\"\nversion = \"3.1.1\"\ninsecure = true\nalpn = [\"mqtt\", \"x\"]\n\
+         profile = \"cloudevents\"\ncommands = [\"stats\", \"camera/enable\"]\nstats_interval_s = 0\n\
+         [mqtt.outbox]\ndirectory = \"box\"\nmax_size_mb = 1\nmax_age_h = 2\nsync = \"always\"\n\
+         commit_interval_ms = 3\nbacklog_rate = 4\n[mqtt.home_assistant]\nenabled = true\nprefix = \"ha\"\n{CAMERA}"
+    );
+    let mqtt = Config::parse(&text, Path::new("/etc/spotter")).unwrap().mqtt;
+    assert!(mqtt.insecure());
+    assert_eq!(mqtt.tls.as_ref().unwrap().alpn, ["mqtt", "x"]);
+    assert_eq!((mqtt.version, mqtt.profile), (MqttVersion::V311, Profile::CloudEvents));
+    assert_eq!(mqtt.commands.into_iter().collect::<Vec<_>>(), [Command::CameraEnable, Command::Stats]);
+    assert_eq!(mqtt.stats_interval, None);
+    let outbox = Outbox {
+        directory: Some(PathBuf::from("/etc/spotter/box")),
+        max_bytes: 1_000_000,
+        max_age: Duration::from_secs(7200),
+        sync: Sync::Always,
+        commit_interval: Duration::from_millis(3),
+        backlog_rate: 4,
+        memory_tags: 20_000,
+    };
+    assert_eq!(mqtt.outbox, outbox);
+    assert_eq!(mqtt.home_assistant, HomeAssistant { enabled: true, prefix: "ha".to_owned() });
+    for in_memory in ["", "memory"] {
+        let text = format!("[mqtt.outbox]\ndirectory = \"{in_memory}\"\n{CAMERA}");
+        assert_eq!(Config::parse(&text, Path::new("")).unwrap().mqtt.outbox, Outbox::in_memory());
+    }
 }
 
 /// The commented file of the package; its one camera is an example.
@@ -386,6 +560,28 @@ fn check_accepts_a_good_file_and_shows_no_password() {
       camera ramp: rtsp://***@cam/1
       camera door: <folder>/clip.avi
     ");
+}
+
+#[test]
+fn a_service_finds_its_credentials_where_systemd_puts_them() {
+    let folder = Folder::with(
+        "[mqtt]\nusername = \"me\"\npassword_file = \"credential:password\"\n[[camera]]\nname = \"ramp\"\n\
+         source = \"rtsp://cam/1\"\n",
+    );
+    let credentials = tempfile::tempdir().unwrap();
+    let said = || {
+        let checked = std::process::Command::new(env!("CARGO_BIN_EXE_spotter"))
+            .args(["check", "--config", folder.config().to_str().unwrap()])
+            .env("CREDENTIALS_DIRECTORY", credentials.path())
+            .output()
+            .unwrap();
+        (checked.status.code(), String::from_utf8(checked.stderr).unwrap())
+    };
+    let (code, stderr) = said();
+    assert_eq!(code, Some(78));
+    assert!(stderr.contains("line 3: mqtt.password_file cannot be read: "), "{stderr}");
+    std::fs::write(credentials.path().join("password"), "s3cret\n").unwrap();
+    assert_eq!(said(), (Some(0), String::new()));
 }
 
 #[test]

@@ -157,6 +157,21 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
         })
     }
 
+    /// A point: a list of x and y.
+    pub(super) fn point(&mut self, key: &'static str) -> Option<[f64; 2]> {
+        let value = self.get(key)?;
+        self.expect(key, value, "a point, such as [0.2, 0.6]", point)
+    }
+
+    /// A list of points.
+    pub(super) fn points(&mut self, key: &'static str) -> Option<Vec<[f64; 2]>> {
+        let value = self.get(key)?;
+        let expected = "a list of points, such as [[0.1, 0.5], [0.9, 0.5], [0.5, 1]]";
+        self.expect(key, value, expected, |value| {
+            value.as_array()?.iter().map(|item| point(item.get_ref())).collect()
+        })
+    }
+
     /// Reads a text and makes something of it; its error is the problem's message.
     pub(super) fn parsed<T, E: fmt::Display>(
         &mut self,
@@ -233,6 +248,13 @@ fn number<T: std::str::FromStr>(value: &DeValue<'_>) -> Option<T> {
         DeValue::Float(float) => float.as_str().parse().ok(),
         _ => None,
     }
+}
+
+/// A list of two numbers.
+fn point(value: &DeValue<'_>) -> Option<[f64; 2]> {
+    let coordinates: Option<Vec<f64>> =
+        value.as_array()?.iter().map(|coordinate| number(coordinate.get_ref())).collect();
+    coordinates?.try_into().ok()
 }
 
 /// The text on one line, whatever a value of the file has brought into it.

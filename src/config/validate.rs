@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::activities;
+use super::credential::Files;
 use super::read::{Problem, Report, Section};
-use super::{Activities, Broker, Camera, Config, Models, Mqtt, Objects, Runtime, Secret, Source, Transport};
+use super::{
+    Activities, Camera, Config, Models, Objects, Runtime, Source, Transport, activities, mqtt, zones,
+};
 use crate::name::Name;
 use toml::de::DeTable;
+
+/// What no camera may be called; see [`crate::config::Command`].
+const RESERVED: &str = "command";
 
 /// What is right of the text, and what is not. Nothing is right when the text is no TOML.
 pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) {
@@ -24,7 +29,7 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let node = node(root.child("node"));
     let runtime = runtime(root.child("runtime"), base);
     let models = models(root.child("models"), base);
-    let mqtt = mqtt(root.child("mqtt"), base);
+    let mqtt = mqtt::read(root.child("mqtt"), &Files::new(base), base);
     let objects = objects(root.child("objects"), &Objects::default());
     let activities = activities::read(root.child("activities"), &Activities::default());
     let cameras = cameras(&mut root, base, &objects, &activities);
@@ -41,6 +46,14 @@ fn node(mut section: Section<'_, '_, '_>) -> Option<Name> {
     }
     section.finish();
     name
+}
+
+/// The name of a camera, which is a level of topics below the node's, where `command` is one already.
+fn camera_name(text: &str) -> Result<Name, String> {
+    if text == RESERVED {
+        return Err(format!("is \"{text}\", which in topics is where commands go"));
+    }
+    Name::new(text).map_err(|error| error.to_string())
 }
 
 /// The host name up to its first dot, with what no name may hold replaced.
@@ -81,44 +94,8 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
     models
 }
 
-fn mqtt(mut section: Section<'_, '_, '_>, base: &Path) -> Mqtt {
-    let defaults = Mqtt::default();
-    let Broker { tls, host, port } = section.parsed("broker", str::parse).unwrap_or_default();
-    let login = login(&mut section, base);
-    let mqtt = Mqtt {
-        host,
-        port,
-        tls,
-        login,
-        root: section.parsed("root", topic_root).unwrap_or(defaults.root),
-        keep_alive: section
-            .number("keep_alive_s", 5.0..=3600.0)
-            .map_or(defaults.keep_alive, Duration::from_secs_f64),
-        queue_messages: section
-            .integer("queue_messages", 128..=1_000_000)
-            .map_or(defaults.queue_messages, |n| n as usize),
-    };
-    section.finish();
-    mqtt
-}
-
-fn login(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<(String, Secret)> {
-    let user = section.string("username");
-    let password = section.parsed("password_file", |path| {
-        let path = base.join(path);
-        std::fs::read_to_string(&path)
-            .map(|text| Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
-            .map_err(|error| format!("cannot be read: {}: {error}", path.display()))
-    });
-    match (section.has("username"), section.has("password_file")) {
-        (true, false) => section.problem("password_file", "is missing; username needs it"),
-        (false, true) => section.problem("username", "is missing; password_file needs it"),
-        _ => {}
-    }
-    user.zip(password)
-}
-
-fn topic_root(text: &str) -> Result<String, String> {
+/// Levels that can begin a topic.
+pub(super) fn topic_prefix(text: &str) -> Result<String, String> {
     let bad = |c: char| c == '+' || c == '#' || c.is_control();
     if text.is_empty()
         || text.len() > 200
@@ -161,7 +138,7 @@ fn cameras(
 ) -> Vec<Camera> {
     let mut names = BTreeSet::new();
     let cameras = root.each("camera", |section| {
-        let name = section.parsed("name", Name::new);
+        let name = section.parsed("name", camera_name);
         if !section.has("name") {
             section.problem("name", "is missing; every camera needs one of its own");
         }
@@ -173,7 +150,9 @@ fn cameras(
         let source = source(section, base);
         let objects = objects(section.child("objects"), objects_of_all);
         let activities = activities::read(section.child("activities"), activities_of_all);
-        Some(Camera { name: name?, source: source?, objects, activities })
+        let tracks = section.boolean("tracks").unwrap_or(false);
+        let (zones, lines) = zones::read(section, objects.labels.as_deref());
+        Some(Camera { name: name?, source: source?, objects, activities, tracks, zones, lines })
     });
     if root.is_empty("camera") {
         root.problem("camera", "is missing; give at least one [[camera]] with name and source");

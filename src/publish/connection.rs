@@ -1,24 +1,22 @@
 //! One connection to the broker, from the first packet to the last.
 //!
 //! It offers what [`super::pending`] has, at most a window of it at a time, and tells it what the broker answers. It is
-//! started by [`super::mqtt`] with a new rumqttc event loop each time: the outbox is the one memory of what is
-//! unacknowledged, and an old loop would bring back publishes, packet ids and events of the connection before. It must
-//! not wait for room in rumqttc's queue: the task that polls the event loop is the one that empties it.
+//! started by [`super::mqtt`] with a new link each time: the outbox is the one memory of what is unacknowledged, and an
+//! old link would bring back publishes, packet ids and events of the connection before. It must not wait for room in the
+//! link's queue: the task that steps the link is the one that empties it.
+//!
+//! What the node subscribes to is asked for right after the welcome, before anything is offered, and takes a place in the
+//! window like a publish, because subscriptions and publishes share their packet ids.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::Outgoing;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, LastWill, LastWillProperties, Packet, PubAck, PubAckReason, PublishProperties,
-};
-use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::dial::{Dial, Trouble, step};
+use super::dial::{Dial, Trouble};
+use super::link::{Client, Event, EventLoop, NoRoom, Publish, QoS, step};
 use super::pending::{Offer, Ticket};
 use super::shared::{Order, Shared};
 use super::window::Window;
@@ -26,8 +24,11 @@ use super::window::Window;
 /// Publishes on their way at a time; fewer when the broker says so.
 const WINDOW: u16 = 64;
 
-/// rumqttc's queue: a full window and a disconnect fit, so it is never full.
-const REQUESTS: usize = WINDOW as usize + 1;
+/// Publishes without acknowledgement that wait to be sent, at most.
+const UNSENT: usize = 16;
+
+/// The link's queue: a full window, those without acknowledgement and a disconnect fit, so it is never full.
+const REQUESTS: usize = WINDOW as usize + UNSENT + 1;
 
 /// How long what the broker refused waits before it is offered again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -58,12 +59,21 @@ enum Leaving {
     Goodbye(Instant),
 }
 
+/// What the broker has to answer.
+#[derive(Debug)]
+enum OnItsWay {
+    Publish(Ticket),
+    Subscription,
+}
+
 /// One connection.
 pub(super) struct Connection<'a> {
     dial: &'a Dial,
     shared: &'a Arc<Shared>,
-    client: AsyncClient,
-    window: Window<Ticket>,
+    client: Client,
+    window: Window<OnItsWay>,
+    /// Publishes without acknowledgement that the link has not sent yet.
+    unsent: usize,
     connected: bool,
     /// Whether the broker has acknowledged anything, which shows that it works.
     pub(super) proved: bool,
@@ -74,14 +84,13 @@ pub(super) struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     pub(super) fn new(dial: &'a Dial, shared: &'a Arc<Shared>) -> (Self, EventLoop) {
-        let mut options = dial.options();
-        options.set_last_will(last_will(shared)).set_outgoing_inflight_upper_limit(WINDOW);
-        let (client, event_loop) = AsyncClient::new(options, REQUESTS);
+        let (client, event_loop) = dial.link(Some(last_will(shared)), WINDOW, REQUESTS);
         let connection = Connection {
             dial,
             shared,
             client,
             window: Window::new(WINDOW.into()),
+            unsent: 0,
             connected: false,
             proved: false,
             max_packet_bytes: None,
@@ -104,12 +113,12 @@ impl<'a> Connection<'a> {
                 (mut event_loop, event) = &mut stepping => {
                     let ended = match event {
                         Ok(event) => self.handle(event),
-                        Err(error) => {
+                        Err(fault) => {
                             // Acknowledgements that came just before the end are still worth having.
-                            for event in event_loop.state.events.drain(..) {
+                            for event in event_loop.last_events() {
                                 self.handle(event);
                             }
-                            Some(self.end_of_connection(self.dial.explain(&error)))
+                            Some(self.end_of_connection(self.dial.explain(&fault)))
                         }
                     };
                     if let Some(ended) = ended {
@@ -158,7 +167,7 @@ impl<'a> Connection<'a> {
             && self.connected
             && self.window.is_empty()
         {
-            if self.client.try_disconnect().is_err() {
+            if self.client.disconnect().is_err() {
                 return Some(Ended::Abandoned);
             }
             self.leaving = Leaving::Goodbye(until.min(now + GOODBYE));
@@ -183,8 +192,10 @@ impl<'a> Connection<'a> {
             Leaving::Flushing(until, _) | Leaving::Parting(until) | Leaving::Goodbye(until) => Some(until),
         };
         let answer = self.window.oldest_since().map(|since| Instant::from(since) + self.patience());
+        let pending = self.shared.pending().next_due(std::time::Instant::now()).map(Instant::from);
+        let pending = pending.filter(|_| self.connected && self.window.has_room());
         let far = Instant::now() + Duration::from_secs(3600);
-        [leaving, answer, self.retry_at].into_iter().flatten().min().unwrap_or(far)
+        [leaving, answer, self.retry_at, pending].into_iter().flatten().min().unwrap_or(far)
     }
 
     /// How long the broker may take to acknowledge.
@@ -192,82 +203,93 @@ impl<'a> Connection<'a> {
         2 * self.dial.keep_alive()
     }
 
-    /// Hands rumqttc as much as the window has room for.
+    /// Hands the link as much as the window has room for.
     fn offer(&mut self) -> Result<(), Trouble> {
-        while self.window.has_room() {
+        while self.window.has_room() && self.unsent < UNSENT {
             let offer = match self.leaving {
-                Leaving::No | Leaving::Flushing(..) => self.shared.pending().next(),
+                Leaving::No | Leaving::Flushing(..) => self.shared.pending().next(std::time::Instant::now()),
                 Leaving::Parting(_) => self.shared.pending().next_status(),
                 Leaving::Goodbye(_) => None,
             };
-            let Some(Offer { ticket, topic, message, retain }) = offer else { break };
-            let payload = message.to_json();
+            let Some(Offer { ticket, topic, payload, properties, retain, qos }) = offer else { break };
+            let publish = Publish { topic: topic.as_str().to_owned(), payload, qos, retain, properties };
+            let bytes = publish.max_bytes();
             if let Some(max_bytes) = self.max_packet_bytes
-                && topic.as_str().len() + payload.len() + PACKET_OVERHEAD_BYTES > max_bytes
+                && bytes > max_bytes
             {
                 let why =
                     format!("a message for {topic} is larger than the {max_bytes} bytes the broker takes");
-                tracing::error!(%topic, bytes = payload.len(), max_bytes, "message too large for the broker, dropped");
+                tracing::error!(%topic, bytes, max_bytes, "message too large for the broker, dropped");
                 self.shared.pending().impossible(&ticket, why);
                 continue;
             }
-            self.window.requested(ticket, std::time::Instant::now());
-            let requested = self.client.try_publish_with_properties(
-                topic.as_str(),
-                QoS::AtLeastOnce,
-                retain,
-                payload,
-                properties(),
-            );
-            if let Err(error) = requested {
-                return Err(Trouble { text: format!("MQTT client: {error}"), patient: false });
+            match qos {
+                QoS::AtLeastOnce => {
+                    self.window.requested(OnItsWay::Publish(ticket), std::time::Instant::now());
+                }
+                QoS::AtMostOnce => self.unsent += 1,
             }
+            self.client.publish(publish).map_err(no_room)?;
         }
         Ok(())
     }
 
     fn handle(&mut self, event: Event) -> Option<Ended> {
         match event {
-            Event::Incoming(Packet::ConnAck(welcome)) => self.welcomed(&welcome),
-            Event::Incoming(Packet::PubAck(answer)) => self.answered(&answer),
-            Event::Outgoing(Outgoing::Publish(packet_id)) => self.window.numbered(packet_id),
-            _ => {}
+            Event::Welcomed { receive_maximum, max_packet_bytes } => {
+                return self.welcomed(receive_maximum, max_packet_bytes).err().map(Ended::Lost);
+            }
+            Event::Numbered(packet_id) => self.window.numbered(packet_id),
+            Event::Sent => self.unsent = self.unsent.saturating_sub(1),
+            Event::Acknowledged { packet_id, refused } => self.answered(packet_id, refused),
+            Event::Subscribed { packet_id, result } => self.subscribed(packet_id, result),
+            Event::Received(incoming) => self.shared.received(&incoming),
+            Event::Nothing => {}
         }
         None
     }
 
-    fn welcomed(&mut self, welcome: &ConnAck) {
-        let limits = welcome.properties.as_ref();
-        if let Some(max) = limits.and_then(|limits| limits.receive_max) {
+    fn welcomed(
+        &mut self,
+        receive_maximum: Option<u16>,
+        max_packet_bytes: Option<usize>,
+    ) -> Result<(), Trouble> {
+        if let Some(max) = receive_maximum {
             self.window.narrow(max.into());
         }
-        self.max_packet_bytes =
-            limits.and_then(|limits| limits.max_packet_size).and_then(|max| max.try_into().ok());
+        self.max_packet_bytes = max_packet_bytes;
         self.connected = true;
         self.shared.pending().connected();
         let waiting = self.shared.pending().counts().waiting;
         tracing::info!(broker = %self.dial.address(), waiting, "connected to the broker");
+        let filters = self.shared.pending().subscriptions();
+        if !filters.is_empty() {
+            self.window.requested(OnItsWay::Subscription, std::time::Instant::now());
+            self.client.subscribe(&filters).map_err(no_room)?;
+        }
+        Ok(())
     }
 
-    fn answered(&mut self, answer: &PubAck) {
-        let Some(ticket) = self.window.answered(answer.pkid) else { return };
-        match answer.reason {
-            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
-                self.proved = true;
-                self.shared.pending().acknowledged(&ticket);
-            }
-            reason => {
-                let what = match &ticket {
-                    Ticket::Tag(_) => "a tag".to_owned(),
-                    Ticket::Status(topic) => topic.to_string(),
-                };
-                let why = format!("{} refuses {what} ({reason:?})", self.dial.address());
-                self.shared.pending().refused(&ticket, why.clone());
-                if self.retry_at.is_none() {
-                    tracing::warn!(retry_s = RETRY_AFTER.as_secs(), "{why}");
-                    self.retry_at = Some(Instant::now() + RETRY_AFTER);
-                }
-            }
+    fn answered(&mut self, packet_id: u16, refused: Option<String>) {
+        let Some(OnItsWay::Publish(ticket)) = self.window.answered(packet_id) else { return };
+        let Some(reason) = refused else {
+            self.proved = true;
+            self.shared.pending().acknowledged(&ticket);
+            return;
+        };
+        let why = format!("{} refuses {} ({reason})", self.dial.address(), ticket.topic());
+        self.shared.pending().refused(&ticket, why.clone());
+        if self.retry_at.is_none() {
+            tracing::warn!(retry_s = RETRY_AFTER.as_secs(), "{why}");
+            self.retry_at = Some(Instant::now() + RETRY_AFTER);
+        }
+    }
+
+    fn subscribed(&mut self, packet_id: u16, result: Result<(), String>) {
+        self.window.answered(packet_id);
+        if let Err(reason) = result {
+            let why = format!("{} does not let this node subscribe ({reason})", self.dial.address());
+            self.shared.pending().unsubscribed(why);
         }
     }
 
@@ -276,27 +298,11 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// More than the fixed header, the topic's length, the packet id and the properties of a publish take.
-const PACKET_OVERHEAD_BYTES: usize = 64;
-
-fn properties() -> PublishProperties {
-    PublishProperties {
-        payload_format_indicator: Some(1),
-        content_type: Some("application/json".to_owned()),
-        ..PublishProperties::default()
-    }
+fn no_room(error: NoRoom) -> Trouble {
+    Trouble { text: error.to_string(), patient: false }
 }
 
-fn last_will(shared: &Shared) -> LastWill {
-    let (topic, message) = shared.pending().last_will();
-    let properties = LastWillProperties {
-        delay_interval: None,
-        payload_format_indicator: Some(1),
-        message_expiry_interval: None,
-        content_type: Some("application/json".to_owned()),
-        response_topic: None,
-        correlation_data: None,
-        user_properties: Vec::new(),
-    };
-    LastWill::new(topic.as_str(), message.to_json(), QoS::AtLeastOnce, true, Some(properties))
+fn last_will(shared: &Shared) -> Publish {
+    let (topic, payload, properties) = shared.pending().last_will();
+    Publish { topic: topic.as_str().to_owned(), payload, qos: QoS::AtLeastOnce, retain: true, properties }
 }

@@ -1,36 +1,22 @@
-//! How to reach a broker: rumqttc's options from the configuration, and its errors in plain words.
+//! How to reach a broker: a link from the configuration, and its faults in plain words.
 //!
 //! Used by [`super::connection`] and [`super::subscriber`]; opens no connection itself.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
-use rumqttc::v5::{ConnectionError, Event, EventLoop, MqttOptions, StateError};
-use rumqttc::{NetworkOptions, Transport};
-
 use super::PublishError;
-use crate::config;
+use super::link::{self, Client, EventLoop, Fault, Publish, Target, tls};
+use crate::config::{self, MqttVersion};
 
 /// How long a connection may take from the first packet to the broker's welcome.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Largest packet taken from a broker; a tag with its summary stays far below.
-const MAX_INCOMING_BYTES: u32 = 256 * 1024;
-
-/// Where systems keep the certificate authorities they trust, as one PEM file.
-const ROOT_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A broker and how to greet it.
 #[derive(Clone)]
 pub(super) struct Dial {
     mqtt: config::Mqtt,
-    transport: Transport,
+    tls: Option<tls::Connector>,
     client_id: String,
 }
 
@@ -45,36 +31,44 @@ pub(super) struct Trouble {
 
 impl Dial {
     pub(super) fn new(mqtt: &config::Mqtt, client_id: String) -> Result<Self, PublishError> {
-        let transport = if mqtt.tls { Transport::tls(system_roots()?, None, None) } else { Transport::tcp() };
-        Ok(Dial { mqtt: mqtt.clone(), transport, client_id })
+        let tls = mqtt.tls.as_ref().map(tls::connector).transpose()?;
+        let dial = Dial { mqtt: mqtt.clone(), tls, client_id };
+        if mqtt.insecure() {
+            tracing::warn!(
+                broker = %dial.address(),
+                "insecure = true: the broker's certificate is not verified, so anybody may be at the other end"
+            );
+        }
+        Ok(dial)
     }
 
-    /// Options for a new session that the broker forgets as soon as the connection ends. Nothing is missed by that: a
-    /// publisher's only state at the broker would be QoS 2, and what is unacknowledged is offered anew from here.
-    pub(super) fn options(&self) -> MqttOptions {
+    /// A new link that lets `window` publishes be on their way and `requests` wait to be sent.
+    pub(super) fn link(&self, will: Option<Publish>, window: u16, requests: usize) -> (Client, EventLoop) {
+        link::open(self.target(will, window, requests))
+    }
+
+    fn target(&self, will: Option<Publish>, window: u16, requests: usize) -> Target<'_> {
         let host = match self.mqtt.host.parse::<Ipv6Addr>() {
-            Ok(address) if !self.mqtt.tls => format!("[{address}]"),
+            Ok(address) if self.mqtt.tls.is_none() => format!("[{address}]"),
             _ => self.mqtt.host.clone(),
         };
-        let mut options = MqttOptions::new(self.client_id.clone(), host, self.mqtt.port);
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(CONNECT_TIMEOUT.as_secs());
-        options
-            .set_transport(self.transport.clone())
-            // rumqttc panics below five seconds, and the packet has 16 bits for it.
-            .set_keep_alive(self.keep_alive())
-            .set_connection_timeout(CONNECT_TIMEOUT.as_secs())
-            .set_max_packet_size(Some(MAX_INCOMING_BYTES))
-            .set_clean_start(true)
-            .set_network_options(network);
-        if let Some((user, password)) = &self.mqtt.login {
-            options.set_credentials(user, password.reveal());
+        Target {
+            version: self.mqtt.version,
+            host,
+            port: self.mqtt.port,
+            tls: self.tls.clone(),
+            client_id: &self.client_id,
+            keep_alive: self.keep_alive(),
+            timeout: CONNECT_TIMEOUT,
+            login: self.mqtt.login.as_ref().map(|(user, password)| (user.as_str(), password)),
+            will,
+            window,
+            requests,
         }
-        options
     }
 
-    /// How often the broker is shown that the client is alive, within what rumqttc takes.
+    /// How often the broker is shown that the client is alive: rumqttc panics below five seconds, and the packet has 16
+    /// bits for it.
     pub(super) fn keep_alive(&self) -> Duration {
         self.mqtt.keep_alive.clamp(Duration::from_secs(5), Duration::from_secs(u16::MAX.into()))
     }
@@ -85,33 +79,37 @@ impl Dial {
     }
 
     /// What went wrong and what to do.
-    pub(super) fn explain(&self, error: &ConnectionError) -> Trouble {
+    pub(super) fn explain(&self, fault: &Fault) -> Trouble {
         let broker = self.address();
-        let text = match error {
-            ConnectionError::ConnectionRefused(code) => return self.refused(*code),
-            ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
-                return self.sent_away(*reason_code, reason_string.as_deref());
+        let text = match fault {
+            Fault::Login(code) => {
+                format!("{broker} refuses the login ({code}): check user and password in [mqtt]")
             }
-            ConnectionError::Timeout(_) => {
-                format!("{broker} did not answer within {} s", CONNECT_TIMEOUT.as_secs())
+            Fault::Version => {
+                format!("{broker} does not speak MQTT {}: {}", self.version(), self.other_version())
             }
-            ConnectionError::Io(error) => format!("cannot reach {broker}: {error}"),
-            ConnectionError::Tls(error) => format!("TLS with {broker} failed: {error}"),
-            ConnectionError::MqttState(StateError::ConnectionAborted) => {
-                format!("{broker} closed the connection")
-            }
-            ConnectionError::MqttState(StateError::AwaitPingResp) => {
-                format!("{broker} does not answer any more")
-            }
-            ConnectionError::NotConnAck(_) => format!("{broker} does not speak MQTT 5"),
-            other => format!("connection to {broker} failed: {other}"),
+            Fault::Refused(code) => format!("{broker} refuses the connection ({code})"),
+            Fault::TakenOver => return self.taken_over(),
+            Fault::SentAway(why) => format!("{broker} ended the connection ({why})"),
+            Fault::Timeout => format!("{broker} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
+            Fault::Silent => format!("{broker} does not answer any more"),
+            Fault::Closed => format!("{broker} closed the connection"),
+            Fault::ClosedEarly => self.closed_early(),
+            Fault::Handshake(error) | Fault::Io(error) => match &self.mqtt.tls {
+                Some(tls) if matches!(fault, Fault::Handshake(_)) || tls::inner(error).is_some() => {
+                    format!("TLS with {broker} failed: {}", tls::explain(error, tls))
+                }
+                _ => format!("cannot reach {broker}: {error}"),
+            },
+            Fault::Unreadable(why) => format!("{broker} sends what cannot be read: {why}"),
+            Fault::Other(why) => format!("connection to {broker} failed: {why}"),
         };
         Trouble { text, patient: false }
     }
 
     /// The same trouble, when it has come more than once soon after the broker had taken what was published. MQTT 5
     /// brokers do say when a second client takes over, but rumqttc 0.25 cannot read a DISCONNECT that has a reason and
-    /// no properties, which is how mosquitto says it.
+    /// no properties, which is how mosquitto says it; brokers of MQTT 3.1.1 just close.
     pub(super) fn again(&self, trouble: &Trouble) -> Trouble {
         let text = format!(
             "{}, again and soon: does another client, such as a second node of the same name, have the id `{}`?",
@@ -120,92 +118,116 @@ impl Dial {
         Trouble { text, ..*trouble }
     }
 
-    fn refused(&self, code: ConnectReturnCode) -> Trouble {
-        let broker = self.address();
-        let text = match code {
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-                format!("{broker} refuses the login ({code:?}): check user and password in [mqtt]")
-            }
-            ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion => {
-                format!("{broker} does not speak MQTT 5")
-            }
-            other => format!("{broker} refuses the connection ({other:?})"),
-        };
-        Trouble { text, patient: false }
+    fn taken_over(&self) -> Trouble {
+        let text = format!(
+            "{} has given the id `{}` to another client: does a second node have the same name?",
+            self.address(),
+            self.client_id
+        );
+        Trouble { text, patient: true }
     }
 
-    fn sent_away(&self, code: DisconnectReasonCode, reason: Option<&str>) -> Trouble {
+    /// A broker that wants a certificate may have closed before its alert could be read.
+    fn closed_early(&self) -> String {
         let broker = self.address();
-        if code == DisconnectReasonCode::SessionTakenOver {
-            let text = format!(
-                "{broker} has given the id `{}` to another client: does a second node have the same name?",
-                self.client_id
-            );
-            return Trouble { text, patient: true };
+        match &self.mqtt.tls {
+            None => {
+                let version = match self.mqtt.version {
+                    MqttVersion::V5 => "; if it knows no MQTT 5, set version = \"3.1.1\" in [mqtt]",
+                    MqttVersion::V311 => "",
+                };
+                format!(
+                    "{broker} closed the connection without a welcome; if it wants TLS, use mqtts://{version}"
+                )
+            }
+            Some(tls) if tls.identity.is_none() => format!(
+                "TLS with {broker} failed: it closed the connection after the handshake, perhaps because it wants {}",
+                tls::WANTS_CERTIFICATE
+            ),
+            Some(_) => format!(
+                "TLS with {broker} failed: it closed the connection after the handshake; does it accept this node's \
+                 certificate?"
+            ),
         }
-        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        Trouble { text: format!("{broker} ended the connection ({code:?}{reason})"), patient: false }
     }
-}
 
-/// One step of an event loop, which comes back with its event. Owning the loop, the step can be kept while other things
-/// are waited for: a step that is dropped half-way may lose a packet that rumqttc already counts as sent.
-pub(super) async fn step(mut event_loop: EventLoop) -> (EventLoop, Result<Event, ConnectionError>) {
-    let event = event_loop.poll().await;
-    (event_loop, event)
-}
+    fn version(&self) -> &'static str {
+        match self.mqtt.version {
+            MqttVersion::V5 => "5",
+            MqttVersion::V311 => "3.1.1",
+        }
+    }
 
-fn system_roots() -> Result<Vec<u8>, PublishError> {
-    ROOT_BUNDLES.iter().find_map(|path| std::fs::read(path).ok()).ok_or(PublishError::NoRoots)
+    fn other_version(&self) -> &'static str {
+        match self.mqtt.version {
+            MqttVersion::V5 => "set version = \"3.1.1\" in [mqtt]",
+            MqttVersion::V311 => "set version = \"5\" in [mqtt]",
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Tls;
     use crate::publish::test_config;
+
+    fn dial(config: &config::Mqtt) -> Dial {
+        Dial::new(config, "spotter-edge-1".to_owned()).unwrap()
+    }
 
     #[test]
     fn troubles_name_the_broker_and_what_to_do() {
-        let dial = Dial::new(&test_config(1883), "spotter-edge-1".to_owned()).unwrap();
-        let server = |reason_code, reason: Option<&str>| {
-            let reason_string = reason.map(str::to_owned);
-            ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string })
-        };
+        let dial = dial(&test_config(1883));
         let cases = [
             (
-                ConnectionError::ConnectionRefused(ConnectReturnCode::NotAuthorized),
+                Fault::Login("NotAuthorized".to_owned()),
                 "127.0.0.1:1883 refuses the login (NotAuthorized): check user and password in [mqtt]",
                 false,
             ),
             (
-                ConnectionError::Io(std::io::ErrorKind::ConnectionRefused.into()),
+                Fault::Io(std::io::ErrorKind::ConnectionRefused.into()),
                 "cannot reach 127.0.0.1:1883: connection refused",
                 false,
             ),
             (
-                server(DisconnectReasonCode::SessionTakenOver, None),
+                Fault::TakenOver,
                 "127.0.0.1:1883 has given the id `spotter-edge-1` to another client: does a second node have the \
                  same name?",
                 true,
             ),
             (
-                server(DisconnectReasonCode::ServerShuttingDown, Some("upgrade")),
+                Fault::SentAway("ServerShuttingDown: upgrade".to_owned()),
                 "127.0.0.1:1883 ended the connection (ServerShuttingDown: upgrade)",
                 false,
             ),
+            (
+                Fault::Version,
+                "127.0.0.1:1883 does not speak MQTT 5: set version = \"3.1.1\" in [mqtt]",
+                false,
+            ),
+            (
+                Fault::ClosedEarly,
+                "127.0.0.1:1883 closed the connection without a welcome; if it wants TLS, use mqtts://; if it knows no \
+                 MQTT 5, set version = \"3.1.1\" in [mqtt]",
+                false,
+            ),
         ];
-        for (error, text, patient) in cases {
-            assert_eq!(dial.explain(&error), Trouble { text: text.to_owned(), patient });
+        for (fault, text, patient) in cases {
+            assert_eq!(dial.explain(&fault), Trouble { text: text.to_owned(), patient });
         }
     }
 
     #[test]
-    fn options_stay_within_what_rumqttc_takes() {
+    fn a_link_stays_within_what_rumqttc_takes() {
         let mut config = test_config(1883);
         config.keep_alive = Duration::from_secs(1);
         config.host = "::1".to_owned();
-        let options = Dial::new(&config, "x".to_owned()).unwrap().options();
-        assert_eq!(options.keep_alive(), Duration::from_secs(5));
-        assert_eq!(options.broker_address().0, "[::1]");
+        let dialled = dial(&config);
+        let target = dialled.target(None, 1, 1);
+        assert_eq!((target.keep_alive, target.host.as_str()), (Duration::from_secs(5), "[::1]"));
+        // A certificate has addresses without brackets.
+        config.tls = Some(Tls { insecure: true, ..Tls::default() });
+        assert_eq!(dial(&config).target(None, 1, 1).host, "::1");
     }
 }

@@ -1,0 +1,178 @@
+//! Secrets and certificates: read from files or from what systemd gives a service, never printed.
+//!
+//! A value `credential:NAME` names a file in `$CREDENTIALS_DIRECTORY`, as systemd's `LoadCredential=` sets it up; any
+//! other value is a path.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Begins a value that names a credential of systemd.
+const CREDENTIAL: &str = "credential:";
+
+/// Nothing that is read here is larger.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    pub fn new(text: String) -> Self {
+        Secret(text)
+    }
+
+    /// The text itself, for the one call that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Certificates or a private key in PEM format. Prints as where it came from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pem {
+    from: String,
+    text: Secret,
+}
+
+impl Pem {
+    /// Keeps `text`, which came from `from`.
+    pub fn new(from: impl Into<String>, text: String) -> Self {
+        Pem { from: from.into(), text: Secret::new(text) }
+    }
+
+    /// The file or the credential.
+    pub fn from(&self) -> &str {
+        &self.from
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        self.text.reveal()
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pem({})", self.from)
+    }
+}
+
+/// Where values that name files point to.
+pub(super) struct Files<'a> {
+    base: &'a Path,
+    credentials: Option<PathBuf>,
+}
+
+impl<'a> Files<'a> {
+    /// Relative paths count from `base`, credentials from where systemd says.
+    pub(super) fn new(base: &'a Path) -> Self {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|path| !path.is_empty());
+        Files { base, credentials: credentials.map(PathBuf::from) }
+    }
+
+    /// The first line of a file.
+    pub(super) fn password(&self, value: &str) -> Result<Secret, String> {
+        let text = self.read(value)?;
+        Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    /// One certificate or more.
+    pub(super) fn certificates(&self, value: &str) -> Result<Pem, String> {
+        let text = self.read(value)?;
+        if !text.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(format!("has no certificate in PEM format: {value}"));
+        }
+        Ok(Pem::new(value, text))
+    }
+
+    /// A private key without a passphrase.
+    pub(super) fn private_key(&self, value: &str) -> Result<Pem, String> {
+        let text = self.read(value)?;
+        if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
+            return Err(format!(
+                "has a passphrase, which nobody could enter: {value}; give a key without one that only Spotter can read"
+            ));
+        }
+        if !text.contains("PRIVATE KEY-----") {
+            return Err(format!("has no private key in PEM format: {value}"));
+        }
+        Ok(Pem::new(value, text))
+    }
+
+    fn read(&self, value: &str) -> Result<String, String> {
+        let path = self.path(value)?;
+        let unreadable = |why: &dyn fmt::Display| format!("cannot be read: {}: {why}", path.display());
+        let size_bytes = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
+        if size_bytes > MAX_FILE_BYTES {
+            return Err(unreadable(&format_args!("it is larger than {MAX_FILE_BYTES} bytes")));
+        }
+        std::fs::read_to_string(&path).map_err(|error| unreadable(&error))
+    }
+
+    fn path(&self, value: &str) -> Result<PathBuf, String> {
+        let Some(name) = value.strip_prefix(CREDENTIAL) else { return Ok(self.base.join(value)) };
+        if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+            return Err(format!(
+                "is \"{value}\"; a credential has the name of a file, such as {CREDENTIAL}mqtt"
+            ));
+        }
+        let Some(directory) = &self.credentials else {
+            return Err(format!(
+                "is \"{value}\", but $CREDENTIALS_DIRECTORY is not set; credentials come from systemd's LoadCredential="
+            ));
+        };
+        Ok(directory.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_come_from_where_systemd_puts_them() {
+        let with = Files { base: Path::new("/etc/spotter"), credentials: Some("/run/credentials/x".into()) };
+        let without = Files { base: Path::new("/etc/spotter"), credentials: None };
+        assert_eq!(with.path("credential:mqtt").unwrap(), Path::new("/run/credentials/x/mqtt"));
+        assert_eq!(with.path("keys/mqtt").unwrap(), Path::new("/etc/spotter/keys/mqtt"));
+        assert_eq!(with.path("/run/mqtt").unwrap(), Path::new("/run/mqtt"));
+        for bad in ["credential:", "credential:../shadow", "credential:a/b", "credential:.."] {
+            let why = with.path(bad).unwrap_err();
+            assert!(why.ends_with("a credential has the name of a file, such as credential:mqtt"), "{why}");
+        }
+        let why = without.path("credential:mqtt").unwrap_err();
+        assert!(why.contains("$CREDENTIALS_DIRECTORY is not set"), "{why}");
+    }
+
+    #[test]
+    fn what_is_read_is_what_it_should_be_and_is_not_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files { base: folder.path(), credentials: None };
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("password", "s3cret\r\n");
+        write("certificate", "-----BEGIN CERTIFICATE-----\ns3cret\n");
+        write("key", "-----BEGIN PRIVATE KEY-----\ns3cret\n");
+        write("locked", "-----BEGIN ENCRYPTED PRIVATE KEY-----\ns3cret\n");
+        let password = files.password("password").unwrap();
+        assert_eq!((password.reveal(), format!("{password:?}").as_str()), ("s3cret", "***"));
+        let key = files.private_key("key").unwrap();
+        assert_eq!(format!("{key:?}"), "Pem(key)");
+        assert!(files.certificates("certificate").is_ok());
+        assert_eq!(files.certificates("key").unwrap_err(), "has no certificate in PEM format: key");
+        assert_eq!(
+            files.private_key("certificate").unwrap_err(),
+            "has no private key in PEM format: certificate"
+        );
+        assert!(files.private_key("locked").unwrap_err().starts_with("has a passphrase"));
+        assert!(files.password("missing").unwrap_err().starts_with("cannot be read: "));
+        write("large", &" ".repeat(MAX_FILE_BYTES as usize + 1));
+        assert!(files.password("large").unwrap_err().contains("larger than 1048576 bytes"));
+    }
+}
