@@ -1,289 +1,380 @@
-//! The outbox: where tags wait until the broker has acknowledged them.
+//! The outbox: where tags wait until the broker has acknowledged them, on disk if there is one.
 //!
-//! [`super::pending`] puts tags in and the connection takes them out. [`Outbox`] is the seam behind which a durable one
-//! will stand; [`MemoryOutbox`] forgets when the process ends.
+//! [`super::pending`] puts tags in and the connection takes them out. A tag is committed before it is offered, and leaves
+//! the disk after it was acknowledged. No call waits for the disk, except [`Committing::wait`]: a thread of its own owns
+//! the file ([`worker`]) and writes in groups. What must be dropped leaves a [`Gap`] in its place, which is offered like
+//! a tag. When the disk fails, tags go through memory; when that is full too, the oldest leave a gap.
+//!
+//! Two lanes, see [`lanes`]: the backlog of what has waited, in order, and what is of the present, in order. Bounded in
+//! memory whatever the backlog: what is not next is only on disk.
 
-use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::wire;
+use crate::clock::Clock;
+use crate::config;
 
-/// Names an entry for as long as it is in the outbox. Later entries have greater ids.
+mod age;
+mod announce;
+mod files;
+mod gap;
+pub mod lanes;
+mod ranges;
+mod row;
+mod shelf;
+mod state;
+mod store;
+mod worker;
+
+pub use files::FILE;
+use files::Folder;
+pub use gap::{Gap, GapReason};
+use lanes::{Lane, Lanes, Waiting};
+use state::{Disk, Limits, State};
+use store::StoreError;
+use worker::{Bounds, Worker};
+
+/// Bytes in memory of entries that are not on disk.
+const MOST_UNSTORED_BYTES: usize = 32 * 1024 * 1024;
+
+/// Entries in memory that are on disk too, in each lane, and their bytes.
+const LANE: usize = 2048;
+const LANE_BYTES: usize = 4 * 1024 * 1024;
+
+/// An empty file larger than this is made small.
+const SHRINK_ABOVE: u64 = 16 * 1024 * 1024;
+
+/// Names an entry for as long as it is in the outbox, in this run. Later entries have greater ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct EntryId(u64);
+pub struct EntryId(u64);
 
-/// A tag on offer to the broker.
+/// What waits in the outbox.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) id: EntryId,
-    pub(super) tag: wire::Tag,
+#[expect(clippy::large_enum_variant, reason = "nearly all records are tags")]
+pub enum Record {
+    /// A tag; `historical` says whether it has waited.
+    Tag(wire::Tag),
+    /// Says that tags are lost, in their place.
+    Gap(Gap),
+}
+
+/// A record on offer to the broker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its name, for telling what became of it.
+    pub id: EntryId,
+    /// What to send.
+    pub record: Record,
+    /// How many older records wait and are not on offer: they will come later.
+    pub older_waiting: u64,
 }
 
 /// What an outbox holds and has lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Depth {
+pub struct Depth {
     /// Tags that the broker has not acknowledged.
-    pub(super) waiting: usize,
-    /// Tags dropped because there was no room, or because they were too large for the broker.
-    pub(super) dropped: u64,
-    /// The smallest and the greatest number among the dropped; tags between them may have been delivered.
-    pub(super) lost: Option<(u64, u64)>,
+    pub waiting: u64,
+    /// Gaps that it has not.
+    pub gaps: usize,
+    /// Tags among them in memory.
+    pub in_memory: usize,
+    /// The size of the file.
+    pub disk_bytes: u64,
+    /// For how long the oldest has waited, by the clock of [`age`]; a few seconds old itself.
+    pub oldest: Option<Duration>,
+    /// Tags lost since start, by the place of the reason in [`GapReason::ALL`].
+    pub dropped: [u64; 5],
+    /// The smallest and the greatest number among the lost tags of this run; tags between them may have been delivered.
+    pub lost: Option<(u64, u64)>,
 }
 
-/// Keeps tags in order until each is acknowledged. No call waits for a disk or a network.
-pub(super) trait Outbox: Send {
-    /// Takes a tag in, as the newest. When there is no room, the oldest goes, counted.
-    fn append(&mut self, tag: wire::Tag);
+impl Depth {
+    /// All lost tags.
+    pub fn dropped_tags(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+}
 
-    /// The oldest tag that may be offered and is not on offer; from now on it is.
-    fn next(&mut self) -> Option<Entry>;
+/// Something wrong with the outbox, for the node's status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `outbox-disk`, `outbox-corrupt` or `outbox-gaps`.
+    pub code: &'static str,
+    /// What a person should know.
+    pub text: String,
+}
 
-    /// The broker has it: the entry leaves. One that has left already (dropped meanwhile) is no error.
-    fn acknowledged(&mut self, id: EntryId);
+/// Why there is no outbox.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// Two daemons, one folder.
+    #[error("outbox.directory: {0}: another process has this outbox open")]
+    InUse(std::path::PathBuf),
+    /// The operating system gave no thread.
+    #[error("cannot start the thread `outbox`: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What the outbox and its thread share.
+pub(super) struct Shared {
+    desk: Mutex<Desk>,
+    /// For the thread: something is to be done.
+    work: Condvar,
+    /// For [`Committing`]: something was committed, or will not be.
+    settled: Condvar,
+    /// Something can be offered that could not before.
+    notify: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What is under the lock.
+pub(super) struct Desk {
+    state: State,
+    stop: bool,
+    disk: Option<String>,
+    corrupt: Option<String>,
+    bytes: u64,
+    oldest: Option<Duration>,
+}
+
+impl Shared {
+    fn new(limits: Limits, disk: Disk, notify: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
+        let state = State::new(limits, disk);
+        let desk = Desk { state, stop: false, disk: None, corrupt: None, bytes: 0, oldest: None };
+        Arc::new(Shared { desk: Mutex::new(desk), work: Condvar::new(), settled: Condvar::new(), notify })
+    }
+
+    /// Every change is complete in itself, so a panic elsewhere leaves it sound.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_work<'d>(&self, desk: MutexGuard<'d, Desk>, at_most: Duration) -> MutexGuard<'d, Desk> {
+        self.work.wait_timeout(desk, at_most).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn settled(&self) {
+        self.settled.notify_all();
+    }
+
+    fn tell(&self, offers: bool) {
+        if offers {
+            (self.notify)();
+        }
+    }
+}
+
+/// The outbox. When it is dropped, everything is written and the file closed.
+pub struct Outbox {
+    shared: Arc<Shared>,
+    max_age: Duration,
+    sync: config::Sync,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A tag on its way to the disk.
+#[must_use = "with `sync = \"always\"` the tag is to be waited for"]
+pub struct Committing {
+    shared: Arc<Shared>,
+    id: EntryId,
+    sync: config::Sync,
+}
+
+impl Committing {
+    /// With [`config::Sync::Always`]: waits until the tag is on disk, the disk fails, or the time is over. Whether it is
+    /// on disk. Must not be called under a lock that the publisher needs.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let until = Instant::now() + at_most;
+        let mut desk = self.shared.desk();
+        loop {
+            let stored = desk.state.is_stored(self.id);
+            let hopeless = !matches!(desk.state.disk(), Disk::Opening | Disk::Working);
+            let left = until.saturating_duration_since(Instant::now());
+            if self.sync == config::Sync::Interval || stored || hopeless || left.is_zero() {
+                return stored;
+            }
+            desk = self.shared.settled.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Outbox {
+    /// Opens the outbox. The file itself is opened and checked by the thread; until then tags wait in memory. `notify` is
+    /// called, without a lock, when something can be offered that could not before.
+    ///
+    /// # Errors
+    /// When another process has the folder, or there is no thread to be had. A disk that fails is no error: see
+    /// [`Outbox::problems`].
+    pub fn open(
+        config: &config::Outbox,
+        clock: Arc<dyn Clock>,
+        notify: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, OutboxError> {
+        let limits = Limits {
+            unstored: config.memory_tags.max(1),
+            unstored_bytes: MOST_UNSTORED_BYTES,
+            lane: LANE,
+            lane_bytes: LANE_BYTES,
+        };
+        let disk = if config.directory.is_some() { Disk::Opening } else { Disk::Absent };
+        let shared = Shared::new(limits, disk, Box::new(notify));
+        let mut outbox = Outbox { shared, max_age: config.max_age, sync: config.sync, thread: None };
+        if let Some(directory) = &config.directory {
+            let mut folder = Folder::new(directory.clone());
+            if folder.take() == Err(StoreError::InUse) {
+                return Err(OutboxError::InUse(directory.clone()));
+            }
+            let worker = Worker::new(Arc::clone(&outbox.shared), Box::new(folder), clock, bounds(config));
+            let thread = std::thread::Builder::new().name("outbox".to_owned());
+            outbox.thread = Some(thread.spawn(move || worker.run()).map_err(OutboxError::Thread)?);
+        }
+        Ok(outbox)
+    }
+
+    /// Takes a tag in, as the newest. Its `historical` says whether it belongs to the backlog. It is offered after it was
+    /// committed.
+    pub fn append(&self, tag: wire::Tag) -> Committing {
+        let now = Instant::now();
+        let mut desk = self.shared.desk();
+        if desk.state.disk() == Disk::Absent
+            && let Some(born_before) = now.checked_sub(self.max_age)
+        {
+            desk.state.expire_unstored(born_before);
+        }
+        // When others wait for the next commit already, the thread knows when that is.
+        let is_first = desk.state.unwritten().0 == 0;
+        let id = desk.state.append(tag, now);
+        let direct = matches!(desk.state.disk(), Disk::Absent | Disk::Failing);
+        drop(desk);
+        if is_first {
+            self.shared.work.notify_one();
+        }
+        self.shared.tell(direct);
+        Committing { shared: Arc::clone(&self.shared), id, sync: self.sync }
+    }
+
+    /// The record to send next by these lanes, if one may be sent now; from now on it is on offer.
+    pub fn next(&self, lanes: &mut Lanes, now: Instant) -> Option<Entry> {
+        let desk = self.shared.desk();
+        let waiting = desk.state.waiting();
+        let lane = lanes.next(now, waiting)?;
+        self.change_of(desk, |state| match lane {
+            Lane::Backlog => state.next_backlog(),
+            Lane::Live => state.next_live(),
+        })
+    }
+
+    /// What waits to be offered, for [`Lanes::next_due`].
+    pub fn waiting(&self) -> Waiting {
+        self.shared.desk().state.waiting()
+    }
+
+    /// The broker has it: the entry leaves. One that is not on offer is no error.
+    pub fn acknowledged(&self, id: EntryId) {
+        self.change(|state| state.acknowledged(id));
+    }
 
     /// The broker did not want it: the entry stays, out of the way of later ones, until [`Outbox::retry`].
-    fn refused(&mut self, id: EntryId);
+    pub fn refused(&self, id: EntryId) {
+        self.change(|state| state.refused(id));
+    }
 
-    /// No broker like this one will ever take it: the entry leaves and counts as dropped.
-    fn discard(&mut self, id: EntryId);
+    /// No broker like this one will ever take it: the entry leaves, and a tag leaves a gap.
+    pub fn discard(&self, id: EntryId) {
+        self.change(|state| state.discard(id));
+    }
 
     /// Refused entries may be offered again, as historical.
-    fn retry(&mut self);
+    pub fn retry(&self) {
+        self.change(State::retry);
+    }
 
     /// The connection is gone, and every offer with it: all entries wait to be offered again, as historical.
-    fn withdraw(&mut self);
+    pub fn withdraw(&self) {
+        self.change(State::withdraw);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        self.change_of(self.shared.desk(), change);
+    }
+
+    /// Changes the state, and wakes the thread when that makes work for it.
+    fn change_of<T>(&self, mut desk: MutexGuard<'_, Desk>, change: impl FnOnce(&mut State) -> T) -> T {
+        let has_work = |state: &State| (state.wanted().is_some(), state.unwritten().1);
+        let before = has_work(&desk.state);
+        let result = change(&mut desk.state);
+        let after = has_work(&desk.state);
+        drop(desk);
+        if (after.0 && !before.0) || (after.1 && !before.1) {
+            self.shared.work.notify_one();
+        }
+        result
+    }
 
     /// What it holds and has lost.
-    fn depth(&self) -> Depth;
-
-    /// Whether every entry that may be offered has been and is acknowledged.
-    fn is_drained(&self) -> bool;
-}
-
-/// An outbox of bounded size in memory. When it is full, the oldest tag that is not on offer goes, and only if all are
-/// on offer the oldest of these.
-#[derive(Debug)]
-pub(super) struct MemoryOutbox {
-    capacity: usize,
-    next_id: u64,
-    waiting: BTreeMap<EntryId, wire::Tag>,
-    offered: BTreeMap<EntryId, wire::Tag>,
-    refused: BTreeMap<EntryId, wire::Tag>,
-    dropped: u64,
-    lost: Option<(u64, u64)>,
-}
-
-impl MemoryOutbox {
-    /// An empty outbox for so many tags, at least one.
-    pub(super) fn new(capacity: usize) -> Self {
-        MemoryOutbox {
-            capacity: capacity.max(1),
-            next_id: 0,
-            waiting: BTreeMap::new(),
-            offered: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            dropped: 0,
-            lost: None,
+    pub fn depth(&self) -> Depth {
+        let desk = self.shared.desk();
+        let in_memory = desk.state.oldest_since().map(|since| since.elapsed());
+        Depth {
+            waiting: desk.state.count() - desk.state.gaps() as u64,
+            gaps: desk.state.gaps(),
+            in_memory: desk.state.in_memory(),
+            disk_bytes: desk.bytes,
+            oldest: if desk.state.count() == 0 { None } else { desk.oldest.max(in_memory) },
+            dropped: desk.state.dropped,
+            lost: desk.state.lost,
         }
     }
 
-    fn len(&self) -> usize {
-        self.waiting.len() + self.offered.len() + self.refused.len()
+    /// What is wrong, for as long as it is; damage is told until the process ends.
+    pub fn problems(&self) -> Vec<Problem> {
+        let desk = self.shared.desk();
+        let unannounced = desk.state.unannounced();
+        let gaps = (unannounced > 0).then(|| format!("{unannounced} gaps were too many to be announced"));
+        let problem = |code, text: Option<String>| text.map(|text| Problem { code, text });
+        let disk = desk.disk.as_ref().map(|why| format!("tags wait in memory only: {why}"));
+        let all = [
+            problem("outbox-disk", disk),
+            problem("outbox-corrupt", desk.corrupt.clone()),
+            problem("outbox-gaps", gaps),
+        ];
+        all.into_iter().flatten().collect()
     }
 
-    fn drop_oldest(&mut self) {
-        let waits_longer = match (self.waiting.first_key_value(), self.refused.first_key_value()) {
-            (Some((waiting, _)), Some((refused, _))) => waiting < refused,
-            (waiting, _) => waiting.is_some(),
-        };
-        let victim = if waits_longer { self.waiting.pop_first() } else { self.refused.pop_first() }
-            .or_else(|| self.offered.pop_first());
-        if let Some((_, tag)) = victim {
-            self.count_lost(&tag);
-        }
+    /// Whether every entry that may be offered has been and is acknowledged. Refused ones wait for another time.
+    pub fn is_drained(&self) -> bool {
+        self.shared.desk().state.is_drained()
     }
 
-    fn count_lost(&mut self, tag: &wire::Tag) {
-        self.dropped += 1;
-        let (first, last) = self.lost.unwrap_or((tag.seq, tag.seq));
-        self.lost = Some((first.min(tag.seq), last.max(tag.seq)));
+    /// Whether its thread runs, if it has one. It ends only with the outbox, so otherwise it has panicked.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_none_or(|thread| !thread.is_finished())
     }
 }
 
-impl Outbox for MemoryOutbox {
-    fn append(&mut self, tag: wire::Tag) {
-        if self.len() >= self.capacity {
-            self.drop_oldest();
-        }
-        self.waiting.insert(EntryId(self.next_id), tag);
-        self.next_id += 1;
-    }
-
-    fn next(&mut self) -> Option<Entry> {
-        let (id, tag) = self.waiting.pop_first()?;
-        self.offered.insert(id, tag.clone());
-        Some(Entry { id, tag })
-    }
-
-    fn acknowledged(&mut self, id: EntryId) {
-        self.offered.remove(&id);
-    }
-
-    fn refused(&mut self, id: EntryId) {
-        if let Some(tag) = self.offered.remove(&id) {
-            self.refused.insert(id, tag);
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.shared.desk().stop = true;
+        self.shared.work.notify_one();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the outbox's thread has panicked");
         }
     }
+}
 
-    fn discard(&mut self, id: EntryId) {
-        if let Some(tag) = self.offered.remove(&id) {
-            self.count_lost(&tag);
-        }
-    }
-
-    fn retry(&mut self) {
-        for (id, mut tag) in std::mem::take(&mut self.refused) {
-            tag.historical = true;
-            self.waiting.insert(id, tag);
-        }
-    }
-
-    fn withdraw(&mut self) {
-        self.retry();
-        self.waiting.append(&mut self.offered);
-        for tag in self.waiting.values_mut() {
-            tag.historical = true;
-        }
-    }
-
-    fn depth(&self) -> Depth {
-        Depth { waiting: self.len(), dropped: self.dropped, lost: self.lost }
-    }
-
-    fn is_drained(&self) -> bool {
-        self.waiting.is_empty() && self.offered.is_empty()
+fn bounds(config: &config::Outbox) -> Bounds {
+    let commit_interval = match config.sync {
+        config::Sync::Interval => config.commit_interval,
+        config::Sync::Always => Duration::ZERO,
+    };
+    Bounds {
+        max_bytes: config.max_bytes,
+        max_age: config.max_age,
+        shrink_above: SHRINK_ABOVE,
+        commit_interval,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::publish::test_tags;
-
-    fn offered(outbox: &mut MemoryOutbox) -> Vec<(u64, bool)> {
-        std::iter::from_fn(|| outbox.next()).map(|entry| (entry.tag.seq, entry.tag.historical)).collect()
-    }
-
-    #[test]
-    fn a_lost_connection_brings_everything_unacknowledged_back_in_order() {
-        let mut outbox = MemoryOutbox::new(10);
-        test_tags(1..=4).for_each(|tag| outbox.append(tag));
-        let first = outbox.next().unwrap();
-        let second = outbox.next().unwrap();
-        outbox.acknowledged(first.id);
-        outbox.refused(second.id);
-        outbox.withdraw();
-        test_tags(5..=5).for_each(|tag| outbox.append(tag));
-        assert_eq!(offered(&mut outbox), [(2, true), (3, true), (4, true), (5, false)]);
-        assert!(!outbox.is_drained());
-    }
-
-    #[test]
-    fn a_refused_tag_stays_out_of_the_way_until_it_is_tried_again() {
-        let mut outbox = MemoryOutbox::new(10);
-        test_tags(1..=3).for_each(|tag| outbox.append(tag));
-        let first = outbox.next().unwrap();
-        outbox.refused(first.id);
-        assert_eq!(offered(&mut outbox), [(2, false), (3, false)]);
-        outbox.retry();
-        assert_eq!(offered(&mut outbox), [(1, true)]);
-        assert_eq!(outbox.depth().waiting, 3);
-    }
-
-    #[test]
-    fn a_full_outbox_drops_the_oldest_that_is_not_on_offer_and_knows_which() {
-        let mut outbox = MemoryOutbox::new(3);
-        test_tags(1..=3).for_each(|tag| outbox.append(tag));
-        let first = outbox.next().unwrap();
-        test_tags(4..=5).for_each(|tag| outbox.append(tag));
-        assert_eq!(outbox.depth(), Depth { waiting: 3, dropped: 2, lost: Some((2, 3)) });
-        outbox.acknowledged(first.id);
-        assert_eq!(offered(&mut outbox), [(4, false), (5, false)]);
-
-        let mut tiny = MemoryOutbox::new(1);
-        test_tags(1..=1).for_each(|tag| tiny.append(tag));
-        let on_offer = tiny.next().unwrap();
-        test_tags(2..=2).for_each(|tag| tiny.append(tag));
-        tiny.acknowledged(on_offer.id);
-        assert_eq!(tiny.depth(), Depth { waiting: 1, dropped: 1, lost: Some((1, 1)) });
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Append,
-        Offer,
-        Acknowledge,
-        Refuse,
-        Retry,
-        Withdraw,
-    }
-
-    proptest! {
-        #[test]
-        fn every_tag_is_acknowledged_or_waits_or_is_counted(
-            capacity in 1usize..6,
-            steps in prop::collection::vec(
-                prop_oneof![
-                    4 => Just(Step::Append),
-                    3 => Just(Step::Offer),
-                    2 => Just(Step::Acknowledge),
-                    1 => Just(Step::Refuse),
-                    1 => Just(Step::Retry),
-                    1 => Just(Step::Withdraw),
-                ],
-                0..80,
-            ),
-        ) {
-            let mut outbox = MemoryOutbox::new(capacity);
-            let mut appended = 0;
-            let mut on_offer: Vec<Entry> = Vec::new();
-            let mut acknowledged = BTreeSet::new();
-            for step in steps {
-                match step {
-                    Step::Append => {
-                        appended += 1;
-                        test_tags(appended..=appended).for_each(|tag| outbox.append(tag));
-                    }
-                    Step::Offer => on_offer.extend(outbox.next()),
-                    Step::Acknowledge if !on_offer.is_empty() => {
-                        let entry = on_offer.remove(0);
-                        outbox.acknowledged(entry.id);
-                        acknowledged.insert(entry.tag.seq);
-                    }
-                    Step::Refuse if !on_offer.is_empty() => outbox.refused(on_offer.remove(0).id),
-                    Step::Retry => outbox.retry(),
-                    Step::Withdraw => {
-                        outbox.withdraw();
-                        on_offer.clear();
-                    }
-                    Step::Acknowledge | Step::Refuse => {}
-                }
-                prop_assert!(outbox.depth().waiting <= capacity);
-            }
-            outbox.withdraw();
-            let depth = outbox.depth();
-            let left: Vec<u64> = offered(&mut outbox).into_iter().map(|(seq, _)| seq).collect();
-            prop_assert!(left.is_sorted());
-            prop_assert_eq!(left.len(), depth.waiting);
-            let (first, last) = depth.lost.unwrap_or((1, 0));
-            for seq in 1..=appended {
-                let accounted = left.contains(&seq) || acknowledged.contains(&seq) || (first..=last).contains(&seq);
-                prop_assert!(accounted, "{} is nowhere", seq);
-            }
-            prop_assert!(left.iter().all(|seq| !acknowledged.contains(seq)));
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 /// How long the program may take for anything that ends by itself.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -50,13 +52,18 @@ pub struct Program {
     /// Lines that were read so far.
     stdout: String,
     stderr: Option<JoinHandle<String>>,
+    /// Its own state, so that programs of other tests do not have it.
+    _state: TempDir,
 }
 
 impl Program {
-    /// Starts `spotter` with these arguments, and a log as it is by default.
+    /// Starts `spotter` with these arguments, a log as it is by default, and no state of an earlier run.
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let state = TempDir::new().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_spotter"))
             .args(arguments)
+            .env("XDG_STATE_HOME", state.path())
+            .env_remove("STATE_DIRECTORY")
             .env_remove("SPOTTER_LOG")
             .env_remove("GST_DEBUG")
             .stdin(Stdio::null())
@@ -84,7 +91,14 @@ impl Program {
                 String::from_utf8_lossy(&bytes).into_owned()
             })
             .unwrap();
-        Program { child, begun: Instant::now(), lines, stdout: String::new(), stderr: Some(stderr) }
+        Program {
+            child,
+            begun: Instant::now(),
+            lines,
+            stdout: String::new(),
+            stderr: Some(stderr),
+            _state: state,
+        }
     }
 
     /// The next line of standard output that `wanted` holds for; panics when none comes in time.
