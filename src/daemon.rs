@@ -2,10 +2,12 @@
 //!
 //! `spotter run` and `spotter demo` use it. It joins stages and does nothing of what they do.
 
+mod commands;
 mod signals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,13 +17,14 @@ use uuid::Uuid;
 use crate::activity::{self, ActivityError, ClipClassifier, PoseEstimator, Share, SkeletonClassifier};
 use crate::capture::{Board, Camera, Stream};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config};
+use crate::config::{self, Command, Config};
 use crate::detect::{DetectError, Detector};
 use crate::model::{Package, PackageError, Runtime, RuntimeError, SessionOptions, Task};
-use crate::publish::{Accelerators, LoadedModel, Node, PublishError, Publisher};
-use crate::recognize::{RecognizeError, Recognizer, UnknownLabels};
-use crate::tag::{ModelRef, Tag};
+use crate::publish::{Accelerators, LoadedModel, Node, PublishError, Publisher, Scene, Stopped};
+use crate::recognize::{Output, RecognizeError, Recognizer, UnknownLabels};
+use crate::tag::ModelRef;
 
+use commands::{Commands, Means};
 pub use signals::{Signals, stop_on_signals};
 
 /// How often camera statuses are published when nothing changes.
@@ -64,8 +67,15 @@ pub enum DaemonError {
 impl DaemonError {
     /// Whether it is the configuration's fault, or that of a model which it names.
     pub fn is_configuration(&self) -> bool {
-        use DaemonError::{Activity, Detect, Labels, Package};
-        matches!(self, Package(_) | Detect(_) | Activity(_) | Labels(_))
+        use DaemonError::{Activity, Detect, Labels, Package, Publish};
+        matches!(
+            self,
+            Package(_)
+                | Detect(_)
+                | Activity(_)
+                | Labels(_)
+                | Publish(PublishError::Tls { .. } | PublishError::Root(_))
+        )
     }
 }
 
@@ -76,6 +86,14 @@ pub enum Event {
     Stop,
     /// A thread has ended that must not: it failed or panicked.
     Ended(String),
+    /// Somebody asks it to go on with this configuration, which is valid and can be served.
+    Reload(Box<Config>),
+}
+
+/// What rings the daemon.
+enum Ring {
+    Stop,
+    Reload(Box<Config>),
 }
 
 /// A running daemon.
@@ -84,20 +102,22 @@ pub struct Daemon {
     cameras: Vec<Camera>,
     worker: JoinHandle<Result<(), RecognizeError>>,
     publisher: Publisher,
+    commands: Commands,
     clock: Arc<dyn Clock>,
-    /// Rings when somebody asks to stop.
-    asked: Receiver<()>,
+    /// Rings when somebody asks for something.
+    asked: Receiver<Ring>,
     stopper: Stopper,
     next_report: Instant,
 }
 
 impl Daemon {
     /// Loads and warms up the models, then starts the publisher, the worker and the cameras. Waits for neither broker
-    /// nor cameras: when it returns, the daemon is ready.
+    /// nor cameras: when it returns, the daemon is ready. `file` is where the configuration came from, to be read again
+    /// when somebody asks for it.
     ///
     /// # Errors
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
-    pub fn start(config: &Config) -> Result<Daemon, DaemonError> {
+    pub fn start(config: &Config, file: Option<&Path>) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
         let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
@@ -108,9 +128,15 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             models: loaded(&recognizer),
             accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
+            cameras: scenes(config, &recognizer),
         };
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");
-        let publisher = Publisher::start(&config.mqtt, node, Arc::clone(&clock))?;
+        let (inbox, requests) = commands::inbox();
+        let take = {
+            let inbox = inbox.clone();
+            move |request| inbox.put(request)
+        };
+        let publisher = Publisher::start(&config.mqtt, node, Arc::clone(&clock), take)?;
 
         // Asking to stop again while it is asked is nothing new.
         let (ring, asked) = sync_channel(1);
@@ -119,9 +145,14 @@ impl Daemon {
         let worker = {
             let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
             let (counters, handle) = (counters.clone(), publisher.handle());
+            let hand_on = move |output| match output {
+                Output::Tag(tag) => handle.tag(&tag),
+                Output::Occupancy(occupancy) => handle.occupancy(&occupancy),
+                Output::Tracks(tracks) => handle.tracks(&tracks),
+            };
             std::thread::Builder::new()
                 .name("recognize".to_owned())
-                .spawn(move || recognizer.work(&board, &counters, &*clock, |tag: Tag| handle.tag(&tag)))?
+                .spawn(move || recognizer.work(&board, &counters, &*clock, hand_on))?
         };
         let mut cameras = Vec::new();
         for (index, (camera, counters)) in config.cameras.iter().zip(counters).enumerate() {
@@ -130,9 +161,21 @@ impl Daemon {
             let changed = move |status| handle.camera_status(&status);
             cameras.push(Camera::start(camera, index, board, counters, clock, changed)?);
         }
+        let commands = {
+            let ring = ring.clone();
+            let means = Means {
+                handle: publisher.handle(),
+                cameras: cameras.iter().map(Camera::remote).collect(),
+                file: file.map(Path::to_path_buf),
+                // Whoever asks while the daemon is about to stop or to reload is heard by that.
+                reload: Box::new(move |config| drop(ring.try_send(Ring::Reload(config)))),
+            };
+            Commands::start(inbox, requests, means)?
+        };
         tracing::info!(cameras = cameras.len(), "ready");
         let next_report = Instant::now() + REPORT_INTERVAL;
-        Ok(Daemon { board, cameras, worker, publisher, clock, asked, stopper: Stopper(ring), next_report })
+        let stopper = Stopper { ring, asked: Arc::default() };
+        Ok(Daemon { board, cameras, worker, publisher, commands, clock, asked, stopper, next_report })
     }
 
     /// Asks the daemon to stop, from any thread and as often as one likes.
@@ -143,8 +186,12 @@ impl Daemon {
     /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, and gives the reason
     /// when the daemon is to stop. To be called again and again.
     pub fn watch(&mut self, timeout: Duration) -> Option<Event> {
-        if self.asked.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout) {
-            return Some(Event::Stop);
+        let ring = self.asked.recv_timeout(timeout);
+        match ring {
+            _ if self.stopper.is_asked() => return Some(Event::Stop),
+            Ok(Ring::Reload(config)) => return Some(Event::Reload(config)),
+            Ok(Ring::Stop) | Err(RecvTimeoutError::Disconnected) => return Some(Event::Stop),
+            Err(RecvTimeoutError::Timeout) => {}
         }
         if Instant::now() >= self.next_report {
             self.next_report += REPORT_INTERVAL;
@@ -164,6 +211,9 @@ impl Daemon {
         if !self.publisher.is_running() {
             return Some("publishing".to_owned());
         }
+        if !self.commands.is_running() {
+            return Some("carrying out commands".to_owned());
+        }
         let camera = self.cameras.iter().find(|camera| !camera.is_running())?;
         Some(format!("camera {}", camera.health().camera()))
     }
@@ -180,9 +230,16 @@ impl Daemon {
         }
         self.board.close();
         let worked = self.worker.join();
+        self.commands.stop();
         let stopped = self.publisher.stop(FLUSH_GRACE);
-        if stopped.unsent > 0 {
-            tracing::error!(tags = stopped.unsent, "the broker did not take these tags; they are lost");
+        match stopped {
+            Stopped { unsent: 0, .. } => {}
+            Stopped { unsent, kept: true, .. } => {
+                tracing::info!(tags = unsent, "the broker has not taken these tags; the next run sends them");
+            }
+            Stopped { unsent, kept: false, .. } => {
+                tracing::error!(tags = unsent, "the broker did not take these tags; they are lost");
+            }
         }
         match worked {
             Ok(result) => result?,
@@ -195,15 +252,35 @@ impl Daemon {
 
 /// Asks a daemon to stop.
 #[derive(Clone)]
-pub struct Stopper(SyncSender<()>);
+pub struct Stopper {
+    ring: SyncSender<Ring>,
+    asked: Arc<AtomicBool>,
+}
 
 impl Stopper {
     /// Asks; a daemon that has been asked already, or has ended, hears nothing.
     pub fn stop(&self) {
-        if self.0.try_send(()).is_err() {
+        self.asked.store(true, Ordering::SeqCst);
+        if self.ring.try_send(Ring::Stop).is_err() {
             tracing::debug!("asked to stop once more");
         }
     }
+
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// The cameras, as publishing is told of them.
+fn scenes(config: &Config, recognizer: &Recognizer) -> Vec<Scene> {
+    let snapshots = config.mqtt.commands.contains(&Command::Snapshot);
+    let scene = |(index, camera): (usize, &config::Camera)| Scene {
+        camera: camera.name.clone(),
+        zones: recognizer.zones(index),
+        activities: camera.activities.enabled && recognizer.activities().is_some(),
+        snapshots,
+    };
+    config.cameras.iter().enumerate().map(scene).collect()
 }
 
 /// Loads the runtime library and the models that the cameras need, and warms them up.

@@ -12,23 +12,27 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::name::Name;
-use crate::tag::{ModelRef, Tag};
+use crate::tag::{FrameTracks, ModelRef, Occupancy, Tag};
 use crate::telemetry::CameraStatus;
 
 mod audit;
 pub mod broker;
+mod command;
 mod connection;
 mod dial;
+mod discovery;
 mod line;
+mod link;
 mod mqtt;
-mod outbox;
+pub mod outbox;
 mod pending;
+mod render;
 pub mod schema;
 mod sequence;
 mod shared;
@@ -38,11 +42,13 @@ pub mod topic;
 mod window;
 pub mod wire;
 
+pub use command::{Ask, Request};
+pub use discovery::Scene;
 pub use line::line;
 pub use sequence::Sequencer;
 
 use dial::Dial;
-use outbox::MemoryOutbox;
+use outbox::Outbox;
 use pending::Pending;
 use shared::{Order, Shared};
 use topic::Root;
@@ -60,6 +66,8 @@ pub struct Node {
     pub models: Vec<LoadedModel>,
     /// What it computes on.
     pub accelerators: Accelerators,
+    /// Its cameras, as Home Assistant is told of them and as retained topics are held against.
+    pub cameras: Vec<Scene>,
 }
 
 /// A model that a node runs.
@@ -87,8 +95,19 @@ pub enum PublishError {
     #[error("mqtt.root: {0}")]
     Root(#[from] topic::BadRoot),
     /// TLS without authorities to trust.
-    #[error("mqtt.tls: no certificate authorities found; install the package ca-certificates")]
+    #[error("mqtt.broker: no certificate authorities found; install the package ca-certificates")]
     NoRoots,
+    /// A certificate, a key or a name that TLS cannot use.
+    #[error("mqtt.{key}: {why}")]
+    Tls {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The outbox cannot be had.
+    #[error("mqtt.{0}")]
+    Outbox(#[from] outbox::OutboxError),
     /// The embedded broker cannot listen.
     #[error("embedded broker: cannot listen on 127.0.0.1:{port}: {why}")]
     Broker {
@@ -112,14 +131,12 @@ pub enum PublishError {
 pub struct Counts {
     /// Tags handed in since start.
     pub published: u64,
-    /// Tags that the broker has acknowledged.
+    /// Tags and gap notices that the broker has acknowledged, those of earlier runs among them.
     pub acknowledged: u64,
     /// Tags that it has not.
-    pub waiting: usize,
-    /// Tags dropped because the outbox was full, or because the broker takes no message of their size.
+    pub waiting: u64,
+    /// Tags dropped since start: for want of room, for their age, or because the broker takes no message of their size.
     pub dropped: u64,
-    /// The smallest and greatest number among the dropped.
-    pub lost: Option<(u64, u64)>,
     /// Messages that the broker refused; each is tried again.
     pub refusals: u64,
     /// Whether the broker is there.
@@ -133,8 +150,10 @@ pub struct Counts {
 /// How publishing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Tags that the broker has not acknowledged and that are gone now.
-    pub unsent: usize,
+    /// Tags that the broker has not acknowledged.
+    pub unsent: u64,
+    /// Whether these are on the disk and will be sent by the next run; otherwise they are gone.
+    pub kept: bool,
     /// Whether the broker has acknowledged the offline statuses. When not, the last will speaks, if the broker is
     /// there at all.
     pub said_goodbye: bool,
@@ -146,20 +165,35 @@ pub struct Publisher {
     shared: Arc<Shared>,
     orders: watch::Sender<Order>,
     thread: Option<JoinHandle<bool>>,
+    /// Whether there is a disk for what waits.
+    keeps: bool,
 }
 
 impl Publisher {
-    /// Starts the thread; waits for nothing. The node is told to be online as soon as the broker is reached.
+    /// Starts the thread; waits for nothing but the outbox's file. The node is told to be online as soon as the broker is
+    /// reached. `requests` takes the commands that the daemon is to carry out and tells whether there was room; it must
+    /// not block.
     ///
     /// # Errors
-    /// When the configured root is no topic, TLS finds no authorities to trust, or there is no thread to be had.
-    pub fn start(config: &config::Mqtt, node: Node, clock: Arc<dyn Clock>) -> Result<Self, PublishError> {
+    /// When the configured root is no topic, TLS cannot be set up, another process has the outbox, or there is no thread
+    /// to be had.
+    pub fn start(
+        config: &config::Mqtt,
+        node: Node,
+        clock: Arc<dyn Clock>,
+        requests: impl Fn(Request) -> bool + Send + 'static,
+    ) -> Result<Self, PublishError> {
         let root = Root::new(&config.root)?;
         let boot = node.boot;
         let dial = Dial::new(config, client_id(&root, &node.name))?;
-        let outbox = Box::new(MemoryOutbox::new(config.queue_messages));
-        let pending = Pending::new(root, node, outbox, clock.now());
-        let shared = Arc::new(Shared::new(pending, clock));
+        let wake = Arc::new(Notify::new());
+        let outbox = {
+            let wake = Arc::clone(&wake);
+            Outbox::open(&config.outbox, Arc::clone(&clock), move || wake.notify_one())?
+        };
+        let always = config.outbox.sync == config::Sync::Always;
+        let pending = Pending::new(config, root, node, outbox, Box::new(requests), clock);
+        let shared = Arc::new(Shared::new(pending, wake, always));
         let (orders, ordered) = watch::channel(Order::Publish);
         let failed = |error| PublishError::Thread { thread: "publish", error };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -173,7 +207,7 @@ impl Publisher {
             }
         };
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(run).map_err(failed)?;
-        Ok(Publisher { shared, orders, thread: Some(thread) })
+        Ok(Publisher { shared, orders, thread: Some(thread), keeps: config.outbox.directory.is_some() })
     }
 
     /// A way in for a thread that has something to publish.
@@ -193,7 +227,7 @@ impl Publisher {
         // The last fifth is for the goodbye.
         let order = Order::Stop { flush_until: now + grace.mul_f64(0.8), until: now + grace };
         let said_goodbye = self.end(order);
-        Stopped { unsent: self.shared.pending().counts().waiting, said_goodbye }
+        Stopped { unsent: self.shared.pending().counts().waiting, kept: self.keeps, said_goodbye }
     }
 
     fn end(&mut self, order: Order) -> bool {
@@ -212,25 +246,24 @@ impl Drop for Publisher {
     }
 }
 
-/// A way into publishing. Cheap to clone; no call waits for the broker or for a disk.
+/// With `sync = "always"` whoever publishes waits for the disk no longer than this: a broken one must not stop recognition.
+const LONGEST_COMMIT: Duration = Duration::from_secs(1);
+
+/// A way into publishing. Cheap to clone; no call waits for the broker, and none for a disk but [`Handle::tag`] when the
+/// configuration wants it.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
 }
 
 impl Handle {
-    /// Publishes a tag. It is delivered at least once and in order, unless the outbox is full (then the oldest tag goes,
-    /// counted and put into the log), the broker refuses it (then it comes again later, out of order), or the process
-    /// ends before the broker has it (the outbox is in memory).
+    /// Publishes a tag. It is delivered at least once, and in the order that the outbox documents. It is lost only when the
+    /// outbox is full or the tag too old (then a gap notice says so), or when the process dies before the outbox has it on
+    /// its disk, which takes 100 ms at most; with `sync = "always"` this call waits until it has.
     pub fn tag(&self, tag: &Tag) {
-        let loss = {
-            let mut pending = self.shared.pending();
-            pending.tag(tag);
-            pending.unreported_loss(Instant::now())
-        };
-        self.shared.wake.notify_one();
-        if let Some(loss) = loss {
-            tracing::error!(tags = loss.tags, total = loss.total, "outbox full, the oldest tags are lost");
+        let committing = self.shared.pending().tag(tag);
+        if self.shared.waits_for_disk && !committing.wait(LONGEST_COMMIT) {
+            tracing::debug!("a tag is not on the disk yet");
         }
     }
 
@@ -241,10 +274,50 @@ impl Handle {
         self.shared.wake.notify_one();
     }
 
+    /// Publishes how many are in a zone; only the newest counts.
+    pub fn occupancy(&self, occupancy: &Occupancy) {
+        self.shared.pending().occupancy(occupancy);
+        self.shared.wake.notify_one();
+    }
+
+    /// Publishes every track of a frame, to those who are there now.
+    pub fn tracks(&self, tracks: &FrameTracks) {
+        self.shared.pending().tracks(tracks);
+        self.shared.wake.notify_one();
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, request: &Request, answer: Result<Answer, String>) {
+        self.shared.pending().answer(request, answer);
+        self.shared.wake.notify_one();
+    }
+
     /// What has become of what was published.
     pub fn counts(&self) -> Counts {
         self.shared.pending().counts()
     }
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A picture.
+    Snapshot(Snapshot),
+    /// The configuration was read and is valid; so many cameras.
+    Reloaded(usize),
+    /// The camera is switched as it was asked to be.
+    Switched,
+}
+
+/// A camera's picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Capture time.
+    pub at: Timestamp,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// The JPEG.
+    pub jpeg: Vec<u8>,
 }
 
 /// The same for every run of a node, and no other's. The same, because then a broker that still holds the connection of
@@ -266,6 +339,7 @@ fn test_node() -> Node {
         version: "0.1.0".to_owned(),
         models: vec![LoadedModel { reference, task: "detect".to_owned() }],
         accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
+        cameras: Vec::new(),
     }
 }
 
@@ -300,10 +374,8 @@ fn test_config(port: u16) -> config::Mqtt {
     config::Mqtt {
         host: "127.0.0.1".to_owned(),
         port,
-        tls: false,
-        login: None,
-        root: "spotter/v1".to_owned(),
         keep_alive: Duration::from_secs(5),
-        queue_messages: 100,
+        outbox: config::Outbox::in_memory(),
+        ..config::Mqtt::default()
     }
 }

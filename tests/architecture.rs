@@ -20,7 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("tag", &["name", "clock", "geometry"]),
     ("frame", &["name", "clock", "geometry"]),
     ("telemetry", &["name", "clock"]),
-    ("config", &["name"]),
+    ("config", &["name", "geometry"]),
     // From the camera to the tag.
     ("capture", &["name", "clock", "frame", "telemetry", "config"]),
     ("model", &["name", "clock", "geometry", "tag", "frame"]),
@@ -50,7 +50,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("publish", &["name", "clock", "geometry", "tag", "telemetry", "config"]),
     // Not on the way: how good it is, and pictures for people.
     ("eval", &["name", "clock", "geometry", "tag", "model", "detect", "track", "activity"]),
-    ("picture", &["clock", "geometry", "tag", "frame", "detect", "track", "activity"]),
+    ("picture", &["name", "clock", "geometry", "tag", "frame", "detect", "track", "activity"]),
     // Those who join the stages.
     (
         "daemon",
@@ -66,6 +66,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "activity",
             "recognize",
             "publish",
+            "picture",
         ],
     ),
     (
@@ -103,17 +104,18 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ort", &["model"]),
     ("fast_image_resize", &["frame"]),
     ("pathfinding", &["track"]),
-    ("rumqttc", &["publish"]),
+    ("rumqttc", &["publish/link"]),
     ("rumqttd", &["publish"]),
+    ("redb", &["publish/outbox"]),
     ("bytes", &["publish/broker"]),
-    ("rustls", &["publish"]),
+    ("rustls", &["publish/link"]),
     ("tokio", &["publish"]),
     ("jiff", &["clock"]),
     ("signal_hook", &["daemon/signals"]),
     // Formats: JSON is on the wire, TOML in files.
     ("serde", &["publish"]),
     // `eval --json` is for machines.
-    ("serde_json", &["publish", "cli/eval"]),
+    ("serde_json", &["publish", "cli/eval", "cli/schema"]),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
     ("zip", &["eval"]),
@@ -271,6 +273,7 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
         &["src/frame.rs:5: frame uses track; it may use name, clock, geometry"],
     ),
     ("track/tests", "//! .\nuse tempfile::tempdir;\n", &[]),
+    ("track/tests/model", "//! .\nuse tempfile::tempdir;\n", &[]),
     // Comments and texts are not code.
     (
         "tag",
@@ -364,7 +367,7 @@ fn is_in(file: &str, place: &str) -> bool {
 
 /// Where the file's tests begin; they may use any crate.
 fn first_line_of_tests(file: &str, code: &str) -> usize {
-    if file.ends_with("/tests") {
+    if file.ends_with("/tests") || file.contains("/tests/") {
         return 0;
     }
     code.lines().position(|line| line == "#[cfg(test)]").map_or(usize::MAX, |index| index + 1)

@@ -24,7 +24,7 @@ mod mosquitto;
 mod program;
 
 use contract::{Contract, Story};
-use mosquitto::{Mosquitto, Subscriber, free_port};
+use mosquitto::{Mosquitto, Subscriber, free_port, wait};
 use program::{Ended, PATIENCE, Program, spotter};
 
 /// Files that are no video, and their bytes.
@@ -487,7 +487,13 @@ fn stopping_takes_less_than_systemd_waits_whatever_the_cameras_do() {
     let path = folder.path().join("spotter.toml");
     fs::write(&path, config).unwrap();
     let program = Program::start(["run".as_ref(), "--config".as_ref(), path.as_os_str()]);
-    let connected = silent.accept().unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let mut connected = None;
+    let reached = wait(|| {
+        connected = silent.accept().ok();
+        connected.is_some()
+    });
+    assert!(reached, "the camera was not connected to");
     program.signal("TERM");
     let asked = std::time::Instant::now();
     let ended = program.wait(PATIENCE);

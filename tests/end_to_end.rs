@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
@@ -41,6 +42,11 @@ fn run(broker: &Mosquitto, source: &str) -> (TempDir, Program) {
 fn looped(footage: &Path) -> String {
     format!("source = \"{}\"\nloop = true", footage.display())
 }
+
+/// Everything that a camera can be told to say.
+const EVERYTHING: &str = "tracks = true\n\
+    [[camera.zone]]\nname = \"middle\"\npolygon = [[0.2, 0.2], [0.9, 0.2], [0.9, 0.9], [0.2, 0.9]]\nmin_dwell_s = 0.5\n\
+    [[camera.line]]\nname = \"kerb\"\nfrom = [0.5, 0.1]\nto = [0.5, 0.95]";
 
 /// A camera that shows nothing to recognise.
 const TEST_PICTURE: &str =
@@ -88,14 +94,27 @@ fn footage_becomes_tags_at_a_foreign_subscriber_and_every_start_has_an_end() {
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
     let address = format!("mqtt://127.0.0.1:{}", broker.port());
     let mut watch = Program::start(["watch", "--broker", &address]);
-    let (_folder, program) = run(&broker, &looped(&vtest));
+    let (_folder, program) = run(&broker, &format!("{}\n{EVERYTHING}", looped(&vtest)));
 
     let mut received = Received::by(&subscriber);
+    let mut seen = BTreeSet::new();
+    let last_levels = |topic: &str| topic.split('/').skip(3).collect::<Vec<_>>().join("/");
     received.until(|topic, message| is_node(topic, message, "online", None));
     received.until(|topic, message| topic.ends_with("/ramp/status") && message["state"] == "online");
-    for _ in 0..5 {
-        received.until(is_start);
-    }
+    let mut starts = 0;
+    received.until(|topic, message| {
+        starts += usize::from(is_start(topic, message));
+        seen.insert(last_levels(topic));
+        let all = [
+            "stats",
+            "ramp/tracks",
+            "ramp/occupancy/middle",
+            "ramp/tag/zone",
+            "ramp/tag/line",
+            "ramp/tag/activity",
+        ];
+        starts >= 5 && all.into_iter().all(|topic| seen.contains(topic))
+    });
     watch.line(|line| line.contains("ramp") && line.contains("person #") && line.contains("start"));
     program.signal("TERM");
     let ended = program.wait(PATIENCE);
@@ -111,11 +130,13 @@ fn footage_becomes_tags_at_a_foreign_subscriber_and_every_start_has_an_end() {
     // State is kept for those who come later, and tags are not.
     let late = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
     let mut left: Vec<(String, Value, Value)> = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let (topic, message) = late.next();
+        assert!(message["counts"].as_object().is_none_or(|counts| counts["person"] == 0), "{message}");
         left.push((topic, message["state"].clone(), message["reason"].clone()));
     }
     left.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(left.remove(0).0, "spotter/v1/edge/ramp/occupancy/middle");
     assert_eq!(
         left[0],
         ("spotter/v1/edge/ramp/status".to_owned(), "offline".into(), "the node stopped".into())
@@ -243,7 +264,7 @@ fn watch_names_what_breaks_the_contract() {
     let address = format!("mqtt://127.0.0.1:{}", broker.port());
     let status = "{\"schema\":\"spotter.node/1\",\"node\":\"old\",\"state\":\"offline\",\"reason\":\"stopped\",\
                   \"boot\":\"a8dd82ee-1335-4d23-aafc-1688d3333785\",\"version\":\"0.1.0\",\"models\":[],\
-                  \"accelerators\":{\"asked\":[\"cpu\"],\"used\":\"cpu\"}}";
+                  \"accelerators\":{\"asked\":[\"cpu\"],\"used\":\"cpu\"},\"problems\":[]}";
     publish_retained(broker.port(), "spotter/v1/old/status", status);
     // What is published, and what is said about it.
     let cases = [

@@ -15,14 +15,17 @@ use spotter::geometry::{BBox, Point};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
 use spotter::publish::subscriber::{Heard, Received, Subscriber as Watcher, Summary as Watched, Violation};
-use spotter::publish::{Accelerators, Handle, LoadedModel, Node, Publisher, schema};
+use spotter::publish::{Accelerators, Handle, LoadedModel, Node, Publisher};
 use spotter::tag::{Body, ModelRef, Phase, Summary, Tag, TrackId};
 use spotter::telemetry::{CameraState, CameraStatus};
 use uuid::Uuid;
 
+#[path = "support/contract.rs"]
+mod contract;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 
+use contract::Contract;
 use mosquitto::{Mosquitto, PATIENCE, Subscriber, wait};
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -40,11 +43,9 @@ fn config(port: u16) -> config::Mqtt {
     config::Mqtt {
         host: "127.0.0.1".to_owned(),
         port,
-        tls: false,
-        login: None,
-        root: "spotter/v1".to_owned(),
         keep_alive: Duration::from_secs(5),
-        queue_messages: 10_000,
+        outbox: config::Outbox::in_memory(),
+        ..config::Mqtt::default()
     }
 }
 
@@ -55,8 +56,9 @@ fn start(config: &config::Mqtt) -> (Publisher, Handle) {
         version: "0.1.0".to_owned(),
         models: vec![LoadedModel { reference: model(), task: "detect".to_owned() }],
         accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
+        cameras: Vec::new(),
     };
-    let publisher = Publisher::start(config, node, Arc::new(SystemClock)).unwrap();
+    let publisher = Publisher::start(config, node, Arc::new(SystemClock), |_| false).unwrap();
     let handle = publisher.handle();
     (publisher, handle)
 }
@@ -102,32 +104,9 @@ fn publish(handle: &Handle, tracks: std::ops::RangeInclusive<u64>) {
     tracks.for_each(|track| handle.tag(&tag(track, Phase::Start)));
 }
 
-/// Checks messages against the published schemas with an independent validator.
-struct Contract(BTreeMap<&'static str, jsonschema::Validator>);
-
-impl Contract {
-    fn new() -> Self {
-        let validators = schema::documents()
-            .into_iter()
-            .map(|(name, document)| (name, jsonschema::validator_for(&document).unwrap()));
-        Contract(validators.collect())
-    }
-
-    fn hold(&self, topic: &str, message: &Value) {
-        let name = match topic.split('/').collect::<Vec<_>>()[..] {
-            [.., "tag", "object"] => "tag",
-            [_, _, _, "status"] => "node",
-            [_, _, _, _, "status"] => "camera",
-            _ => panic!("{topic} is no topic of the contract"),
-        };
-        let faults: Vec<String> = self.0[name].iter_errors(message).map(|fault| fault.to_string()).collect();
-        assert!(faults.is_empty(), "{topic} {message}: {faults:?}");
-    }
-}
-
 /// Receives valid messages until `last` comes, and gives the tags.
 fn tags_until(subscriber: &Subscriber, last: u64) -> Vec<Value> {
-    let contract = Contract::new();
+    let contract = Contract::read();
     let mut tags = Vec::new();
     while tags.last().is_none_or(|tag: &Value| tag["seq"].as_u64() < Some(last)) {
         let (topic, message) = subscriber.next();
@@ -238,17 +217,22 @@ fn killing_the_broker_under_load_loses_nothing_that_was_not_acknowledged() {
 fn a_full_outbox_drops_the_oldest_and_counts_them() {
     let mut broker = Mosquitto::start("");
     let subscriber = Subscriber::persistent(&broker, "spotter/v1/+/+/tag/#", "foreign");
+    let gaps = Subscriber::persistent(&broker, "spotter/v1/+/gap", "gaps");
     broker.kill();
-    let (publisher, handle) = start(&config::Mqtt { queue_messages: 50, ..config(broker.port()) });
+    let outbox = config::Outbox { memory_tags: 50, ..config::Outbox::in_memory() };
+    let (publisher, handle) = start(&config::Mqtt { outbox, ..config(broker.port()) });
     publish(&handle, 1..=120);
     let counts = handle.counts();
-    assert_eq!((counts.waiting, counts.dropped, counts.lost), (50, 70, Some((1, 70))));
+    assert_eq!((counts.waiting, counts.dropped), (50, 70));
     broker.restart();
     assert!(wait(|| handle.counts().waiting == 0), "{:?}", handle.counts());
     publish(&handle, 121..=121);
     let tags = without_repetitions(tags_until(&subscriber, 121));
     assert_eq!(numbers(&tags), (71..=121).collect::<Vec<_>>());
     assert_eq!(handle.counts().dropped, 70);
+    let (topic, gap) = gaps.next();
+    Contract::read().hold(&topic, &gap);
+    assert_eq!((&gap["first"], &gap["last"], &gap["reason"]), (&1.into(), &70.into(), &"full".into()));
     publisher.stop(GRACE);
 }
 
@@ -267,7 +251,7 @@ fn a_broker_that_comes_late_is_found() {
     let mut states = BTreeMap::new();
     while states.len() < 2 {
         let (topic, message) = subscriber.next();
-        Contract::new().hold(&topic, &message);
+        Contract::read().hold(&topic, &message);
         states.insert(topic, message["state"].clone());
     }
     assert_eq!(states["spotter/v1/edge-1/status"], "online");
@@ -342,7 +326,8 @@ fn a_message_too_large_for_the_broker_is_counted_and_does_not_stop_the_others() 
     }
     assert!(wait(|| handle.counts().waiting == 0), "{:?}", handle.counts());
     let counts = handle.counts();
-    assert_eq!((counts.acknowledged, counts.dropped, counts.connections), (3, 3, 1), "{counts:?}");
+    // Three tags, and a notice for each that is lost.
+    assert_eq!((counts.acknowledged, counts.dropped, counts.connections), (6, 3, 1), "{counts:?}");
     assert!(counts.last_error.is_some_and(|error| error.contains("larger than the 700 bytes")));
     publisher.stop(GRACE);
 }
@@ -354,7 +339,8 @@ fn a_certificate_that_nobody_vouches_for_is_one_clear_line() {
     let path = broker.folder().display();
     broker.configure(&format!("certfile {path}/certificate.pem\nkeyfile {path}/key.pem"));
     broker.restart();
-    let (publisher, handle) = start(&config::Mqtt { tls: true, ..config(broker.port()) });
+    let (publisher, handle) =
+        start(&config::Mqtt { tls: Some(config::Tls::default()), ..config(broker.port()) });
     publish(&handle, 1..=1);
     assert!(wait(|| handle.counts().last_error.is_some()));
     let error = handle.counts().last_error.unwrap();
@@ -384,7 +370,7 @@ fn a_run_that_dies_leaves_its_last_will() {
     assert_eq!(subscriber.next().1["state"], "online");
     drop(publisher);
     let (topic, will) = subscriber.next();
-    Contract::new().hold(&topic, &will);
+    Contract::read().hold(&topic, &will);
     assert_eq!((&will["state"], &will["reason"]), (&"offline".into(), &"connection lost".into()));
     assert_eq!(will.get("since"), None);
 }
@@ -403,7 +389,7 @@ fn stopping_sends_what_waits_and_says_goodbye() {
     let mut left = BTreeMap::new();
     while left.len() < 2 {
         let (topic, message) = subscriber.next();
-        Contract::new().hold(&topic, &message);
+        Contract::read().hold(&topic, &message);
         left.insert(topic, (message["state"].clone(), message["reason"].clone()));
     }
     assert_eq!(left["spotter/v1/edge-1/status"], ("offline".into(), "stopped".into()));

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spotter::config::{Activities, Camera, Config, Models, Mqtt, Objects, Runtime, Source};
+use spotter::config::{Activities, Camera, Config, Models, Mqtt, Objects, Outbox, Runtime, Source};
 use spotter::daemon::{Daemon, Event};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
@@ -45,7 +45,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let scratch = tempfile::tempdir().context("no folder for the generated scene")?;
     let (name, source) = footage_of(arguments, scratch.path())?;
     let broker = Broker::start(None)?;
-    let mqtt = Mqtt { host: "127.0.0.1".to_owned(), port: broker.port(), ..Mqtt::default() };
+    let mqtt = Mqtt {
+        host: "127.0.0.1".to_owned(),
+        port: broker.port(),
+        outbox: Outbox::in_memory(),
+        ..Mqtt::default()
+    };
     let config = Config {
         node: Name::new("demo")?,
         runtime: Runtime::default(),
@@ -56,6 +61,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             source,
             objects: Objects::default(),
             activities: Activities::default(),
+            tracks: false,
+            zones: Vec::new(),
+            lines: Vec::new(),
         }],
     };
     let mut subscriber = Subscriber::new(&mqtt)?;
@@ -64,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     say!("Subscribe from another terminal, for as long as this runs:")?;
     say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root)?;
     say!("Loading the models ...\n")?;
-    let mut daemon = Daemon::start(&config)?;
+    let mut daemon = Daemon::start(&config, None)?;
     say!("{HEADER}")?;
 
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));

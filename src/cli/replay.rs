@@ -30,9 +30,6 @@ use progress::Progress;
 
 /// How long a file may give no frame before it counts as hanging.
 const SILENCE: Duration = Duration::from_secs(30);
-/// The same before the first frame, for one attempt after the other. A second one says what the first kept to itself:
-/// decodebin swallows the error of an element that fails while it is being plugged in, and then waits forever.
-const BEGINNINGS: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(9), Duration::from_secs(18)];
 /// A file that ends this much before the length it states was cut short, unless its frames are that slow.
 const CUT_SHORT: Duration = Duration::from_secs(1);
 
@@ -66,7 +63,8 @@ pub struct Arguments {
     /// it states, or the configuration's `frame_rate` when the camera plays this very file.
     #[arg(long, value_name = "N", value_parser = ranges::number(0.1..=1000.0))]
     frame_rate: Option<f64>,
-    /// Take models and runtime from this configuration, and objects from the camera that `--camera` names.
+    /// Take models and runtime from this configuration, and objects, activities, zones and lines from the camera that
+    /// `--camera` names.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The camera's name in tags; with `--config`, the camera whose settings count (default: the first, or `replay`).
@@ -92,7 +90,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         None => (Name::new("replay")?, config::Runtime::default(), config::Models::default()),
     };
     let camera = camera(arguments, config.as_ref())?;
-    let (mut stream, first) = begin(&camera, arguments.start)?;
+    let mut stream = Stream::open(camera.name.clone(), &camera.source, Timing::Simulated(arguments.start))?;
+    let first = next(&mut stream)?;
     if let Some(path) = &arguments.picture {
         picture::reserve(path)?;
     }
@@ -144,7 +143,10 @@ fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<conf
         arguments.frame_rate.or_else(|| configured.and_then(|camera| frame_rate_of(&path, &camera.source)));
     let mut activities = configured.map_or_else(Activities::default, |camera| camera.activities.clone());
     activities.enabled &= !arguments.no_activities;
-    Ok(config::Camera { name, source: Source::File { path, repeat: false, frame_rate }, objects, activities })
+    let (zones, lines) =
+        configured.map(|camera| (camera.zones.clone(), camera.lines.clone())).unwrap_or_default();
+    let source = Source::File { path, repeat: false, frame_rate };
+    Ok(config::Camera { name, source, objects, activities, tracks: false, zones, lines })
 }
 
 /// The frame rate that `source` gives for the file at `path`; nothing when it is about another one.
@@ -165,20 +167,6 @@ fn boot(file: &Path) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
-}
-
-/// The file's stream and its first frame, or no frame when it has none.
-fn begin(camera: &config::Camera, start: Timestamp) -> anyhow::Result<(Stream, Option<Frame>)> {
-    let open = || Stream::open(camera.name.clone(), &camera.source, Timing::Simulated(start));
-    let mut stream = open()?;
-    for patience in BEGINNINGS {
-        match stream.next(patience)? {
-            Next::Frame(frame) => return Ok((stream, Some(frame))),
-            Next::End => return Ok((stream, None)),
-            Next::Idle => stream = open()?,
-        }
-    }
-    Err(stream.silent(BEGINNINGS.iter().sum()).into())
 }
 
 /// The next frame, or nothing at the end of the file.
@@ -259,7 +247,7 @@ impl Replay {
 
     /// Ends every track and writes what comes at the end.
     fn finish(&mut self, picture: Option<&Path>) -> anyhow::Result<()> {
-        let ends = self.recognizer.cut(0);
+        let ends = self.recognizer.cut(0).tags;
         self.write(&ends)?;
         if let Some(tags) = self.tags.take() {
             tags.finish()?;

@@ -1,8 +1,7 @@
 //! `spotter run`: the daemon.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use spotter::config::{Config, ConfigError};
@@ -23,42 +22,70 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&arguments.config) {
-        Ok(config) => config,
+    let mut config = match Config::load(&arguments.config) {
+        Ok(config) => Box::new(config),
         Err(error) => return Ok(refuse(&arguments.config, &error)),
     };
     // A signal may come before there is anything to stop, which is then stopped as soon as it is there.
-    let (asked, started) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::<Stopper>::new()));
+    let running = Arc::new(Mutex::new(Running::default()));
     let signals = {
-        let (asked, started) = (Arc::clone(&asked), Arc::clone(&started));
-        stop_on_signals(move || {
-            asked.store(true, Ordering::SeqCst);
-            started.get().into_iter().for_each(Stopper::stop);
-        })?
+        let running = Arc::clone(&running);
+        stop_on_signals(move || lock(&running).stop())?
     };
-    let mut daemon = match Daemon::start(&config) {
-        Err(error) if error.is_configuration() => {
-            eprintln!("spotter: {}: {error}", arguments.config.display());
-            return Ok(Outcome::BadConfiguration);
-        }
-        started => started?,
-    };
-    let stopper = started.get_or_init(|| daemon.stopper());
-    if asked.load(Ordering::SeqCst) {
-        stopper.stop();
-    }
     let event = loop {
-        if let Some(event) = daemon.watch(Duration::from_secs(1)) {
-            break event;
+        let mut daemon = match Daemon::start(&config, Some(&arguments.config)) {
+            Err(error) if error.is_configuration() => {
+                eprintln!("spotter: {}: {error}", arguments.config.display());
+                return Ok(Outcome::BadConfiguration);
+            }
+            started => started?,
+        };
+        lock(&running).started(daemon.stopper());
+        let event = loop {
+            if let Some(event) = daemon.watch(Duration::from_secs(1)) {
+                break event;
+            }
+        };
+        daemon.stop()?;
+        match event {
+            Event::Reload(new) => {
+                tracing::info!("starting anew with the changed configuration");
+                config = new;
+            }
+            event => break event,
         }
     };
-    let stopped = daemon.stop();
     drop(signals);
-    stopped?;
     match event {
-        Event::Stop => Ok(Outcome::Done),
+        Event::Stop | Event::Reload(_) => Ok(Outcome::Done),
         Event::Ended(what) => anyhow::bail!("{what} ended without being asked to"),
     }
+}
+
+/// What a signal stops.
+#[derive(Default)]
+struct Running {
+    asked: bool,
+    stopper: Option<Stopper>,
+}
+
+impl Running {
+    fn stop(&mut self) {
+        self.asked = true;
+        self.stopper.iter().for_each(Stopper::stop);
+    }
+
+    fn started(&mut self, stopper: Stopper) {
+        if self.asked {
+            stopper.stop();
+        }
+        self.stopper = Some(stopper);
+    }
+}
+
+/// Each change of it is whole, so a poisoned lock is as good as any.
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints every problem, each with the file's name.

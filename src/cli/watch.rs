@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use spotter::config::{Broker, Config, Mqtt};
+use spotter::config::{Broker, Config, Mqtt, Tls};
 use spotter::daemon::{Signals, stop_on_signals};
 use spotter::publish::line;
 use spotter::publish::subscriber::{Heard, Received, Subscriber};
@@ -42,6 +42,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mqtt = match &arguments.config {
         None => {
             let Broker { tls, host, port } = arguments.broker.clone();
+            let tls = tls.then(Tls::default);
             Mqtt { tls, host, port, root: arguments.root.clone(), ..Mqtt::default() }
         }
         Some(path) => match Config::load(path) {

@@ -4,10 +4,11 @@
 //! bounded, so a violation that lies thousands of tags apart may be missed; one that is reported is one.
 
 mod message;
+mod ranges;
+mod run;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use uuid::Uuid;
@@ -17,10 +18,8 @@ use super::wire::{self, Message, Phase};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
-use message::{mismatches, out_of_range, parse};
-
-/// Numbers and ended tracks remembered per run of a node; past it the oldest are forgotten.
-const REMEMBERED: usize = 4096;
+use message::{is_event, mismatches, out_of_range};
+use run::Run;
 
 /// Runs of nodes remembered; past it the one that was met first is forgotten.
 const RUNS: usize = 64;
@@ -37,9 +36,9 @@ pub enum Violation {
     /// The topic says one thing and the message another.
     #[error("topic and message name a different {0}")]
     TopicMismatch(&'static str),
-    /// A tag was retained.
-    #[error("a tag must not be retained")]
-    RetainedTag,
+    /// Something was retained that speaks of one moment.
+    #[error("an event must not be retained")]
+    RetainedEvent,
     /// A number is out of its range.
     #[error("{field} is {value}, allowed is {allowed}")]
     OutOfRange {
@@ -54,9 +53,11 @@ pub enum Violation {
     #[error("a summary belongs to an end, and an end has one")]
     Summary,
     /// A tag has what belongs to another kind, or lacks what belongs to its own.
-    #[error("`track` belongs to every object, `activity` to every activity, and `summary` to no activity")]
+    #[error(
+        "`activity`, `zone` and `line` belong to tags of their kind, `track` to all but activities, `summary` to objects"
+    )]
     Kind,
-    /// Tags are missing.
+    /// Tags are missing, and the node does not say that they still wait or are lost.
     #[error("tags {first} to {last} are missing")]
     Gap {
         /// The first that is missing.
@@ -84,24 +85,41 @@ pub enum Violation {
     Ended(Subject),
 }
 
-/// What a tag speaks of: a track, or an activity of a track or of the whole picture.
+/// What a tag speaks of: a track, an activity of a track or of the whole picture, or a track in a zone or at a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
     /// None for the whole picture.
     track: Option<u64>,
     camera: Name,
+    part: Part,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// The track itself.
+    Whole,
     /// Label and beginning, and the name of the model that says so.
-    activity: Option<(Timestamp, String, String)>,
+    Activity(Timestamp, String, String),
+    Zone(Name),
+    Line(Name),
 }
 
 impl Subject {
     fn of(tag: &wire::Tag) -> Self {
-        let activity = tag.activity.as_ref();
-        Subject {
-            track: tag.track,
-            camera: tag.camera.clone(),
-            activity: activity.map(|activity| (activity.since, tag.label.clone(), tag.model.name.clone())),
-        }
+        let part = match (&tag.activity, &tag.zone, &tag.line) {
+            (Some(activity), _, _) => {
+                Part::Activity(activity.since, tag.label.clone(), tag.model.name.clone())
+            }
+            (_, Some(zone), _) => Part::Zone(zone.name.clone()),
+            (_, _, Some(line)) => Part::Line(line.name.clone()),
+            _ => Part::Whole,
+        };
+        Subject { track: tag.track, camera: tag.camera.clone(), part }
+    }
+
+    /// Whether it may begin again after its end, as a visit to a zone may.
+    fn recurs(&self) -> bool {
+        matches!(self.part, Part::Zone(_) | Part::Line(_))
     }
 }
 
@@ -111,9 +129,11 @@ impl fmt::Display for Subject {
             Some(track) => write!(f, "track {track}")?,
             None => write!(f, "the picture of {}", self.camera)?,
         }
-        match &self.activity {
-            Some((since, label, _)) => write!(f, "'s activity `{label}` since {since}"),
-            None => Ok(()),
+        match &self.part {
+            Part::Whole => Ok(()),
+            Part::Activity(since, label, _) => write!(f, "'s activity `{label}` since {since}"),
+            Part::Zone(zone) => write!(f, " in the zone {zone}"),
+            Part::Line(line) => write!(f, " at the line {line}"),
         }
     }
 }
@@ -135,6 +155,10 @@ pub struct Summary {
     pub historical: u64,
     /// Tags that were delivered again.
     pub repetitions: u64,
+    /// Tags that a gap notice says are lost.
+    pub lost: u64,
+    /// Tags that newer ones have overtaken and that have not come yet.
+    pub owed: u64,
     /// Violations of the contract.
     pub violations: u64,
 }
@@ -143,16 +167,15 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} messages, {} tags ({} starts, {} updates, {} ends; {} late, {} repeated), {} violations",
-            self.messages,
-            self.tags,
-            self.starts,
-            self.updates,
-            self.ends,
-            self.historical,
-            self.repetitions,
-            self.violations
-        )
+            "{} messages, {} tags ({} starts, {} updates, {} ends; {} late, {} repeated), ",
+            self.messages, self.tags, self.starts, self.updates, self.ends, self.historical, self.repetitions,
+        )?;
+        for (count, what) in [(self.lost, "announced as lost"), (self.owed, "still to come")] {
+            if count > 0 {
+                write!(f, "{count} {what}, ")?;
+            }
+        }
+        write!(f, "{} violations", self.violations)
     }
 }
 
@@ -164,35 +187,18 @@ pub(super) struct Audit {
     summary: Summary,
 }
 
-/// One run of a node.
-#[derive(Debug)]
-struct Run {
-    node: Name,
-    boot: Uuid,
-    last: u64,
-    /// Whether every tag from the first on was received. When not, a track may have been started unseen.
-    complete: bool,
-    /// Whether tags may have been missed for a reason that is not the node's.
-    excused: bool,
-    ids: BTreeMap<u64, Uuid>,
-    open: BTreeSet<Subject>,
-    ended: BTreeSet<Subject>,
-}
-
 impl Audit {
     pub(super) fn new(root: Root) -> Self {
         Audit { root, runs: Vec::new(), summary: Summary::default() }
     }
 
     pub(super) fn summary(&self) -> Summary {
-        self.summary
+        Summary { owed: self.runs.iter().map(Run::owed).sum(), ..self.summary }
     }
 
     /// The subscriber was away and may have missed tags: the next gap is not the node's fault.
     pub(super) fn interrupted(&mut self) {
-        for run in &mut self.runs {
-            run.excused = true;
-        }
+        self.runs.iter_mut().for_each(Run::interrupted);
     }
 
     /// The message in a payload, when there is one, and everything that is wrong.
@@ -204,14 +210,22 @@ impl Audit {
     ) -> (Option<Message>, Vec<Violation>) {
         let (message, violations) = match self.root.address(topic) {
             None => (None, vec![Violation::ForeignTopic]),
-            Some(address) => match parse(&address, payload) {
+            Some(address) => match message::parse(&address, payload) {
                 Err(violation) => (None, vec![violation]),
-                Ok(message) => {
+                Ok(None) => (None, Vec::new()),
+                Ok(Some(message)) => {
                     let mut violations = mismatches(&address, &message);
-                    if let Message::Tag(tag) = &message {
-                        violations.extend(retained.then_some(Violation::RetainedTag));
-                        violations.extend(out_of_range(tag));
-                        violations.extend(self.follow(tag));
+                    violations.extend((retained && is_event(&message)).then_some(Violation::RetainedEvent));
+                    match &message {
+                        Message::Tag(tag) => {
+                            violations.extend(out_of_range(tag));
+                            violations.extend(self.follow(tag));
+                        }
+                        Message::Gap(gap) => {
+                            let run = self.run(&gap.node, gap.boot, gap.first);
+                            self.summary.lost += run.announced(gap.first, gap.last);
+                        }
+                        _ => {}
                     }
                     (Some(message), violations)
                 }
@@ -222,17 +236,20 @@ impl Audit {
         (message, violations)
     }
 
-    fn follow(&mut self, tag: &wire::Tag) -> Vec<Violation> {
-        let at = self.runs.iter().position(|run| run.node == tag.node && run.boot == tag.boot);
-        let at = at.unwrap_or_else(|| {
+    /// The run of a node, which may be met first with the tag `seq`.
+    fn run(&mut self, node: &Name, boot: Uuid, seq: u64) -> &mut Run {
+        let at = self.runs.iter().position(|run| run.is(node, boot)).unwrap_or_else(|| {
             if self.runs.len() == RUNS {
                 self.runs.remove(0);
             }
-            self.runs.push(Run::joined(tag));
+            self.runs.push(Run::joined(node.clone(), boot, seq));
             self.runs.len() - 1
         });
-        let run = &mut self.runs[at];
-        let (repeated, violations) = run.follow(tag);
+        &mut self.runs[at]
+    }
+
+    fn follow(&mut self, tag: &wire::Tag) -> Vec<Violation> {
+        let (repeated, violations) = self.run(&tag.node, tag.boot, tag.seq).follow(tag);
         if repeated {
             self.summary.repetitions += 1;
         } else {
@@ -245,77 +262,5 @@ impl Audit {
             } += 1;
         }
         violations
-    }
-}
-
-impl Run {
-    fn joined(tag: &wire::Tag) -> Self {
-        Run {
-            node: tag.node.clone(),
-            boot: tag.boot,
-            last: tag.seq.saturating_sub(1),
-            complete: tag.seq == 1,
-            excused: false,
-            ids: BTreeMap::new(),
-            open: BTreeSet::new(),
-            ended: BTreeSet::new(),
-        }
-    }
-
-    /// Whether the tag was there before, and what is wrong with it.
-    fn follow(&mut self, tag: &wire::Tag) -> (bool, Vec<Violation>) {
-        let mut violations = Vec::new();
-        if tag.seq <= self.last {
-            match self.ids.get(&tag.seq) {
-                Some(id) if *id == tag.id => return (true, violations),
-                Some(_) => return (true, vec![Violation::IdChanged(tag.seq)]),
-                // Forgotten, so it was there.
-                None if self.ids.first_key_value().is_some_and(|(first, _)| tag.seq < *first) => {
-                    return (true, violations);
-                }
-                None => violations.push(Violation::OutOfOrder(tag.seq)),
-            }
-        } else if tag.seq > self.last + 1 {
-            self.complete = false;
-            if !self.excused {
-                violations.push(Violation::Gap { first: self.last + 1, last: tag.seq - 1 });
-            }
-        }
-        self.excused &= tag.seq <= self.last;
-        self.last = self.last.max(tag.seq);
-        if self.ids.values().any(|id| *id == tag.id) {
-            violations.push(Violation::IdReused(tag.seq));
-        }
-        self.ids.insert(tag.seq, tag.id);
-        if self.ids.len() > REMEMBERED {
-            self.ids.pop_first();
-        }
-        violations.extend(self.live(tag));
-        (false, violations)
-    }
-
-    /// Whether the tag fits the life of what it speaks of.
-    fn live(&mut self, tag: &wire::Tag) -> Option<Violation> {
-        let subject = Subject::of(tag);
-        let has_ended = self.ended.contains(&subject);
-        let is_open = self.open.contains(&subject);
-        let violation = match tag.phase {
-            Phase::Start if is_open || has_ended => Some(Violation::StartedTwice(subject.clone())),
-            Phase::Update | Phase::End if has_ended => Some(Violation::Ended(subject.clone())),
-            Phase::Update | Phase::End if !is_open && self.complete => {
-                Some(Violation::NotStarted(subject.clone()))
-            }
-            _ => None,
-        };
-        if tag.phase == Phase::End {
-            self.open.remove(&subject);
-            self.ended.insert(subject);
-            if self.ended.len() > REMEMBERED {
-                self.ended.pop_first();
-            }
-        } else if !has_ended {
-            self.open.insert(subject);
-        }
-        violation
     }
 }

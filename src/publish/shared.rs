@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::link::Incoming;
 use super::pending::Pending;
-use crate::clock::Clock;
 
 /// What the thread is told.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +22,15 @@ pub(super) enum Order {
 /// What handles and the thread share.
 pub(super) struct Shared {
     pending: Mutex<Pending>,
-    clock: Arc<dyn Clock>,
     /// Rung when something is pending. One ring is remembered, so it is bounded and none is missed.
-    pub(super) wake: Notify,
+    pub(super) wake: Arc<Notify>,
+    /// Whether whoever publishes a tag waits until the disk has it.
+    pub(super) waits_for_disk: bool,
 }
 
 impl Shared {
-    pub(super) fn new(pending: Pending, clock: Arc<dyn Clock>) -> Self {
-        Shared { pending: Mutex::new(pending), clock, wake: Notify::new() }
+    pub(super) fn new(pending: Pending, wake: Arc<Notify>, waits_for_disk: bool) -> Self {
+        Shared { pending: Mutex::new(pending), wake, waits_for_disk }
     }
 
     /// What is pending. Every change of it is complete in itself, so a panic elsewhere leaves it sound.
@@ -37,9 +38,13 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A message has come for this node. Called by the thread that publishes, so it must not take long.
+    pub(super) fn received(&self, incoming: &Incoming) {
+        self.pending().received(incoming);
+    }
+
     /// Makes everything offline.
     pub(super) fn part(&self) {
-        let now = self.clock.now();
-        self.pending().part(now);
+        self.pending().part();
     }
 }

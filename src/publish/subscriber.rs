@@ -8,9 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -18,7 +15,8 @@ use uuid::Uuid;
 use super::PublishError;
 use super::audit::Audit;
 pub use super::audit::{Summary, Violation};
-use super::dial::{Dial, step};
+use super::dial::Dial;
+use super::link::{Client, Event, EventLoop, Fault, Incoming, step};
 use super::topic::Root;
 use super::wire::Message;
 use crate::config;
@@ -26,10 +24,13 @@ use crate::config;
 /// Pause before a lost broker is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// rumqttc's queue: one subscription.
+/// Publishes on their way: a subscriber has none.
+const WINDOW: u16 = 1;
+
+/// The link's queue: one subscription.
 const REQUESTS: usize = 4;
 
-type Step = Pin<Box<dyn Future<Output = (EventLoop, Result<Event, ConnectionError>)> + Send>>;
+type Step = Pin<Box<dyn Future<Output = (EventLoop, Result<Event, Fault>)> + Send>>;
 
 /// What a subscriber hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +74,7 @@ enum Link {
     /// Not connected; to be tried at this moment.
     Down(Instant),
     /// Connecting or connected; the step under way holds the connection.
-    Up(AsyncClient, Step),
+    Up(Client, Step),
 }
 
 impl Subscriber {
@@ -105,8 +106,8 @@ impl Subscriber {
         loop {
             let (event_loop, event) = self.wait(deadline)?;
             let heard = match event {
-                Ok(event) => self.happened(event_loop, &event),
-                Err(error) => self.lost(&error),
+                Ok(event) => self.happened(event_loop, event),
+                Err(fault) => self.lost(&fault),
             };
             if heard.is_some() {
                 return heard;
@@ -119,7 +120,7 @@ impl Subscriber {
         self.audit.summary()
     }
 
-    fn wait(&mut self, deadline: Instant) -> Option<(EventLoop, Result<Event, ConnectionError>)> {
+    fn wait(&mut self, deadline: Instant) -> Option<(EventLoop, Result<Event, Fault>)> {
         let Subscriber { runtime, dial, link, .. } = self;
         let next = async {
             loop {
@@ -127,7 +128,7 @@ impl Subscriber {
                     Link::Up(_, step) => return step.await,
                     Link::Down(until) => {
                         tokio::time::sleep_until(*until).await;
-                        let (client, event_loop) = AsyncClient::new(dial.options(), REQUESTS);
+                        let (client, event_loop) = dial.link(None, WINDOW, REQUESTS);
                         *link = Link::Up(client, Box::pin(step(event_loop)));
                     }
                 }
@@ -136,49 +137,40 @@ impl Subscriber {
         runtime.block_on(async { tokio::time::timeout_at(deadline, next).await }).ok()
     }
 
-    fn happened(&mut self, event_loop: EventLoop, event: &Event) -> Option<Heard> {
+    fn happened(&mut self, event_loop: EventLoop, event: Event) -> Option<Heard> {
         let Link::Up(client, under_way) = &mut self.link else { return None };
         *under_way = Box::pin(step(event_loop));
         match event {
-            Event::Incoming(Packet::ConnAck(_)) => {
-                let asked = client.try_subscribe(self.filter.as_str(), QoS::AtLeastOnce);
+            Event::Welcomed { .. } => {
+                let asked = client.subscribe(std::slice::from_ref(&self.filter));
                 asked
                     .err()
                     .map(|error| Heard::Refused(format!("cannot subscribe to {}: {error}", self.filter)))
             }
-            Event::Incoming(Packet::SubAck(answer)) => {
+            Event::Subscribed { result, .. } => {
                 self.trouble = None;
-                let refusal =
-                    answer.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-                Some(match refusal {
-                    None => Heard::Subscribed,
-                    Some(code) => Heard::Refused(format!(
-                        "{} refuses the subscription to {} ({code:?})",
+                Some(match result {
+                    Ok(()) => Heard::Subscribed,
+                    Err(reason) => Heard::Refused(format!(
+                        "{} refuses the subscription to {} ({reason})",
                         self.dial.address(),
                         self.filter
                     )),
                 })
             }
-            Event::Incoming(Packet::Publish(publish)) => {
-                let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-                let (message, violations) = self.audit.examine(&topic, publish.retain, &publish.payload);
-                let payload = String::from_utf8_lossy(&publish.payload).into_owned();
-                Some(Heard::Received(Box::new(Received {
-                    topic,
-                    retained: publish.retain,
-                    payload,
-                    message,
-                    violations,
-                })))
+            Event::Received(Incoming { topic, payload, retained, .. }) => {
+                let (message, violations) = self.audit.examine(&topic, retained, &payload);
+                let payload = String::from_utf8_lossy(&payload).into_owned();
+                Some(Heard::Received(Box::new(Received { topic, retained, payload, message, violations })))
             }
             _ => None,
         }
     }
 
-    fn lost(&mut self, error: &ConnectionError) -> Option<Heard> {
+    fn lost(&mut self, fault: &Fault) -> Option<Heard> {
         self.link = Link::Down(Instant::now() + PAUSE);
         self.audit.interrupted();
-        let text = self.dial.explain(error).text;
+        let text = self.dial.explain(fault).text;
         if self.trouble.as_ref() == Some(&text) {
             return None;
         }

@@ -4,33 +4,72 @@ use serde::de::DeserializeOwned;
 
 use super::Violation;
 use crate::publish::topic::Address;
-use crate::publish::wire::{self, Kind, Message, Phase};
+use crate::publish::wire::{self, CloudEvent, Kind, Message, Phase};
 
-/// The message in a payload.
-pub(super) fn parse(address: &Address, payload: &[u8]) -> Result<Message, Violation> {
+/// The message in a payload, out of its CloudEvents envelope when it has one. None for what is no message of a node: a
+/// picture, a request or a reply, or the nothing that clears a retained topic.
+pub(super) fn parse(address: &Address, payload: &[u8]) -> Result<Option<Message>, Violation> {
     fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Violation> {
         serde_json::from_slice(payload).map_err(|error| Violation::Malformed(error.to_string()))
     }
+    let clears = matches!(address, Address::Node(_) | Address::Camera(..) | Address::Occupancy(..));
+    if clears && payload.is_empty() {
+        return Ok(None);
+    }
+    let opened = match read::<CloudEvent>(payload) {
+        Ok(event) => Some(event.data.to_string()),
+        Err(_) => None,
+    };
+    let payload = opened.as_ref().map_or(payload, |opened| opened.as_bytes());
     match address {
         Address::Node(_) => read(payload).map(Message::Node),
+        Address::Stats(_) => read(payload).map(Message::Stats),
+        Address::Gap(_) => read(payload).map(Message::Gap),
         Address::Camera(..) => read(payload).map(Message::Camera),
         Address::Tag(..) => read(payload).map(Message::Tag),
+        Address::Occupancy(..) => read(payload).map(Message::Occupancy),
+        Address::Tracks(..) => read(payload).map(Message::Tracks),
+        Address::Snapshot(..) if payload.is_empty() || payload.starts_with(JPEG) => return Ok(None),
+        Address::Snapshot(..) => Err(Violation::Malformed("it is no JPEG".to_owned())),
+        Address::Command(..) | Address::Reply(..) => return Ok(None),
+    }
+    .map(Some)
+}
+
+/// The first bytes of a JPEG.
+const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+
+/// Whether a message speaks of one moment and may not be kept by the broker.
+pub(super) fn is_event(message: &Message) -> bool {
+    match message {
+        Message::Tag(_) | Message::Gap(_) | Message::Tracks(_) | Message::Stats(_) => true,
+        Message::Node(_) | Message::Camera(_) | Message::Occupancy(_) => false,
     }
 }
 
 /// What topic and message do not agree about.
 pub(super) fn mismatches(address: &Address, message: &Message) -> Vec<Violation> {
-    let (node, camera, kind) = match address {
-        Address::Node(node) => (node, None, None),
-        Address::Camera(node, camera) => (node, Some(camera), None),
-        Address::Tag(node, camera, kind) => (node, Some(camera), Some(kind)),
+    let (node, camera, last) = match address {
+        Address::Node(node) | Address::Stats(node) | Address::Gap(node) => (node, None, None),
+        Address::Command(node, _) | Address::Reply(node, _) => (node, None, None),
+        Address::Camera(node, camera) | Address::Tracks(node, camera) | Address::Snapshot(node, camera) => {
+            (node, Some(camera), None)
+        }
+        Address::Tag(node, camera, kind) => (node, Some(camera), Some(kind.to_string())),
+        Address::Occupancy(node, camera, zone) => (node, Some(camera), Some(zone.to_string())),
     };
-    let (said_node, said_camera, said_kind) = match message {
+    let (said_node, said_camera, said_last) = match message {
         Message::Node(status) => (&status.node, None, None),
+        Message::Stats(stats) => (&stats.node, None, None),
+        Message::Gap(gap) => (&gap.node, None, None),
         Message::Camera(status) => (&status.node, Some(&status.camera), None),
-        Message::Tag(tag) => (&tag.node, Some(&tag.camera), Some(&tag.kind)),
+        Message::Tracks(tracks) => (&tracks.node, Some(&tracks.camera), None),
+        Message::Tag(tag) => (&tag.node, Some(&tag.camera), Some(tag.kind.to_string())),
+        Message::Occupancy(occupancy) => {
+            (&occupancy.node, Some(&occupancy.camera), Some(occupancy.zone.to_string()))
+        }
     };
-    [("node", node == said_node), ("camera", camera == said_camera), ("kind", kind == said_kind)]
+    [("node", node == said_node), ("camera", camera == said_camera), ("kind or zone", last == said_last)]
         .into_iter()
         .filter(|(_, same)| !same)
         .map(|(what, _)| Violation::TopicMismatch(what))
@@ -83,16 +122,25 @@ pub(super) fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
             check("activity.summary.duration_s", summary.duration_s, "at least 0", summary.duration_s >= 0.0);
         }
     }
-    let is_activity = tag.kind == Kind::Activity;
-    let fits = if is_activity { tag.summary.is_none() } else { tag.track.is_some() };
-    if tag.activity.is_some() != is_activity || !fits {
+    if let Some(zone) = &tag.zone {
+        check("zone.dwell_s", zone.dwell_s, "at least 0", zone.dwell_s >= 0.0);
+    }
+    let parts = [tag.activity.is_some(), tag.zone.is_some(), tag.line.is_some()];
+    let fits = match tag.kind {
+        Kind::Object => parts == [false, false, false] && tag.track.is_some(),
+        Kind::Activity => parts == [true, false, false] && tag.summary.is_none(),
+        Kind::Zone => parts == [false, true, false] && tag.track.is_some() && tag.summary.is_none(),
+        Kind::Line => parts == [false, false, true] && tag.track.is_some() && tag.summary.is_none(),
+    };
+    if !fits {
         violations.push(Violation::Kind);
     }
-    let summed_up = match &tag.activity {
-        Some(activity) => activity.summary.is_some(),
-        None => tag.summary.is_some(),
+    let summed_up = match (&tag.activity, tag.kind) {
+        (Some(activity), _) => Some(activity.summary.is_some()),
+        (None, Kind::Object | Kind::Activity) => Some(tag.summary.is_some()),
+        (None, Kind::Zone | Kind::Line) => None,
     };
-    if summed_up != (tag.phase == Phase::End) {
+    if summed_up.is_some_and(|summed_up| summed_up != (tag.phase == Phase::End)) {
         violations.push(Violation::Summary);
     }
     violations

@@ -27,7 +27,7 @@ fn phase(seq: u64, track: u64, phase: Phase) -> wire::Tag {
 }
 
 fn track(id: u64) -> Subject {
-    Subject { track: Some(id), camera: Name::new("ramp").unwrap(), activity: None }
+    Subject { track: Some(id), camera: Name::new("ramp").unwrap(), part: Part::Whole }
 }
 
 /// One of somebody's activities.
@@ -142,6 +142,92 @@ fn a_gap_is_excused_once_after_an_interruption() {
     assert_eq!((summary.messages, summary.tags, summary.repetitions, summary.violations), (4, 3, 1, 1));
 }
 
+/// A live tag before which `waiting` others wait.
+fn overtaking(seq: u64, waiting: u64) -> wire::Tag {
+    wire::Tag { waiting: Some(waiting), ..tag(seq) }
+}
+
+fn late(seq: u64) -> wire::Tag {
+    wire::Tag { historical: true, ..tag(seq) }
+}
+
+#[test]
+fn overtaken_tags_are_owed_until_the_node_says_that_nothing_waits() {
+    let late_overtaking = |seq, waiting| wire::Tag { waiting: Some(waiting), ..late(seq) };
+    let cases: [(&[wire::Tag], &[Violation], u64); 6] = [
+        (&[tag(1), overtaking(5, 3), late(2), overtaking(6, 2), late(3), late(4), tag(7)], &[], 0),
+        (&[tag(1), overtaking(5, 3), late(2)], &[], 2),
+        (&[tag(1), overtaking(5, 3), late(2), tag(6)], &[Violation::Gap { first: 3, last: 4 }], 0),
+        // Out of order, because nothing waited.
+        (&[tag(1), overtaking(5, 3), tag(2)], &[Violation::OutOfOrder(2)], 2),
+        (&[tag(1), late_overtaking(4, 2), late(2), late(3), tag(5)], &[], 0),
+        (&[tag(9), late(4), tag(10), late(4)], &[], 0),
+    ];
+    for (tags, expected, owed) in cases {
+        let mut audit = audit();
+        let violations: Vec<Violation> = tags.iter().flat_map(|tag| examine(&mut audit, tag)).collect();
+        let seqs: Vec<u64> = tags.iter().map(|tag| tag.seq).collect();
+        assert_eq!((violations.as_slice(), audit.summary().owed), (expected, owed), "{seqs:?}");
+    }
+}
+
+#[test]
+fn a_gap_notice_explains_what_is_missing() {
+    let gap = |first, last| wire::Gap {
+        schema: wire::GapSchema::V1,
+        id: Uuid::from_u128(7),
+        node: tag(1).node,
+        boot: tag(1).boot,
+        first,
+        last,
+        reason: wire::GapReason::Full,
+    };
+    let announce = |audit: &mut Audit, first, last| {
+        let json = Message::Gap(gap(first, last)).to_json();
+        assert_eq!(audit.examine("spotter/v1/edge-1/gap", false, json.as_bytes()).1, []);
+    };
+    let mut audit = audit();
+    assert_eq!(examine(&mut audit, &tag(1)), []);
+    announce(&mut audit, 2, 5);
+    assert_eq!(examine(&mut audit, &tag(6)), []);
+    assert_eq!(examine(&mut audit, &overtaking(20, 13)), []);
+    announce(&mut audit, 7, 18);
+    announce(&mut audit, 7, 18);
+    assert_eq!(audit.summary().owed, 1);
+    assert_eq!(examine(&mut audit, &tag(21)), [Violation::Gap { first: 19, last: 19 }]);
+    // More is missing than the notice says.
+    announce(&mut audit, 24, 30);
+    assert_eq!(examine(&mut audit, &tag(31)), [Violation::Gap { first: 22, last: 23 }]);
+    assert_eq!(audit.summary().lost, 4 + 12 + 7);
+}
+
+#[test]
+fn other_messages_are_held_to_their_topics() {
+    let tags = |topic: &str, payload: &[u8], retained| -> Vec<String> {
+        let violations = audit().examine(topic, retained, payload).1;
+        violations.iter().map(ToString::to_string).collect()
+    };
+    for (topic, payload, retained, expected) in [
+        ("spotter/v1/edge-1/ramp/snapshot/jpeg", &b"\xff\xd8\xff\xe0"[..], true, None),
+        ("spotter/v1/edge-1/ramp/snapshot/jpeg", b"", true, None),
+        ("spotter/v1/edge-1/ramp/snapshot/jpeg", b"GIF8", true, Some("not a valid message: it is no JPEG")),
+        ("spotter/v1/edge-1/ramp/status", b"", false, None),
+        (
+            "spotter/v1/edge-1/ramp/tag/object",
+            b"",
+            false,
+            Some("not a valid message: EOF while parsing a value"),
+        ),
+        ("spotter/v1/edge-1/command/stats", b"", false, None),
+        ("spotter/v1/edge-1/command/stats/reply", b"{}", false, None),
+        ("spotter/v1/edge-1/command", b"{}", false, Some("the contract has no such topic")),
+    ] {
+        let said = tags(topic, payload, retained);
+        assert_eq!(said.len(), usize::from(expected.is_some()), "{topic}: {said:?}");
+        assert!(expected.is_none_or(|expected| said[0].starts_with(expected)), "{topic}: {said:?}");
+    }
+}
+
 #[test]
 fn single_messages_are_held_to_the_contract() {
     let json = |tag: wire::Tag| Message::Tag(tag).to_json();
@@ -170,5 +256,5 @@ fn single_messages_are_held_to_the_contract() {
         assert!(said.starts_with(expected), "{payload}: {said}");
     }
     let (message, violations) = audit().examine(TOPIC, true, json(tag(1)).as_bytes());
-    assert_eq!((message, violations), (Some(Message::Tag(tag(1))), vec![Violation::RetainedTag]));
+    assert_eq!((message, violations), (Some(Message::Tag(tag(1))), vec![Violation::RetainedEvent]));
 }

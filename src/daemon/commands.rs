@@ -1,0 +1,132 @@
+//! Carries out what a node's users ask of it over MQTT.
+//!
+//! A thread of its own, because a picture has to be waited for and a configuration takes a while to be checked. Started
+//! by [`super::Daemon`]; requests come from [`crate::publish`], which has refused those that are not allowed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::unservable;
+use crate::capture::Remote;
+use crate::config::Config;
+use crate::name::Name;
+use crate::picture;
+use crate::publish::{Answer, Ask, Handle, Request, Snapshot};
+
+/// Requests that wait for their turn; past it new ones are refused as too many.
+const WAITING: usize = 8;
+/// How long a camera may take to give a picture.
+const PICTURE: Duration = Duration::from_secs(3);
+/// Quality of its JPEG, 1 to 100.
+const QUALITY: u8 = 85;
+
+/// Where requests are put.
+#[derive(Clone)]
+pub(super) struct Inbox {
+    sender: SyncSender<Option<Request>>,
+    stopping: Arc<AtomicBool>,
+}
+
+/// The thread that carries them out.
+pub(super) struct Commands {
+    inbox: Inbox,
+    thread: JoinHandle<()>,
+}
+
+/// What it needs for that.
+pub(super) struct Means {
+    pub(super) handle: Handle,
+    pub(super) cameras: Vec<Remote>,
+    /// The configuration's file; without one there is nothing to read again.
+    pub(super) file: Option<PathBuf>,
+    /// Takes a valid new configuration.
+    pub(super) reload: Box<dyn Fn(Box<Config>) + Send>,
+}
+
+/// An inbox, and what is to be given to [`Commands::start`] when there are cameras to command.
+pub(super) fn inbox() -> (Inbox, Receiver<Option<Request>>) {
+    let (sender, receiver) = sync_channel(WAITING);
+    (Inbox { sender, stopping: Arc::default() }, receiver)
+}
+
+impl Inbox {
+    /// Puts a request in; whether there was room.
+    pub(super) fn put(&self, request: Request) -> bool {
+        self.sender.try_send(Some(request)).is_ok()
+    }
+}
+
+impl Commands {
+    pub(super) fn start(
+        inbox: Inbox,
+        requests: Receiver<Option<Request>>,
+        means: Means,
+    ) -> std::io::Result<Self> {
+        let stopping = Arc::clone(&inbox.stopping);
+        let run = move || {
+            while let Ok(Some(request)) = requests.recv() {
+                let answer = if stopping.load(Ordering::Relaxed) {
+                    Err("the node is stopping".to_owned())
+                } else {
+                    means.carry_out(&request)
+                };
+                means.handle.answer(&request, answer);
+            }
+        };
+        let thread = std::thread::Builder::new().name("commands".to_owned()).spawn(run)?;
+        Ok(Commands { inbox, thread })
+    }
+
+    /// Whether the thread runs. It ends only by [`Commands::stop`], so otherwise it has panicked.
+    pub(super) fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Refuses what still waits, and joins the thread. Cameras are to be stopped before, so that nobody waits for their
+    /// pictures.
+    pub(super) fn stop(self) {
+        self.inbox.stopping.store(true, Ordering::Relaxed);
+        if self.inbox.sender.send(None).is_err() || self.thread.join().is_err() {
+            tracing::error!("the thread `commands` has panicked");
+        }
+    }
+}
+
+impl Means {
+    fn carry_out(&self, request: &Request) -> Result<Answer, String> {
+        match &request.ask {
+            Ask::Snapshot(camera) => {
+                let frame = self.camera(camera)?.snapshot(PICTURE).map_err(|error| error.to_string())?;
+                let jpeg = picture::jpeg(&frame, QUALITY).map_err(|error| error.to_string())?;
+                let size = (frame.image.width(), frame.image.height());
+                Ok(Answer::Snapshot(Snapshot { at: frame.at, size, jpeg }))
+            }
+            Ask::Switch { camera, on } => {
+                self.camera(camera)?.set_enabled(*on);
+                Ok(Answer::Switched)
+            }
+            Ask::Reload => {
+                let file = self.file.as_ref().ok_or("this node runs without a configuration file")?;
+                let config = Config::load(file).map_err(|error| error.to_string())?;
+                let problems = unservable(&config);
+                if !problems.is_empty() {
+                    return Err(problems.join("\n"));
+                }
+                let cameras = config.cameras.len();
+                (self.reload)(Box::new(config));
+                Ok(Answer::Reloaded(cameras))
+            }
+        }
+    }
+
+    fn camera(&self, name: &Name) -> Result<&Remote, String> {
+        self.cameras
+            .iter()
+            .find(|remote| remote.camera() == name)
+            .ok_or_else(|| format!("this node has no camera {name}"))
+    }
+}

@@ -1,0 +1,203 @@
+//! What comes to a node: commands, Home Assistant's birth, and what earlier runs left at the broker.
+//!
+//! Part of [`super::Pending`]. Called on the thread that publishes, so nothing here takes long.
+
+use super::{Content, Note, Pending};
+use crate::name::Name;
+use crate::publish::command::{Ask, ReplyTo, Request, Understood, understand};
+use crate::publish::discovery::Scene;
+use crate::publish::link::{Incoming, QoS};
+use crate::publish::render::REPLY_EXPIRY;
+use crate::publish::topic::{Address, Topic};
+use crate::publish::{Answer, Snapshot, status, wire};
+
+/// What Home Assistant says when it is there.
+const BIRTH: &[u8] = b"online";
+
+impl Pending {
+    /// What the node subscribes to on every connection.
+    pub(in crate::publish) fn subscriptions(&self) -> Vec<String> {
+        let mut filters = vec![self.root.commands(&self.node.name)];
+        filters.extend(self.root.retained(&self.node.name));
+        let of_home_assistant = if self.home_assistant.enabled {
+            self.birth_topic()
+        } else {
+            // It may have been told of this node by an earlier configuration.
+            self.discovery_topic().to_string()
+        };
+        filters.push(of_home_assistant);
+        filters
+    }
+
+    /// The broker does not let the node subscribe, which matters when somebody is to be heard.
+    pub(in crate::publish) fn unsubscribed(&mut self, why: String) {
+        if self.listed.is_empty() && !self.home_assistant.enabled {
+            tracing::debug!("{why}");
+            return;
+        }
+        tracing::warn!("{why}");
+        self.unheard = Some(why);
+    }
+
+    /// A message has come for this node.
+    pub(in crate::publish) fn received(&mut self, incoming: &Incoming) {
+        if incoming.topic == self.birth_topic() {
+            if self.home_assistant.enabled && incoming.payload == BIRTH {
+                tracing::debug!("Home Assistant is there: telling it about this node again");
+                self.tell_home_assistant();
+            }
+            return;
+        }
+        if incoming.topic == self.discovery_topic().as_str() {
+            self.found_discovery(incoming);
+            return;
+        }
+        match self.root.address(&incoming.topic) {
+            Some(Address::Command(node, name)) if node == self.node.name => self.command(&name, incoming),
+            Some(address)
+                if incoming.retained && !incoming.payload.is_empty() && self.is_left_over(&address) =>
+            {
+                tracing::info!(topic = incoming.topic, "clearing what an earlier configuration left");
+                self.retained.set(Topic::received(&incoming.topic), Content::Cleared);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a retained topic of this node is about a camera or a zone that it has no more.
+    fn is_left_over(&self, address: &Address) -> bool {
+        let scene = |name: &Name| self.node.cameras.iter().find(|scene| scene.camera == *name);
+        match address {
+            Address::Camera(node, camera) => *node == self.node.name && scene(camera).is_none(),
+            Address::Snapshot(node, camera) => {
+                *node == self.node.name && scene(camera).is_none_or(|scene| !scene.snapshots)
+            }
+            Address::Occupancy(node, camera, zone) => {
+                let has = |scene: &Scene| scene.zones.iter().any(|(name, _)| name == zone);
+                *node == self.node.name && !scene(camera).is_some_and(has)
+            }
+            _ => false,
+        }
+    }
+
+    /// A node that shows itself no more takes back what it has told Home Assistant.
+    fn found_discovery(&mut self, incoming: &Incoming) {
+        let is_ours = || {
+            serde_json::from_slice::<wire::DeviceDiscovery>(&incoming.payload)
+                .is_ok_and(|device| device.origin.name == wire::Origin::NAME)
+        };
+        if incoming.retained && !self.home_assistant.enabled && is_ours() {
+            tracing::info!("taking this node back from Home Assistant");
+            self.retained.set(self.discovery_topic(), Content::Cleared);
+        }
+    }
+
+    fn birth_topic(&self) -> String {
+        format!("{}/status", self.home_assistant.prefix)
+    }
+
+    fn command(&mut self, name: &str, incoming: &Incoming) {
+        let named = incoming.properties.response_topic.as_deref();
+        let reply = ReplyTo {
+            command: name.chars().take(80).collect(),
+            topic: match named {
+                Some(named) => Topic::new(named),
+                None => self.root.reply(&self.node.name, name),
+            },
+            correlation: incoming.properties.correlation.clone(),
+        };
+        match understand(name, incoming, &self.listed) {
+            Err(error) => self.refuse(&reply, error),
+            Ok(Understood::Stats) => {
+                let stats = self.stats();
+                self.succeed(&reply, stats);
+            }
+            Ok(Understood::Models) => {
+                let models = wire::RunningModels { models: status::models(&self.node) };
+                self.succeed(&reply, models);
+            }
+            Ok(Understood::Daemon(ask)) => {
+                tracing::info!(command = name, "carrying out a command");
+                let taken = (self.daemon)(Request { ask, reply: reply.clone() });
+                if !taken {
+                    let message = "other commands are still being carried out; ask again".to_owned();
+                    self.refuse(&reply, wire::ReplyError { code: wire::ErrorCode::Busy, message });
+                }
+            }
+        }
+    }
+
+    /// The daemon has carried out a request, or could not.
+    pub(in crate::publish) fn answer(&mut self, request: &Request, answer: Result<Answer, String>) {
+        let Request { ask, reply } = request;
+        match (answer, ask) {
+            (Err(message), _) => {
+                self.refuse(reply, wire::ReplyError { code: wire::ErrorCode::Failed, message });
+            }
+            (Ok(Answer::Snapshot(snapshot)), Ask::Snapshot(camera)) => self.snapshot(reply, camera, snapshot),
+            (Ok(Answer::Reloaded(cameras)), _) => {
+                self.succeed(reply, wire::Reloaded { cameras: cameras as u64 });
+            }
+            (Ok(_), Ask::Switch { camera, on }) => {
+                self.succeed(reply, wire::CameraSwitched { camera: camera.clone(), enabled: *on });
+            }
+            (Ok(answer), _) => tracing::error!(?ask, ?answer, "an answer to another question"),
+        }
+    }
+
+    fn succeed<T: serde::Serialize>(&mut self, reply: &ReplyTo, result: T) {
+        self.commands.done += 1;
+        self.reply(reply, Some(result), None);
+    }
+
+    fn refuse(&mut self, reply: &ReplyTo, error: wire::ReplyError) {
+        self.commands.refused += 1;
+        tracing::warn!(command = reply.command, code = ?error.code, "command refused: {}", error.message);
+        self.reply::<wire::NoArguments>(reply, None, Some(error));
+    }
+
+    fn reply<T: serde::Serialize>(
+        &mut self,
+        to: &ReplyTo,
+        result: Option<T>,
+        error: Option<wire::ReplyError>,
+    ) {
+        let Some(topic) = to.topic.clone() else { return };
+        let reply = wire::Reply {
+            schema: wire::ReplySchema::V1,
+            node: self.node.name.clone(),
+            boot: self.node.boot,
+            command: to.command.clone(),
+            result,
+            error,
+        };
+        let mut properties = self.renderer.properties("spotter.reply/1");
+        properties.expiry = Some(REPLY_EXPIRY);
+        properties.correlation = to.correlation.clone();
+        let payload = wire::json(&reply).into_bytes();
+        self.note(Note { topic, payload, properties, qos: QoS::AtLeastOnce });
+    }
+
+    /// Publishes a picture and answers the request for it.
+    fn snapshot(&mut self, reply: &ReplyTo, camera: &Name, snapshot: Snapshot) {
+        let Snapshot { at, size: (width, height), jpeg } = snapshot;
+        let topic = self.root.snapshot(&self.node.name, camera);
+        let taken = wire::SnapshotTaken {
+            camera: camera.clone(),
+            topic: topic.to_string(),
+            at,
+            width,
+            height,
+            bytes: jpeg.len() as u64,
+            sha256: hex(&jpeg),
+        };
+        self.retained.set(topic, Content::Jpeg(jpeg));
+        self.succeed(reply, taken);
+    }
+}
+
+/// SHA-256 in lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

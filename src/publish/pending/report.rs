@@ -1,0 +1,164 @@
+//! What a node says about itself: its problems in its status, and its figures at an interval.
+//!
+//! Part of [`super::Pending`].
+
+use std::time::{Duration, Instant};
+
+use super::{Content, Pending};
+use crate::clock::Timestamp;
+use crate::config;
+use crate::publish::link::QoS;
+use crate::publish::{status, wire};
+
+/// How often problems are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often losses are put into the log.
+const LOSS_PERIOD: Duration = Duration::from_secs(60);
+
+/// When what is due, and what was said.
+pub(super) struct Reports {
+    started: Instant,
+    since: Timestamp,
+    interval: Option<Duration>,
+    stats_due: Option<Instant>,
+    look_due: Instant,
+    insecure: bool,
+    said: Vec<wire::Problem>,
+    /// Lost tags that the log has been told of, and when it may be told again.
+    lost: u64,
+    loss_due: Option<Instant>,
+}
+
+impl Reports {
+    pub(super) fn new(config: &config::Mqtt, now: Timestamp) -> Self {
+        let started = Instant::now();
+        Reports {
+            started,
+            since: now,
+            interval: config.stats_interval,
+            stats_due: None,
+            look_due: started,
+            insecure: config.insecure(),
+            said: Vec::new(),
+            lost: 0,
+            loss_due: None,
+        }
+    }
+
+    /// Whoever has waited for the node wants its figures.
+    pub(super) fn connected(&mut self) {
+        self.stats_due = self.interval.map(|_| Instant::now());
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        Some(self.stats_due.map_or(self.look_due, |due| due.min(self.look_due)))
+    }
+}
+
+impl Pending {
+    /// Says what is due.
+    pub(super) fn report(&mut self, now: Instant) {
+        if now >= self.reports.look_due {
+            self.reports.look_due = now + LOOK;
+            if !self.parted && self.problems() != self.reports.said {
+                self.tell_node();
+            }
+        }
+        self.report_losses(now);
+        if let (Some(due), Some(interval)) = (self.reports.stats_due, self.reports.interval)
+            && now >= due
+            && self.connected
+        {
+            self.reports.stats_due = Some(now + interval);
+            let (topic, stats) = (self.root.stats(&self.node.name), self.stats());
+            self.note_message(topic, &wire::Message::Stats(stats), QoS::AtMostOnce);
+        }
+    }
+
+    /// Puts losses into the log, once per period.
+    fn report_losses(&mut self, now: Instant) {
+        let total = self.outbox.depth().dropped_tags();
+        let reports = &mut self.reports;
+        if total > reports.lost && reports.loss_due.is_none_or(|due| now >= due) {
+            tracing::error!(tags = total - reports.lost, total, "tags are lost");
+            (reports.lost, reports.loss_due) = (total, Some(now + LOSS_PERIOD));
+        }
+    }
+
+    /// Says that the node is there, and what is wrong with it.
+    pub(super) fn tell_node(&mut self) {
+        self.reports.said = self.problems();
+        let status = status::online(&self.node, self.reports.since, self.reports.said.clone());
+        let topic = self.root.node_status(&self.node.name);
+        self.retained.set(topic, Content::Message(wire::Message::Node(status)));
+    }
+
+    fn problems(&self) -> Vec<wire::Problem> {
+        let problem = |code: &str, text: String| wire::Problem { code: code.to_owned(), text };
+        let insecure = self.reports.insecure.then(|| {
+            let text =
+                "mqtt.insecure: the broker's certificate is not verified, anybody may be at the other end";
+            problem("insecure-tls", text.to_owned())
+        });
+        let refused =
+            self.refused.iter().map(|(topic, why)| problem("topic-refused", format!("{topic}: {why}")));
+        let unheard = self.unheard.iter().map(|why| problem("subscription-refused", why.clone()));
+        let lost = self.outbox.depth().dropped_tags();
+        let lost = (lost > 0).then(|| problem("tags-lost", format!("{lost} tags were lost since the start")));
+        let outbox = self.outbox.problems().into_iter().map(|found| problem(found.code, found.text));
+        insecure.into_iter().chain(refused).chain(unheard).chain(lost).chain(outbox).collect()
+    }
+
+    /// The node's figures.
+    pub(super) fn stats(&self) -> wire::Stats {
+        let depth = self.outbox.depth();
+        let cameras = self.retained.messages().filter_map(|message| match message {
+            wire::Message::Camera(status) => Some(wire::CameraStats {
+                camera: status.camera.clone(),
+                fps_in: status.fps_in,
+                fps_recognised: status.fps_recognised,
+                dropped: status.dropped,
+            }),
+            _ => None,
+        });
+        wire::Stats {
+            schema: wire::StatsSchema::V1,
+            node: self.node.name.clone(),
+            boot: self.node.boot,
+            at: self.clock.now(),
+            uptime_s: self.reports.started.elapsed().as_millis() as f64 / 1e3,
+            memory_bytes: resident_bytes(),
+            connections: self.counts.connections,
+            outbox: wire::OutboxStats {
+                published: self.counts.published,
+                acknowledged: self.counts.acknowledged,
+                waiting: depth.waiting,
+                oldest_s: depth.oldest.map(|oldest| oldest.as_millis() as f64 / 1e3),
+                disk_bytes: depth.disk_bytes,
+                dropped: depth.dropped_tags(),
+                refusals: self.counts.refusals,
+            },
+            commands: self.commands,
+            cameras: cameras.collect(),
+        }
+    }
+}
+
+/// Resident memory of this process as Linux tells it; 0 where it does not.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: Option<u64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(resident_bytes() > 1_000_000, "{}", resident_bytes());
+    }
+}

@@ -1,0 +1,287 @@
+//! What is offered, in which order, and what becomes of it.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::clock::{SimulatedClock, Timestamp};
+use crate::name::Name;
+use crate::publish::command::Ask;
+use crate::publish::discovery::Scene;
+use crate::publish::link::Incoming;
+use crate::publish::{Answer, Snapshot, test_config, test_node, test_tag};
+use crate::telemetry::CameraState;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn scene() -> Scene {
+    Scene {
+        camera: name("ramp"),
+        zones: vec![(name("door"), vec!["person".to_owned()])],
+        activities: true,
+        snapshots: true,
+    }
+}
+
+fn pending_of(config: &config::Mqtt) -> (Pending, Receiver<Request>) {
+    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(Timestamp::from_micros(5)));
+    let outbox = Outbox::open(&config.outbox, Arc::clone(&clock), || {}).unwrap();
+    let (sender, requests) = channel();
+    let sender = Mutex::new(sender);
+    let daemon: Daemon = Box::new(move |request| sender.lock().unwrap().send(request).is_ok());
+    let node = Node { cameras: vec![scene()], ..test_node() };
+    (Pending::new(config, Root::new("spotter/v1").unwrap(), node, outbox, daemon, clock), requests)
+}
+
+fn pending() -> Pending {
+    pending_of(&config::Mqtt { stats_interval: None, ..test_config(1883) }).0
+}
+
+fn camera_status(state: CameraState, dropped: u64) -> CameraStatus {
+    CameraStatus {
+        camera: name("ramp"),
+        state,
+        since: Timestamp::EPOCH,
+        reason: None,
+        reconnects_last_hour: 0,
+        fps_in: 25.0,
+        fps_recognised: 12.0,
+        dropped,
+        pose_rate: None,
+    }
+}
+
+fn offers(pending: &mut Pending) -> Vec<Offer> {
+    let now = Instant::now();
+    std::iter::from_fn(|| pending.next(now)).collect()
+}
+
+fn topics(pending: &mut Pending) -> Vec<String> {
+    offers(pending).iter().map(|offer| offer.topic.to_string()).collect()
+}
+
+fn json(offer: &Offer) -> serde_json::Value {
+    serde_json::from_slice(&offer.payload).unwrap()
+}
+
+fn publish(pending: &mut Pending) {
+    drop(pending.tag(&test_tag()));
+}
+
+#[test]
+fn statuses_go_before_tags_and_only_the_newest_of_each() {
+    let mut pending = pending();
+    publish(&mut pending);
+    pending.camera_status(&camera_status(CameraState::Connecting, 0));
+    pending.camera_status(&camera_status(CameraState::Online, 7));
+    let [node, camera, tag] = &offers(&mut pending)[..] else { panic!("three") };
+    assert_eq!((node.topic.as_str(), node.retain), ("spotter/v1/edge-1/status", true));
+    assert_eq!((&json(camera)["state"], &json(camera)["dropped"]), (&"online".into(), &7.into()));
+    assert_eq!((tag.topic.as_str(), tag.retain), ("spotter/v1/edge-1/ramp/tag/object", false));
+}
+
+#[test]
+fn every_connection_is_told_every_status() {
+    let mut pending = pending();
+    pending.camera_status(&camera_status(CameraState::Online, 0));
+    pending.connected();
+    let all = ["spotter/v1/edge-1/status", "spotter/v1/edge-1/ramp/status"];
+    assert_eq!(topics(&mut pending), all);
+    pending.disconnected(Some("gone".to_owned()));
+    assert_eq!(pending.counts().last_error.as_deref(), Some("gone"));
+    pending.connected();
+    assert_eq!(topics(&mut pending), all);
+    assert_eq!(pending.counts().last_error, None);
+}
+
+#[test]
+fn a_tag_is_historical_when_it_was_made_while_the_broker_was_away() {
+    let mut pending = pending();
+    publish(&mut pending);
+    pending.connected();
+    publish(&mut pending);
+    let tags = offers(&mut pending).split_off(1);
+    let historical: Vec<_> = tags.iter().map(|offer| json(offer)["historical"].clone()).collect();
+    assert_eq!(historical, [true, false]);
+}
+
+#[test]
+fn a_refused_topic_is_a_problem_until_it_is_taken() {
+    let mut pending = pending();
+    pending.connected();
+    publish(&mut pending);
+    let tag = offers(&mut pending).pop().unwrap();
+    pending.refused(&tag.ticket, "the broker refuses it".to_owned());
+    pending.tell_node();
+    let [status] = &offers(&mut pending)[..] else { panic!("a status, and no tag") };
+    let problem = &json(status)["problems"][0];
+    assert_eq!(problem["code"], "topic-refused");
+    assert_eq!(problem["text"], "spotter/v1/edge-1/ramp/tag/object: the broker refuses it");
+    // The next tag says that one waits.
+    publish(&mut pending);
+    let next = offers(&mut pending).pop().unwrap();
+    assert_eq!(json(&next)["waiting"], 1);
+    pending.retry();
+    let again = offers(&mut pending).pop().unwrap();
+    assert_eq!((&json(&again)["seq"], &json(&again)["historical"]), (&1.into(), &true.into()));
+    pending.acknowledged(&again.ticket);
+    pending.tell_node();
+    assert_eq!(json(&offers(&mut pending)[0])["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn at_the_end_everybody_is_offline() {
+    let mut pending = pending();
+    pending.camera_status(&camera_status(CameraState::Online, 0));
+    topics(&mut pending);
+    pending.part();
+    pending.camera_status(&camera_status(CameraState::Online, 0));
+    let reasons: Vec<_> = std::iter::from_fn(|| pending.next_status())
+        .map(|offer| json(&offer)["reason"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(reasons, [Some("stopped".to_owned()), Some("the node stopped".to_owned())]);
+}
+
+fn incoming(topic: &str, payload: &str, retained: bool) -> Incoming {
+    let properties = Properties {
+        response_topic: Some("desk/7".to_owned()),
+        correlation: Some(vec![1, 2]),
+        ..Properties::default()
+    };
+    Incoming {
+        topic: topic.to_owned(),
+        payload: payload.as_bytes().to_vec(),
+        retained,
+        qos: QoS::AtLeastOnce,
+        properties,
+    }
+}
+
+#[test]
+fn no_command_is_heard_twice() {
+    let matches = |filter: &str, topic: &str| {
+        let (mut filter, mut topic) = (filter.split('/'), topic.split('/'));
+        loop {
+            match (filter.next(), topic.next()) {
+                (Some("#"), _) | (None, None) => return true,
+                (Some("+"), Some(_)) => {}
+                (wanted, level) if wanted == level => {}
+                _ => return false,
+            }
+        }
+    };
+    let pending = pending();
+    for command in Command::ALL {
+        let topic = pending.root.command(&pending.node.name, command);
+        let heard = pending.subscriptions().iter().filter(|filter| matches(filter, topic.as_str())).count();
+        assert_eq!(heard, 1, "{topic}");
+    }
+}
+
+#[test]
+fn commands_are_answered_where_they_ask_for_it() {
+    let commands = BTreeSet::from([Command::Snapshot, Command::Stats]);
+    let (mut pending, requests) = pending_of(&config::Mqtt { commands, ..test_config(1883) });
+    topics(&mut pending);
+    pending.received(&incoming("spotter/v1/edge-1/command/stats", "", false));
+    pending.received(&incoming("spotter/v1/edge-1/command/models", "", false));
+    let [stats, refused] = &offers(&mut pending)[..] else { panic!("two replies") };
+    for reply in [stats, refused] {
+        assert_eq!((reply.topic.as_str(), reply.retain), ("desk/7", false));
+        assert_eq!(reply.properties.correlation, Some(vec![1, 2]));
+    }
+    assert_eq!(json(stats)["result"]["commands"], serde_json::json!({ "done": 0, "refused": 0 }));
+    assert_eq!(json(refused)["error"]["code"], "not-allowed");
+
+    pending.received(&incoming("spotter/v1/edge-1/command/snapshot", r#"{"camera":"ramp"}"#, false));
+    assert!(offers(&mut pending).is_empty(), "the daemon is asked");
+    let request = requests.try_recv().unwrap();
+    assert_eq!(request.ask, Ask::Snapshot(name("ramp")));
+    let jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
+    let snapshot = Snapshot { at: Timestamp::EPOCH, size: (4, 3), jpeg: jpeg.clone() };
+    pending.answer(&request, Ok(Answer::Snapshot(snapshot)));
+    let [picture, reply] = &offers(&mut pending)[..] else { panic!("a picture and a reply") };
+    assert_eq!((picture.topic.as_str(), picture.retain), ("spotter/v1/edge-1/ramp/snapshot/jpeg", true));
+    assert_eq!((&picture.payload, picture.properties.content_type.as_deref()), (&jpeg, Some("image/jpeg")));
+    assert_eq!(json(reply)["result"]["topic"], "spotter/v1/edge-1/ramp/snapshot/jpeg");
+    assert_eq!(json(reply)["result"]["bytes"], 4);
+    assert_eq!(pending.stats().commands, wire::CommandStats { done: 2, refused: 1 });
+}
+
+#[test]
+fn a_request_without_a_usable_response_topic_is_answered_below_itself_or_nowhere() {
+    for (response_topic, expected) in
+        [(None, &["spotter/v1/edge-1/command/stats/reply"][..]), (Some("a/#".to_owned()), &[])]
+    {
+        let mut pending = pending();
+        topics(&mut pending);
+        let mut request = incoming("spotter/v1/edge-1/command/stats", "", false);
+        request.properties.response_topic = response_topic;
+        pending.received(&request);
+        assert_eq!(topics(&mut pending), expected);
+    }
+}
+
+#[test]
+fn what_an_earlier_configuration_left_is_cleared() {
+    let mut pending = pending();
+    topics(&mut pending);
+    for (topic, is_cleared) in [
+        ("spotter/v1/edge-1/gate/status", true),
+        ("spotter/v1/edge-1/ramp/status", false),
+        ("spotter/v1/edge-1/ramp/occupancy/yard", true),
+        ("spotter/v1/edge-1/ramp/occupancy/door", false),
+        ("spotter/v1/edge-1/gate/snapshot/jpeg", true),
+        ("spotter/v1/edge-1/ramp/snapshot/jpeg", false),
+        ("spotter/v1/edge-2/gate/status", false),
+    ] {
+        // What is not retained comes from a node that is there.
+        pending.received(&incoming(topic, "{}", false));
+        assert!(offers(&mut pending).is_empty());
+        pending.received(&incoming(topic, "{}", true));
+        let offered = offers(&mut pending);
+        assert_eq!(offered.len(), usize::from(is_cleared), "{topic}");
+        assert!(offered.iter().all(|offer| offer.payload.is_empty() && offer.retain));
+        offered.iter().for_each(|offer| pending.acknowledged(&offer.ticket));
+    }
+}
+
+#[test]
+fn home_assistant_is_told_at_its_birth_and_no_more_when_turned_off() {
+    const CONFIG: &str = "homeassistant/device/edge-1/config";
+    let home_assistant = config::HomeAssistant { enabled: true, ..config::HomeAssistant::default() };
+    let (mut shown, _requests) = pending_of(&config::Mqtt { home_assistant, ..test_config(1883) });
+    assert!(shown.subscriptions().contains(&"homeassistant/status".to_owned()));
+    let told = offers(&mut shown).pop().unwrap();
+    assert_eq!((told.topic.as_str(), told.retain), (CONFIG, true));
+    shown.received(&incoming("homeassistant/status", "offline", false));
+    assert_eq!(topics(&mut shown), [""; 0]);
+    shown.received(&incoming("homeassistant/status", "online", false));
+    assert_eq!(topics(&mut shown), [CONFIG]);
+
+    let mut hidden = pending();
+    assert!(hidden.subscriptions().contains(&CONFIG.to_owned()));
+    topics(&mut hidden);
+    hidden.received(&incoming(CONFIG, r#"{"device":{}}"#, true));
+    assert_eq!(topics(&mut hidden), [""; 0], "somebody else's");
+    hidden.received(&incoming(CONFIG, std::str::from_utf8(&told.payload).unwrap(), true));
+    let cleared = offers(&mut hidden).pop().unwrap();
+    assert_eq!((cleared.topic.as_str(), cleared.payload.len(), cleared.retain), (CONFIG, 0, true));
+}
+
+#[test]
+fn figures_come_with_the_connection_and_then_at_their_interval() {
+    let (mut pending, _requests) = pending_of(&test_config(1883));
+    topics(&mut pending);
+    pending.connected();
+    let stats = offers(&mut pending).pop().unwrap();
+    assert_eq!(
+        (stats.topic.as_str(), stats.qos, stats.retain),
+        ("spotter/v1/edge-1/stats", QoS::AtMostOnce, false)
+    );
+    assert_eq!(topics(&mut pending), [""; 0]);
+    let later = Instant::now() + std::time::Duration::from_secs(60);
+    assert_eq!(pending.next(later).map(|offer| offer.topic), Some(stats.topic));
+}
