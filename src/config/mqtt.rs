@@ -8,7 +8,6 @@ use super::Broker;
 use super::credential::{Files, Pem, Secret};
 use super::outbox::{self, Outbox};
 use super::read::Section;
-use super::validate::topic_prefix;
 
 /// `[mqtt]`: the broker and how to speak to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -315,4 +314,21 @@ fn home_assistant(mut section: Section<'_, '_, '_>) -> HomeAssistant {
     };
     section.finish();
     home_assistant
+}
+
+/// Levels that can begin a topic.
+fn topic_prefix(text: &str) -> Result<String, String> {
+    let bad = |c: char| c == '+' || c == '#' || c.is_control();
+    if text.is_empty()
+        || text.len() > 200
+        || text.split('/').any(str::is_empty)
+        || text.contains(bad)
+        || text.starts_with('$')
+    {
+        return Err(format!(
+            "is \"{}\"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters",
+            text.escape_debug()
+        ));
+    }
+    Ok(text.to_owned())
 }

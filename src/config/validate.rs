@@ -94,23 +94,6 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
     models
 }
 
-/// Levels that can begin a topic.
-pub(super) fn topic_prefix(text: &str) -> Result<String, String> {
-    let bad = |c: char| c == '+' || c == '#' || c.is_control();
-    if text.is_empty()
-        || text.len() > 200
-        || text.split('/').any(str::is_empty)
-        || text.contains(bad)
-        || text.starts_with('$')
-    {
-        return Err(format!(
-            "is \"{}\"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters",
-            text.escape_debug()
-        ));
-    }
-    Ok(text.to_owned())
-}
-
 fn objects(mut section: Section<'_, '_, '_>, defaults: &Objects) -> Objects {
     let labels = section.strings("labels");
     if labels.as_ref().is_some_and(Vec::is_empty) {

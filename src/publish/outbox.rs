@@ -1,8 +1,8 @@
 //! The outbox: where tags wait until the broker has acknowledged them, on disk if there is one.
 //!
-//! [`super::pending`] puts tags in and the connection takes them out. A tag is committed before it is offered, and leaves
+//! `pending` puts tags in and the connection takes them out. A tag is committed before it is offered, and leaves
 //! the disk after it was acknowledged. No call waits for the disk, except [`Committing::wait`]: a thread of its own owns
-//! the file ([`worker`]) and writes in groups. What must be dropped leaves a [`Gap`] in its place, which is offered like
+//! the file (`worker`) and writes in groups. What must be dropped leaves a [`Gap`] in its place, which is offered like
 //! a tag. When the disk fails, tags go through memory; when that is full too, the oldest leave a gap.
 //!
 //! Two lanes, see [`lanes`]: the backlog of what has waited, in order, and what is of the present, in order. Bounded in
@@ -82,7 +82,7 @@ pub struct Depth {
     pub in_memory: usize,
     /// The size of the file.
     pub disk_bytes: u64,
-    /// For how long the oldest has waited, by the clock of [`age`]; a few seconds old itself.
+    /// For how long the oldest has waited, by the outbox's own clock (`age`); a few seconds old itself.
     pub oldest: Option<Duration>,
     /// Tags lost since start, by the place of the reason in [`GapReason::ALL`].
     pub dropped: [u64; 5],

@@ -1,6 +1,6 @@
 //! The contract as JSON Schema and as an AsyncAPI document, made from the wire types.
 //!
-//! `docs/schema/` holds what [`documents`] and [`asyncapi`] give; `tests/publish_schema.rs` keeps it so, and `spotter
+//! `docs/schema/` holds what [`documents`] and [`asyncapi()`] give; `tests/publish_schema.rs` keeps it so, and `spotter
 //! schema` prints it.
 
 mod asyncapi;

@@ -1,6 +1,6 @@
 //! What the broker keeps for those who come later: of each topic the newest version, sent to every connection.
 //!
-//! Values only. Part of [`super::pending`].
+//! Values only. Part of [`super`].
 
 use crate::publish::topic::Topic;
 use crate::publish::wire::{DeviceDiscovery, Message};
