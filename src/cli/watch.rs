@@ -17,8 +17,9 @@ use super::{Outcome, run::refuse};
 /// Subscribes to a broker, checks every message against the contract and prints it.
 ///
 /// Prints one line for each message and one for everything that breaks the contract: a payload that is not what its
-/// topic promises, a sequence number that is missing or comes twice, an update or an end without a start. Ends with a
-/// summary on Ctrl-C or after `--seconds`; exits with 1 when anything broke the contract.
+/// topic promises, a sequence number that is missing or comes twice, an update or an end without a start. Ends on
+/// Ctrl-C or after `--seconds` with a summary on standard error, a line for each run of a node and one for all; exits
+/// with 1 when anything broke the contract.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The broker, such as mqtt://localhost or mqtts://host:8883.
@@ -64,6 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             None => {}
         }
     }
+    subscriber.runs().iter().for_each(|run| eprintln!("{run}"));
     let summary = subscriber.summary();
     eprintln!("{summary}");
     Ok(if summary.violations > 0 { Outcome::Bad } else { Outcome::Done })
@@ -95,7 +97,18 @@ pub(super) fn on_interrupt() -> anyhow::Result<Interrupted> {
 pub(super) fn print(received: &Received, json: bool) -> Result<(), OutputError> {
     match &received.message {
         Some(message) if !json => say!("{}", line(message))?,
-        _ => say!("{} {}", received.topic, received.payload)?,
+        _ if json => say!("{} {}", received.topic, received.payload)?,
+        None if received.payload.is_empty() => say!("{} cleared", visible(&received.topic))?,
+        _ => say!("{} {}", visible(&received.topic), visible(&received.payload))?,
     }
-    received.violations.iter().try_for_each(|violation| say!("  ! {}: {violation}", received.topic))
+    received.violations.iter().try_for_each(|violation| say!("  ! {}: {violation}", visible(&received.topic)))
+}
+
+/// A text from anybody on one line of a terminal.
+fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }

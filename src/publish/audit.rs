@@ -13,11 +13,12 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::topic::Root;
+use super::topic::{Address, Root};
 use super::wire::{self, Message, Phase};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
+pub(super) use message::is_jpeg;
 use message::{is_event, mismatches, out_of_range};
 use run::Run;
 
@@ -179,6 +180,38 @@ impl fmt::Display for Summary {
     }
 }
 
+/// What was received of one run of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The node.
+    pub node: Name,
+    /// Which run of it.
+    pub boot: Uuid,
+    /// The smallest number that came or was announced as lost.
+    pub first: u64,
+    /// The greatest.
+    pub last: u64,
+    /// Tags, each counted once.
+    pub tags: u64,
+    /// Tags that were delivered again.
+    pub repeated: u64,
+    /// Tags that a gap notice says are lost.
+    pub lost: u64,
+    /// Tags that newer ones have overtaken and that have not come yet.
+    pub owed: u64,
+}
+
+impl fmt::Display for RunSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RunSummary { node, boot, first, last, tags, repeated, lost, owed } = self;
+        write!(
+            f,
+            "{node}, boot {boot}: numbers {first} to {last}, {tags} tags, {repeated} repeated, {lost} announced as \
+             lost, {owed} still to come"
+        )
+    }
+}
+
 /// Watches messages of any number of nodes below one root.
 #[derive(Debug)]
 pub(super) struct Audit {
@@ -194,6 +227,11 @@ impl Audit {
 
     pub(super) fn summary(&self) -> Summary {
         Summary { owed: self.runs.iter().map(Run::owed).sum(), ..self.summary }
+    }
+
+    /// Of each run that is remembered, in the order in which they were met.
+    pub(super) fn runs(&self) -> impl Iterator<Item = RunSummary> {
+        self.runs.iter().map(Run::summary)
     }
 
     /// The subscriber was away and may have missed tags: the next gap is not the node's fault.
@@ -212,7 +250,10 @@ impl Audit {
             None => (None, vec![Violation::ForeignTopic]),
             Some(address) => match message::parse(&address, payload) {
                 Err(violation) => (None, vec![violation]),
-                Ok(None) => (None, Vec::new()),
+                Ok(None) => {
+                    let must_not_last = retained && matches!(address, Address::Reply(..));
+                    (None, must_not_last.then_some(Violation::RetainedEvent).into_iter().collect())
+                }
                 Ok(Some(message)) => {
                     let mut violations = mismatches(&address, &message);
                     violations.extend((retained && is_event(&message)).then_some(Violation::RetainedEvent));

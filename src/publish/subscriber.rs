@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::PublishError;
-use super::audit::Audit;
-pub use super::audit::{Summary, Violation};
+use super::audit::{Audit, is_jpeg};
+pub use super::audit::{RunSummary, Summary, Violation};
 use super::dial::Dial;
 use super::link::{Client, Event, EventLoop, Fault, Incoming, step};
 use super::topic::Root;
@@ -50,9 +50,9 @@ pub enum Heard {
 pub struct Received {
     /// Where it came.
     pub topic: String,
-    /// Whether the broker had kept it for those who come later.
+    /// Whether the broker keeps it for those who come later. With MQTT 3.1.1 that shows only to these.
     pub retained: bool,
-    /// The payload as it came.
+    /// The payload as it came; what is no text is only named, such as `<1024 bytes of JPEG>`.
     pub payload: String,
     /// What it says; `None` when it cannot be read as what its topic promises.
     pub message: Option<Message>,
@@ -120,6 +120,11 @@ impl Subscriber {
         self.audit.summary()
     }
 
+    /// The same for each run of a node, in the order in which they were met; only for the last 64.
+    pub fn runs(&self) -> Vec<RunSummary> {
+        self.audit.runs().collect()
+    }
+
     fn wait(&mut self, deadline: Instant) -> Option<(EventLoop, Result<Event, Fault>)> {
         let Subscriber { runtime, dial, link, .. } = self;
         let next = async {
@@ -160,7 +165,7 @@ impl Subscriber {
             }
             Event::Received(Incoming { topic, payload, retained, .. }) => {
                 let (message, violations) = self.audit.examine(&topic, retained, &payload);
-                let payload = String::from_utf8_lossy(&payload).into_owned();
+                let payload = as_text(payload);
                 Some(Heard::Received(Box::new(Received { topic, retained, payload, message, violations })))
             }
             _ => None,
@@ -176,5 +181,28 @@ impl Subscriber {
         }
         self.trouble = Some(text.clone());
         Some(Heard::Lost(text))
+    }
+}
+
+/// A payload for people and logs.
+fn as_text(payload: Vec<u8>) -> String {
+    let what = if is_jpeg(&payload) { " of JPEG" } else { "" };
+    String::from_utf8(payload).unwrap_or_else(|error| format!("<{} bytes{what}>", error.as_bytes().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_only_named() {
+        for (payload, expected) in [
+            (&b"{\"a\": 1}"[..], "{\"a\": 1}"),
+            (b"", ""),
+            (&[0xff, 0xd8, 0xff, 0xe0, 0, 16], "<6 bytes of JPEG>"),
+            (&[0x80, 1], "<2 bytes>"),
+        ] {
+            assert_eq!(as_text(payload.to_vec()), expected);
+        }
     }
 }

@@ -3,15 +3,17 @@
 use serde::de::DeserializeOwned;
 
 use super::Violation;
+use crate::config::Command;
+use crate::name::Name;
 use crate::publish::topic::Address;
-use crate::publish::wire::{self, CloudEvent, Kind, Message, Phase};
+use crate::publish::wire::{
+    self, CameraSwitched, CloudEvent, Kind, Message, NoArguments, Phase, Reloaded, Reply, RunningModels,
+    SnapshotTaken, Stats,
+};
 
 /// The message in a payload, out of its CloudEvents envelope when it has one. None for what is no message of a node: a
 /// picture, a request or a reply, or the nothing that clears a retained topic.
 pub(super) fn parse(address: &Address, payload: &[u8]) -> Result<Option<Message>, Violation> {
-    fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Violation> {
-        serde_json::from_slice(payload).map_err(|error| Violation::Malformed(error.to_string()))
-    }
     let clears = matches!(address, Address::Node(_) | Address::Camera(..) | Address::Occupancy(..));
     if clears && payload.is_empty() {
         return Ok(None);
@@ -29,15 +31,51 @@ pub(super) fn parse(address: &Address, payload: &[u8]) -> Result<Option<Message>
         Address::Tag(..) => read(payload).map(Message::Tag),
         Address::Occupancy(..) => read(payload).map(Message::Occupancy),
         Address::Tracks(..) => read(payload).map(Message::Tracks),
-        Address::Snapshot(..) if payload.is_empty() || payload.starts_with(JPEG) => return Ok(None),
+        Address::Snapshot(..) if payload.is_empty() || is_jpeg(payload) => return Ok(None),
         Address::Snapshot(..) => Err(Violation::Malformed("it is no JPEG".to_owned())),
-        Address::Command(..) | Address::Reply(..) => return Ok(None),
+        // What others ask for is theirs to answer for.
+        Address::Command(..) => return Ok(None),
+        Address::Reply(node, command) => return reply(node, command, payload).map(|()| None),
     }
     .map(Some)
 }
 
-/// The first bytes of a JPEG.
-const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Violation> {
+    serde_json::from_slice(payload).map_err(|error| Violation::Malformed(error.to_string()))
+}
+
+/// Whether this is a reply of the node to the command.
+fn reply(node: &Name, command: &str, payload: &[u8]) -> Result<(), Violation> {
+    fn check<T: DeserializeOwned>(node: &Name, command: &str, payload: &[u8]) -> Result<(), Violation> {
+        let reply: Reply<T> = read(payload)?;
+        if reply.node != *node {
+            return Err(Violation::TopicMismatch("node"));
+        }
+        if !command.starts_with(&reply.command) || reply.command.is_empty() {
+            return Err(Violation::TopicMismatch("command"));
+        }
+        if reply.result.is_some() == reply.error.is_some() {
+            return Err(Violation::Malformed("a reply has either a result or an error".to_owned()));
+        }
+        Ok(())
+    }
+    match Command::named(command) {
+        Some(Command::Snapshot) => check::<SnapshotTaken>(node, command, payload),
+        Some(Command::Reload) => check::<Reloaded>(node, command, payload),
+        Some(Command::CameraEnable | Command::CameraDisable) => {
+            check::<CameraSwitched>(node, command, payload)
+        }
+        Some(Command::Stats) => check::<Stats>(node, command, payload),
+        Some(Command::Models) => check::<RunningModels>(node, command, payload),
+        // Nothing comes of what is not known.
+        None => check::<NoArguments>(node, command, payload),
+    }
+}
+
+/// Whether this begins as a JPEG does.
+pub(in crate::publish) fn is_jpeg(payload: &[u8]) -> bool {
+    payload.starts_with(&[0xff, 0xd8, 0xff])
+}
 
 /// Whether a message speaks of one moment and may not be kept by the broker.
 pub(super) fn is_event(message: &Message) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::ranges::Ranges;
-use super::{Subject, Violation};
+use super::{RunSummary, Subject, Violation};
 use crate::name::Name;
 use crate::publish::wire::{Phase, Tag};
 
@@ -17,6 +17,8 @@ const REMEMBERED: usize = 4096;
 pub(super) struct Run {
     node: Name,
     boot: Uuid,
+    /// The smallest number met.
+    first: u64,
     /// The greatest number met.
     last: u64,
     /// Numbers that newer ones have overtaken and that must come.
@@ -30,6 +32,9 @@ pub(super) struct Run {
     ids: BTreeMap<u64, Uuid>,
     open: BTreeSet<Subject>,
     ended: BTreeSet<Subject>,
+    tags: u64,
+    repeated: u64,
+    lost: u64,
 }
 
 impl Run {
@@ -40,6 +45,7 @@ impl Run {
         Run {
             node,
             boot,
+            first: seq,
             last: seq.saturating_sub(1),
             owed: Ranges::default(),
             excused,
@@ -48,6 +54,22 @@ impl Run {
             ids: BTreeMap::new(),
             open: BTreeSet::new(),
             ended: BTreeSet::new(),
+            tags: 0,
+            repeated: 0,
+            lost: 0,
+        }
+    }
+
+    pub(super) fn summary(&self) -> RunSummary {
+        RunSummary {
+            node: self.node.clone(),
+            boot: self.boot,
+            first: self.first,
+            last: self.last,
+            tags: self.tags,
+            repeated: self.repeated,
+            lost: self.lost,
+            owed: self.owed(),
         }
     }
 
@@ -76,11 +98,20 @@ impl Run {
             self.last = last;
         }
         self.complete = false;
+        self.first = self.first.min(first);
+        self.lost += lost;
         lost
     }
 
     /// Whether the tag was there before, and what is wrong with it.
     pub(super) fn follow(&mut self, tag: &Tag) -> (bool, Vec<Violation>) {
+        let (repeated, violations) = self.examine(tag);
+        self.first = self.first.min(tag.seq);
+        *(if repeated { &mut self.repeated } else { &mut self.tags }) += 1;
+        (repeated, violations)
+    }
+
+    fn examine(&mut self, tag: &Tag) -> (bool, Vec<Violation>) {
         let mut violations = Vec::new();
         let is_late = tag.seq <= self.last;
         if is_late {

@@ -219,7 +219,7 @@ fn other_messages_are_held_to_their_topics() {
             Some("not a valid message: EOF while parsing a value"),
         ),
         ("spotter/v1/edge-1/command/stats", b"", false, None),
-        ("spotter/v1/edge-1/command/stats/reply", b"{}", false, None),
+        ("spotter/v1/edge-1/command/stats/reply", b"{}", false, Some("not a valid message: missing field")),
         ("spotter/v1/edge-1/command", b"{}", false, Some("the contract has no such topic")),
     ] {
         let said = tags(topic, payload, retained);
