@@ -302,6 +302,15 @@ fn a_topic_that_the_broker_refuses_stays_and_the_others_go_on() {
     let counts = handle.counts();
     assert!(counts.last_error.as_deref().is_some_and(|error| error.contains("NotAuthorized")), "{counts:?}");
     assert_eq!((counts.waiting, counts.dropped, counts.connected), (5, 0, true));
+    let status = Subscriber::start(broker.port(), "spotter/v1/edge-1/status", &[]);
+    let names_it = |message: &Value| {
+        let problems = message["problems"].as_array().unwrap();
+        problems.iter().any(|problem| {
+            problem["code"] == "topic-refused"
+                && problem["text"].as_str().unwrap().contains("/ramp/tag/object")
+        })
+    };
+    while !names_it(&status.next().1) {}
     let stopped = publisher.stop(GRACE);
     assert_eq!((stopped.unsent, stopped.said_goodbye), (5, true));
 }
