@@ -7,7 +7,7 @@ help:
 	@echo 'make demo [ARGS="--seconds 20"]   see tags of real footage arrive at a subscriber'
 	@echo 'make test                         run every test'
 	@echo 'make lint docs                    the other gates: formatting, clippy, documentation'
-	@echo 'make bench                        measure the detector'
+	@echo 'make bench                        measure the detector, the outbox and publishing'
 	@echo 'make picture                      draw docs/pictures/tracks.jpg again'
 	@echo 'make setup                        install what is missing (the others do it too)'
 
