@@ -23,7 +23,7 @@ pub use broker::{BadBroker, Broker};
 pub use credential::{Pem, Secret};
 pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
 pub use outbox::{Outbox, Sync};
-pub use read::Problem;
+pub use read::{Problem, visible};
 pub use source::{BadSource, CameraUrl, Source, Transport};
 pub use zones::{Line, Zone};
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -26,6 +25,7 @@ pub mod broker;
 mod command;
 mod connection;
 mod dial;
+mod digest;
 mod discovery;
 mod line;
 mod link;
@@ -191,9 +191,8 @@ impl Publisher {
             let wake = Arc::clone(&wake);
             Outbox::open(&config.outbox, Arc::clone(&clock), move || wake.notify_one())?
         };
-        let always = config.outbox.sync == config::Sync::Always;
         let pending = Pending::new(config, root, node, outbox, Box::new(requests), clock);
-        let shared = Arc::new(Shared::new(pending, wake, always));
+        let shared = Arc::new(Shared::new(pending, wake));
         let (orders, ordered) = watch::channel(Order::Publish);
         let failed = |error| PublishError::Thread { thread: "publish", error };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -215,9 +214,10 @@ impl Publisher {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Whether the thread runs. It ends only by [`Publisher::stop`], so otherwise it has panicked.
+    /// Whether the thread and that of the outbox run. They end only by [`Publisher::stop`], so otherwise one has panicked.
     pub fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        let publishes = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        publishes && self.shared.pending().is_running()
     }
 
     /// Sends what waits, makes the node and its cameras offline, disconnects and joins the thread, all within `grace`.
@@ -262,7 +262,7 @@ impl Handle {
     /// its disk, which takes 100 ms at most; with `sync = "always"` this call waits until it has.
     pub fn tag(&self, tag: &Tag) {
         let committing = self.shared.pending().tag(tag);
-        if self.shared.waits_for_disk && !committing.wait(LONGEST_COMMIT) {
+        if committing.is_awaited() && !committing.wait(LONGEST_COMMIT) {
             tracing::debug!("a tag is not on the disk yet");
         }
     }
@@ -325,8 +325,7 @@ pub struct Snapshot {
 /// under another id the will would come minutes later and call a running node offline. Two roots may have nodes of the
 /// same name, hence the hash.
 fn client_id(root: &Root, node: &Name) -> String {
-    let digest = Sha256::digest(root.to_string());
-    format!("spotter-{node}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+    format!("spotter-{node}-{}", digest::short(&root.to_string()))
 }
 
 #[cfg(test)]

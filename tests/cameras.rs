@@ -138,8 +138,8 @@ fn a_camera_is_turned_off_and_on_and_the_other_one_goes_on() {
 fn a_picture_comes_with_the_next_frame() {
     let bench = Bench::start(&["ramp"]);
     // Also of one that is being connected.
-    let frame = bench.cameras[0].snapshot(PATIENCE).unwrap();
-    let next = bench.cameras[0].snapshot(PATIENCE).unwrap();
+    let frame = bench.cameras[0].remote().snapshot(PATIENCE).unwrap();
+    let next = bench.cameras[0].remote().snapshot(PATIENCE).unwrap();
     assert!(next.number > frame.number);
     let picture = image::load_from_memory(&jpeg(&frame, 85).unwrap()).unwrap();
     assert_eq!((picture.width(), picture.height()), (160, 120));

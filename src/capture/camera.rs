@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::health::Health;
-use super::remote::{FOREVER, Remote, SnapshotError};
+use super::remote::{FOREVER, Remote};
 use super::stream::{CaptureError, Next, Stream, Timing};
 use crate::clock::Clock;
 use crate::config::{self, Source};
@@ -80,19 +80,6 @@ impl Camera {
     /// What asks things of it from other threads.
     pub fn remote(&self) -> Remote {
         self.guard.0.clone()
-    }
-
-    /// See [`Remote::set_enabled`].
-    pub fn set_enabled(&self, enabled: bool) {
-        self.guard.0.set_enabled(enabled);
-    }
-
-    /// See [`Remote::snapshot`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn snapshot(&self, timeout: Duration) -> Result<Frame, SnapshotError> {
-        self.guard.0.snapshot(timeout)
     }
 
     /// Whether its thread runs. It ends only by [`Camera::stop`], so otherwise it has panicked.

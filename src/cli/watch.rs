@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use spotter::config::{Broker, Config, Mqtt, Tls};
+use spotter::config::{Broker, Config, Mqtt, Tls, visible};
 use spotter::daemon::{Signals, stop_on_signals};
 use spotter::publish::line;
 use spotter::publish::subscriber::{Heard, Received, Subscriber};
@@ -102,13 +102,4 @@ pub(super) fn print(received: &Received, json: bool) -> Result<(), OutputError> 
         _ => say!("{} {}", visible(&received.topic), visible(&received.payload))?,
     }
     received.violations.iter().try_for_each(|violation| say!("  ! {}: {violation}", visible(&received.topic)))
-}
-
-/// A text from anybody on one line of a terminal.
-fn visible(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    shown
 }

@@ -257,8 +257,8 @@ fn point(value: &DeValue<'_>) -> Option<[f64; 2]> {
     coordinates?.try_into().ok()
 }
 
-/// The text on one line, whatever a value of the file has brought into it.
-fn visible(text: &str) -> String {
+/// A text that somebody else wrote, on one line: its control characters are shown and not obeyed.
+pub fn visible(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()
 }

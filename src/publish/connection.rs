@@ -193,7 +193,8 @@ impl<'a> Connection<'a> {
         };
         let answer = self.window.oldest_since().map(|since| Instant::from(since) + self.patience());
         let pending = self.shared.pending().next_due(std::time::Instant::now()).map(Instant::from);
-        let pending = pending.filter(|_| self.connected && self.window.has_room());
+        let offers = matches!(self.leaving, Leaving::No | Leaving::Flushing(..));
+        let pending = pending.filter(|_| offers && self.connected && self.window.has_room());
         let far = Instant::now() + Duration::from_secs(3600);
         [leaving, answer, self.retry_at, pending].into_iter().flatten().min().unwrap_or(far)
     }
@@ -263,11 +264,8 @@ impl<'a> Connection<'a> {
         let waiting = self.shared.pending().counts().waiting;
         tracing::info!(broker = %self.dial.address(), waiting, "connected to the broker");
         let filters = self.shared.pending().subscriptions();
-        if !filters.is_empty() {
-            self.window.requested(OnItsWay::Subscription, std::time::Instant::now());
-            self.client.subscribe(&filters).map_err(no_room)?;
-        }
-        Ok(())
+        self.window.requested(OnItsWay::Subscription, std::time::Instant::now());
+        self.client.subscribe(&filters).map_err(no_room)
     }
 
     fn answered(&mut self, packet_id: u16, refused: Option<String>) {

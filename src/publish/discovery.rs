@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
-use super::Node;
 use super::topic::{Root, Topic};
 use super::wire::{self, Availability, AvailabilityMode, Component};
+use super::{Node, digest};
 use crate::name::Name;
 
 /// A camera as Home Assistant is told of it.
@@ -184,9 +182,8 @@ impl Maker<'_> {
 /// An id out of parts: readable, with `_` for what Home Assistant does not take in one, and a hash of the parts, because
 /// `a_b` and `c` read as `a` and `b_c` do.
 fn unique(parts: &[&str]) -> String {
-    let digest = Sha256::digest(parts.join("\0"));
     let readable = parts.join("_").replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
-    format!("{readable}_{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+    format!("{readable}_{}", digest::short(&parts.join("\0")))
 }
 
 /// A label as a text of a template.

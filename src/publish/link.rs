@@ -13,7 +13,7 @@ mod v5;
 use std::io;
 use std::time::Duration;
 
-use rumqttc::{TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 
 use super::PublishError;
 use crate::config::{MqttVersion, Secret};
@@ -176,6 +176,13 @@ pub(super) struct Target<'a> {
 }
 
 impl Target<'_> {
+    fn network(&self) -> NetworkOptions {
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(self.timeout.as_secs());
+        network
+    }
+
     fn transport(&self) -> Transport {
         match &self.tls {
             Some(connector) => Transport::tls_with_config(TlsConfiguration::Rustls(connector.clone())),

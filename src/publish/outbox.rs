@@ -182,6 +182,11 @@ pub struct Committing {
 }
 
 impl Committing {
+    /// Whether whoever publishes is to wait for the disk.
+    pub fn is_awaited(&self) -> bool {
+        self.sync == config::Sync::Always
+    }
+
     /// With [`config::Sync::Always`]: waits until the tag is on disk, the disk fails, or the time is over. Whether it is
     /// on disk. Must not be called under a lock that the publisher needs.
     pub fn wait(&self, at_most: Duration) -> bool {

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use uuid::{Builder, Uuid};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::command::Request;
 use super::discovery::{self, Reader};
@@ -21,7 +22,7 @@ use super::outbox::{Committing, Entry, EntryId, Gap, Outbox, Record};
 use super::render::Renderer;
 use super::sequence::Sequencer;
 use super::topic::{Root, Topic};
-use super::{Counts, Node, status, wire};
+use super::{Counts, Node, digest, status, wire};
 use crate::clock::Clock;
 use crate::config::{self, Command};
 use crate::tag::{FrameTracks, Occupancy, Tag};
@@ -52,7 +53,6 @@ pub(super) struct Pending {
     notes: VecDeque<Note>,
     /// Whether the last word was said.
     parted: bool,
-    connected: bool,
     counts: Counts,
     commands: wire::CommandStats,
     reports: Reports,
@@ -119,7 +119,6 @@ impl Pending {
             retained: Retained::default(),
             notes: VecDeque::new(),
             parted: false,
-            connected: false,
             counts: Counts::default(),
             commands: wire::CommandStats::default(),
             reports: Reports::new(config, clock.now()),
@@ -137,9 +136,11 @@ impl Pending {
     /// lock.
     pub(super) fn tag(&mut self, tag: &Tag) -> Committing {
         let mut message = self.sequencer.message(tag);
-        message.historical = !self.connected;
+        message.historical = !self.counts.connected;
         self.counts.published += 1;
-        self.outbox.append(message)
+        let committing = self.outbox.append(message);
+        self.look(Instant::now());
+        committing
     }
 
     /// Replaces what was to be said about a camera, unless the last word was said.
@@ -162,7 +163,7 @@ impl Pending {
 
     /// A frame's tracks, for those who are there now.
     pub(super) fn tracks(&mut self, tracks: &FrameTracks) {
-        if self.connected {
+        if self.counts.connected {
             let topic = self.root.tracks(&self.node.name, &tracks.camera);
             let message = wire::Message::Tracks(status::tracks(&self.node, tracks));
             self.note_message(topic, &message, QoS::AtMostOnce);
@@ -286,7 +287,6 @@ impl Pending {
 
     /// The broker is there: tags are live from now on.
     pub(super) fn connected(&mut self) {
-        self.connected = true;
         self.counts.connected = true;
         self.counts.connections += 1;
         self.counts.last_error = None;
@@ -295,7 +295,6 @@ impl Pending {
 
     /// The broker is away: what it has not acknowledged is offered anew to the next connection, statuses too.
     pub(super) fn disconnected(&mut self, why: Option<String>) {
-        self.connected = false;
         self.counts.connected = false;
         self.counts.last_error = why.or(self.counts.last_error.take());
         self.outbox.withdraw();
@@ -314,6 +313,11 @@ impl Pending {
         let will = status::offline(&self.node, None, status::CONNECTION_LOST);
         let (payload, properties) = self.renderer.message(&wire::Message::Node(will), self.clock.now());
         (self.root.node_status(&self.node.name), payload, properties)
+    }
+
+    /// Whether the outbox works.
+    pub(super) fn is_running(&self) -> bool {
+        self.outbox.is_running()
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -349,15 +353,11 @@ fn notice(gap: &Gap) -> wire::Gap {
 
 /// The same for the same gap, so that a notice that is delivered again keeps it.
 fn gap_id(gap: &Gap) -> Uuid {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::new()
+    let hash = Sha256::new()
         .chain_update(gap.boot.as_bytes())
         .chain_update(gap.first.to_be_bytes())
-        .chain_update(gap.last.to_be_bytes())
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    Builder::from_custom_bytes(bytes).into_uuid()
+        .chain_update(gap.last.to_be_bytes());
+    digest::id(hash)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
+use super::digest;
 use super::link::Properties;
 use super::topic::Root;
 use super::wire::{self, CloudEvent, Message, SpecVersion};
@@ -101,12 +102,7 @@ struct About<'a> {
 }
 
 fn about<'a>(message: &'a Message, native: &str) -> About<'a> {
-    let of_text = || {
-        let digest = Sha256::digest(native);
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        Builder::from_custom_bytes(bytes).into_uuid()
-    };
+    let of_text = || digest::id(Sha256::new().chain_update(native));
     let (id, camera, time) = match message {
         Message::Tag(tag) => (tag.id, Some(&tag.camera), Some(tag.at)),
         Message::Gap(gap) => (gap.id, None, None),

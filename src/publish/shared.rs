@@ -24,13 +24,11 @@ pub(super) struct Shared {
     pending: Mutex<Pending>,
     /// Rung when something is pending. One ring is remembered, so it is bounded and none is missed.
     pub(super) wake: Arc<Notify>,
-    /// Whether whoever publishes a tag waits until the disk has it.
-    pub(super) waits_for_disk: bool,
 }
 
 impl Shared {
-    pub(super) fn new(pending: Pending, wake: Arc<Notify>, waits_for_disk: bool) -> Self {
-        Shared { pending: Mutex::new(pending), wake, waits_for_disk }
+    pub(super) fn new(pending: Pending, wake: Arc<Notify>) -> Self {
+        Shared { pending: Mutex::new(pending), wake }
     }
 
     /// What is pending. Every change of it is complete in itself, so a panic elsewhere leaves it sound.

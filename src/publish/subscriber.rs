@@ -50,7 +50,7 @@ pub enum Heard {
 pub struct Received {
     /// Where it came.
     pub topic: String,
-    /// Whether the broker keeps it for those who come later. With MQTT 3.1.1 that shows only to these.
+    /// Whether the broker had kept it for those who come later.
     pub retained: bool,
     /// The payload as it came; what is no text is only named, such as `<1024 bytes of JPEG>`.
     pub payload: String,

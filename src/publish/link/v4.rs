@@ -4,8 +4,8 @@
 
 use rumqttc::{
     AsyncClient, ConnAck, ConnectReturnCode, ConnectionError, Event as WireEvent, EventLoop, LastWill,
-    MqttOptions, NetworkOptions, Outgoing, Packet, Publish as WirePublish, QoS as WireQoS, StateError,
-    SubAck, SubscribeFilter, SubscribeReasonCode,
+    MqttOptions, Outgoing, Packet, Publish as WirePublish, QoS as WireQoS, StateError, SubAck,
+    SubscribeFilter, SubscribeReasonCode,
 };
 
 use super::{Event, Fault, Incoming, MAX_INCOMING_BYTES, NoRoom, Properties, Publish, QoS, Target};
@@ -15,9 +15,7 @@ const MAX_OUTGOING_BYTES: usize = 268_435_455;
 
 pub(super) fn open(target: Target<'_>) -> (AsyncClient, EventLoop) {
     let requests = target.requests;
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    network.set_connection_timeout(target.timeout.as_secs());
+    let network = target.network();
     let (client, mut event_loop) = AsyncClient::new(options(target), requests);
     event_loop.set_network_options(network);
     (client, event_loop)

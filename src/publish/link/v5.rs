@@ -1,6 +1,5 @@
 //! MQTT 5: rumqttc's client of it, in the link's values.
 
-use rumqttc::NetworkOptions;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::Error as BytesError;
 use rumqttc::v5::mqttbytes::QoS as WireQoS;
@@ -18,11 +17,8 @@ pub(super) fn open(target: Target<'_>) -> (AsyncClient, EventLoop) {
 }
 
 fn options(target: Target<'_>) -> MqttOptions {
-    let transport = target.transport();
+    let (transport, network) = (target.transport(), target.network());
     let mut options = MqttOptions::new(target.client_id, target.host, target.port);
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    network.set_connection_timeout(target.timeout.as_secs());
     options
         .set_transport(transport)
         .set_keep_alive(target.keep_alive)

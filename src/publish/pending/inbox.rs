@@ -9,7 +9,7 @@ use crate::publish::discovery::Scene;
 use crate::publish::link::{Incoming, QoS};
 use crate::publish::render::REPLY_EXPIRY;
 use crate::publish::topic::{Address, Topic};
-use crate::publish::{Answer, Snapshot, status, wire};
+use crate::publish::{Answer, Snapshot, digest, status, wire};
 
 /// What Home Assistant says when it is there.
 const BIRTH: &[u8] = b"online";
@@ -189,15 +189,9 @@ impl Pending {
             width,
             height,
             bytes: jpeg.len() as u64,
-            sha256: hex(&jpeg),
+            sha256: digest::hex(&jpeg),
         };
         self.retained.set(topic, Content::Jpeg(jpeg));
         self.succeed(reply, taken);
     }
-}
-
-/// SHA-256 in lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

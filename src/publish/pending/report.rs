@@ -59,21 +59,27 @@ impl Reports {
 impl Pending {
     /// Says what is due.
     pub(super) fn report(&mut self, now: Instant) {
-        if now >= self.reports.look_due {
-            self.reports.look_due = now + LOOK;
-            if !self.parted && self.problems() != self.reports.said {
-                self.tell_node();
-            }
-        }
-        self.report_losses(now);
+        self.look(now);
         if let (Some(due), Some(interval)) = (self.reports.stats_due, self.reports.interval)
             && now >= due
-            && self.connected
+            && self.counts.connected
         {
             self.reports.stats_due = Some(now + interval);
             let (topic, stats) = (self.root.stats(&self.node.name), self.stats());
             self.note_message(topic, &wire::Message::Stats(stats), QoS::AtMostOnce);
         }
+    }
+
+    /// Looks, once per period, for what is wrong, whether the broker is there or not.
+    pub(super) fn look(&mut self, now: Instant) {
+        if now < self.reports.look_due {
+            return;
+        }
+        self.reports.look_due = now + LOOK;
+        if !self.parted && self.problems() != self.reports.said {
+            self.tell_node();
+        }
+        self.report_losses(now);
     }
 
     /// Puts losses into the log, once per period.
