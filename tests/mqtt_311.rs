@@ -4,66 +4,30 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
-use spotter::clock::{SystemClock, Timestamp};
-use spotter::config::{Mqtt, MqttVersion, Outbox, Secret};
-use spotter::geometry::BBox;
-use spotter::name::Name;
+use spotter::config::{Mqtt, MqttVersion, Secret};
+use spotter::publish::Handle;
 use spotter::publish::subscriber::{Heard, Subscriber as Watcher};
-use spotter::publish::{Accelerators, Handle, Node, Publisher};
-use spotter::tag::{Body, ModelRef, Phase, Tag, TrackId};
-use uuid::Uuid;
+use spotter::tag::Tag;
 
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/publisher.rs"]
+mod publisher;
 
 use mosquitto::{Mosquitto, Subscriber, wait};
+use publisher::start;
 
 const GRACE: Duration = Duration::from_secs(10);
 
 fn config(port: u16) -> Mqtt {
-    Mqtt {
-        host: "127.0.0.1".to_owned(),
-        port,
-        version: MqttVersion::V311,
-        keep_alive: Duration::from_secs(5),
-        outbox: Outbox::in_memory(),
-        ..Mqtt::default()
-    }
-}
-
-fn start(mqtt: &Mqtt) -> (Publisher, Handle) {
-    let node = Node {
-        name: Name::new("edge-1").unwrap(),
-        boot: Uuid::new_v4(),
-        version: "0.1.0".to_owned(),
-        models: Vec::new(),
-        accelerators: Accelerators { asked: Vec::new(), used: "cpu".to_owned() },
-        cameras: Vec::new(),
-    };
-    let publisher = Publisher::start(mqtt, node, Arc::new(SystemClock), |_| false).unwrap();
-    let handle = publisher.handle();
-    (publisher, handle)
+    Mqtt { version: MqttVersion::V311, ..publisher::config(port) }
 }
 
 fn publish(handle: &Handle, camera: &str, tracks: std::ops::RangeInclusive<u64>) {
-    let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
-    let model = Arc::new(model);
     for track in tracks {
-        handle.tag(&Tag {
-            camera: Name::new(camera).unwrap(),
-            phase: Phase::Start,
-            track: Some(TrackId(track)),
-            at: Timestamp::from_micros(1_767_323_045_678_900),
-            label: Arc::from("person"),
-            score: 0.6,
-            bbox: BBox::WHOLE,
-            model: Arc::clone(&model),
-            latency: Duration::from_millis(83),
-            body: Body::Object(None),
-        });
+        handle.tag(&Tag { camera: publisher::name(camera), ..publisher::tag(track) });
     }
 }
 

@@ -25,10 +25,13 @@ mod foreign;
 mod mosquitto;
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/publisher.rs"]
+mod publisher;
 
 use foreign::{Foreign, Got};
 use mosquitto::{Mosquitto, PATIENCE, wait};
-use node::{Journal, Node, Plan, config, now_us, on_disk, start, tag};
+use node::{Journal, Node, Plan, config, now_us, on_disk};
+use publisher::{start_as, tag};
 
 /// What a kill may cost with `sync = "interval"`: tags handed in during the last 100 ms.
 const BOUND_MS: i64 = 100;
@@ -424,7 +427,7 @@ fn a_broker_that_never_acknowledges_is_left_after_two_keep_alives_and_nothing_is
     let boot = Uuid::new_v4();
     let config = config(good.port(), on_disk(folder.path()));
     let keep_alive = config.keep_alive;
-    let (publisher, handle) = start(&config, boot).unwrap();
+    let (publisher, handle) = start_as(&config, boot).unwrap();
     publish(&handle, 1..=200);
     let begun = Instant::now();
     let publishes = serve(&listener, Answer::Nothing);
@@ -446,7 +449,7 @@ fn a_broker_that_hangs_up_at_every_publish_is_tried_more_and_more_rarely_and_not
     let mut good = reserved();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, good.port())).unwrap();
     let boot = Uuid::new_v4();
-    let (publisher, handle) = start(&config(good.port(), on_disk(folder.path())), boot).unwrap();
+    let (publisher, handle) = start_as(&config(good.port(), on_disk(folder.path())), boot).unwrap();
     publish(&handle, 1..=200);
     let begun = Instant::now();
     let mut ends = Vec::new();
@@ -468,7 +471,7 @@ fn runs_with(outbox: &config::Outbox, problem: &str) -> Foreign {
     let broker = broker();
     let foreign = Foreign::start(&broker);
     let boot = Uuid::new_v4();
-    let (publisher, handle) = start(&config(broker.port(), outbox.clone()), boot).unwrap();
+    let (publisher, handle) = start_as(&config(broker.port(), outbox.clone()), boot).unwrap();
     publish(&handle, 1..=50);
     assert!(wait(|| foreign.heard().last(boot) == 50), "{:?}", handle.counts());
     let named = || foreign.heard().problems().iter().any(|named| named == problem);
@@ -494,7 +497,7 @@ fn a_damaged_outbox_is_set_aside_and_named_and_the_service_goes_on() {
         let folder = TempDir::new().unwrap();
         let outbox = on_disk(folder.path());
         let away = Mosquitto::reserve("");
-        let (publisher, handle) = start(&config(away.port(), outbox.clone()), Uuid::new_v4()).unwrap();
+        let (publisher, handle) = start_as(&config(away.port(), outbox.clone()), Uuid::new_v4()).unwrap();
         publish(&handle, 1..=300);
         let stopped = publisher.stop(Duration::from_millis(100));
         assert_eq!((stopped.unsent, stopped.kept), (300, true));

@@ -9,60 +9,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use spotter::clock::{SystemClock, Timestamp};
 use spotter::config::{self, Secret};
-use spotter::geometry::{BBox, Point};
-use spotter::name::Name;
+use spotter::geometry::Point;
+use spotter::publish::Handle;
 use spotter::publish::broker::Broker;
 use spotter::publish::subscriber::{Heard, Received, Subscriber as Watcher, Summary as Watched, Violation};
-use spotter::publish::{Accelerators, Handle, LoadedModel, Node, Publisher};
-use spotter::tag::{Body, ModelRef, Phase, Summary, Tag, TrackId};
+use spotter::tag::{Body, Phase, Summary, Tag};
 use spotter::telemetry::{CameraState, CameraStatus};
-use uuid::Uuid;
 
 #[path = "support/contract.rs"]
 mod contract;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/publisher.rs"]
+mod publisher;
 
 use contract::Contract;
 use mosquitto::{Mosquitto, PATIENCE, Subscriber, wait};
+use publisher::{BASE, config, name, start};
 
 const GRACE: Duration = Duration::from_secs(10);
-const BASE: Timestamp = Timestamp::from_micros(1_767_323_045_678_900);
-
-fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
-}
-
-fn model() -> ModelRef {
-    ModelRef { name: "test".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) }
-}
-
-fn config(port: u16) -> config::Mqtt {
-    config::Mqtt {
-        host: "127.0.0.1".to_owned(),
-        port,
-        keep_alive: Duration::from_secs(5),
-        outbox: config::Outbox::in_memory(),
-        ..config::Mqtt::default()
-    }
-}
-
-fn start(config: &config::Mqtt) -> (Publisher, Handle) {
-    let node = Node {
-        name: name("edge-1"),
-        boot: Uuid::new_v4(),
-        version: "0.1.0".to_owned(),
-        models: vec![LoadedModel { reference: model(), task: "detect".to_owned() }],
-        accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
-        cameras: Vec::new(),
-    };
-    let publisher = Publisher::start(config, node, Arc::new(SystemClock), |_| false).unwrap();
-    let handle = publisher.handle();
-    (publisher, handle)
-}
-
 fn tag(track: u64, phase: Phase) -> Tag {
     let at = BASE + Duration::from_millis(40 * track);
     let summary = (phase == Phase::End).then(|| Summary {
@@ -72,18 +38,7 @@ fn tag(track: u64, phase: Phase) -> Tag {
         path: vec![Point { x: 0.2, y: 0.9 }, Point { x: 0.4, y: 0.8 }],
         labels: vec![(Arc::from("person"), 0.9), (Arc::from("dog"), 0.1)],
     });
-    Tag {
-        camera: name("ramp"),
-        phase,
-        track: Some(TrackId(track)),
-        at,
-        label: Arc::from("person"),
-        score: 0.631_249,
-        bbox: BBox { x: 0.41, y: 0.5, w: 0.1, h: 0.3 },
-        model: Arc::new(model()),
-        latency: Duration::from_micros(83_417),
-        body: Body::Object(summary),
-    }
+    Tag { phase, body: Body::Object(summary), ..publisher::tag(track) }
 }
 
 fn camera(state: CameraState) -> CameraStatus {

@@ -7,18 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use spotter::clock::{SystemClock, Timestamp};
 use spotter::config::{Config, Mqtt, Outbox};
-use spotter::geometry::BBox;
-use spotter::name::Name;
-use spotter::publish::{Accelerators, Handle, Node, Publisher};
-use spotter::tag::{Body, ModelRef, Phase, Tag, TrackId};
-use uuid::Uuid;
+use spotter::publish::{Handle, Publisher};
 
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
+#[path = "support/publisher.rs"]
+mod publisher;
 
 use certificates::{Authority, Signed};
 use mosquitto::{Mosquitto, wait};
@@ -60,28 +57,8 @@ fn identity(signed: &Signed) -> String {
 
 /// A publisher with one tag.
 fn start(mqtt: &Mqtt) -> (Publisher, Handle) {
-    let node = Node {
-        name: Name::new("edge-1").unwrap(),
-        boot: Uuid::new_v4(),
-        version: "0.1.0".to_owned(),
-        models: Vec::new(),
-        accelerators: Accelerators { asked: Vec::new(), used: "cpu".to_owned() },
-        cameras: Vec::new(),
-    };
-    let publisher = Publisher::start(mqtt, node, Arc::new(SystemClock), |_| false).unwrap();
-    let handle = publisher.handle();
-    handle.tag(&Tag {
-        camera: Name::new("ramp").unwrap(),
-        phase: Phase::Start,
-        track: Some(TrackId(1)),
-        at: Timestamp::from_micros(1_767_323_045_678_900),
-        label: Arc::from("person"),
-        score: 0.6,
-        bbox: BBox::WHOLE,
-        model: Arc::new(ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) }),
-        latency: Duration::from_millis(83),
-        body: Body::Object(None),
-    });
+    let (publisher, handle) = publisher::start(mqtt);
+    handle.tag(&publisher::tag(1));
     (publisher, handle)
 }
 

@@ -1,6 +1,6 @@
 //! A node that can be killed: the test binary itself, executed again, with a publisher that is handed a tag every 20 ms.
 //!
-//! Used by integration tests with `#[path]`; the test `node` of that file is what the child runs. What is handed in, and
+//! Used by integration tests with `#[path]`, beside `publisher`; the test `node` of that file is what the child runs. What is handed in, and
 //! when, is in a journal: one write before each tag and one after it, so that it is known after kill -9 too.
 
 #![allow(dead_code, reason = "every test uses its own part")]
@@ -10,18 +10,16 @@ use std::fs::File;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use spotter::clock::{Clock, SystemClock, Timestamp};
+use spotter::clock::{Clock, SystemClock};
 use spotter::config;
-use spotter::geometry::BBox;
-use spotter::name::Name;
-use spotter::publish::{Accelerators, Handle, Node as Identity, PublishError, Publisher};
-use spotter::tag::{Body, ModelRef, Phase, Tag, TrackId};
+use spotter::tag::Tag;
 use uuid::Uuid;
+
+use super::publisher::{self, start_as, tag};
 
 /// Between two tags: 50 a second.
 pub const PACE: Duration = Duration::from_millis(20);
@@ -38,13 +36,7 @@ pub fn now_us() -> i64 {
 }
 
 pub fn config(port: u16, outbox: config::Outbox) -> config::Mqtt {
-    config::Mqtt {
-        host: "127.0.0.1".to_owned(),
-        port,
-        keep_alive: Duration::from_secs(5),
-        outbox,
-        ..config::Mqtt::default()
-    }
+    config::Mqtt { outbox, ..publisher::config(port) }
 }
 
 /// An outbox on disk that sends what waits as fast as it can.
@@ -53,37 +45,6 @@ pub fn on_disk(directory: &Path) -> config::Outbox {
         directory: Some(directory.to_owned()),
         backlog_rate: 5000,
         ..config::Outbox::in_memory()
-    }
-}
-
-/// Starts the publisher of `edge-1`.
-pub fn start(config: &config::Mqtt, boot: Uuid) -> Result<(Publisher, Handle), PublishError> {
-    let node = Identity {
-        name: Name::new("edge-1").unwrap(),
-        boot,
-        version: "0.1.0".to_owned(),
-        models: Vec::new(),
-        accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
-        cameras: Vec::new(),
-    };
-    let publisher = Publisher::start(config, node, Arc::new(SystemClock), |_| false)?;
-    let handle = publisher.handle();
-    Ok((publisher, handle))
-}
-
-pub fn tag(track: u64) -> Tag {
-    let sha256 = "0".repeat(64);
-    Tag {
-        camera: Name::new("ramp").unwrap(),
-        phase: Phase::Start,
-        track: Some(TrackId(track)),
-        at: Timestamp::from_micros(now_us()),
-        label: Arc::from("person"),
-        score: 0.631_249,
-        bbox: BBox { x: 0.41, y: 0.5, w: 0.1, h: 0.3 },
-        model: Arc::new(ModelRef { name: "test".to_owned(), version: "1".to_owned(), sha256 }),
-        latency: Duration::from_micros(83_417),
-        body: Body::Object(None),
     }
 }
 
@@ -199,7 +160,7 @@ pub fn run() {
     let backlog_rate = told["backlog_rate"].as_u64().unwrap().try_into().unwrap();
     let outbox = config::Outbox { sync, backlog_rate, ..on_disk(&path("directory")) };
     let boot = told["boot"].as_str().unwrap().parse().unwrap();
-    let started = start(&config(told["port"].as_u64().unwrap().try_into().unwrap(), outbox), boot);
+    let started = start_as(&config(told["port"].as_u64().unwrap().try_into().unwrap(), outbox), boot);
     let (publisher, handle) = match started {
         Ok(started) => started,
         Err(error) => return write(format!("error {error}\n")),
@@ -221,7 +182,7 @@ pub fn run() {
             }
         }
         write(format!("before {}\n", now_us()));
-        handle.tag(&tag(track));
+        handle.tag(&Tag { at: SystemClock.now(), ..tag(track) });
         write(format!("after {}\n", now_us()));
     }
     let stopped = publisher.stop(GRACE);
