@@ -3,18 +3,27 @@
 //! One GStreamer pipeline and one control thread per camera; [`crate::daemon`] starts them, `replay` reads a
 //! [`Stream`] directly. Only this module uses GStreamer.
 
+mod apart;
 mod board;
+mod buffer;
 mod camera;
+mod decoding;
 mod description;
+mod error;
+mod flow;
 mod health;
+mod pick;
 mod remote;
 mod riff;
+mod still;
 mod stream;
+mod timeline;
 
 pub use board::{Board, Item};
 pub use camera::{Camera, Stopping};
 pub use description::{Pace, describe};
+pub use error::CaptureError;
 pub use health::Health;
 pub use remote::{Remote, SnapshotError};
 pub use riff::missing_bytes;
-pub use stream::{CaptureError, Next, Stream, Timing};
+pub use stream::{Next, Seen, Stream, Timing};

@@ -5,6 +5,7 @@
 
 mod activities;
 mod broker;
+mod capture;
 mod credential;
 mod mqtt;
 mod outbox;
@@ -20,6 +21,7 @@ use crate::name::Name;
 
 pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
+pub use capture::{Capture, Decoder};
 pub use credential::{Pem, Secret};
 pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
 pub use outbox::{Outbox, Sync};
@@ -73,8 +75,8 @@ pub struct Models {
 pub struct Camera {
     /// Its name in topics and tags.
     pub name: Name,
-    /// Where its frames come from.
-    pub source: Source,
+    /// How its frames are taken.
+    pub capture: Capture,
     /// Which objects become tags.
     pub objects: Objects,
     /// Which activities become tags.

@@ -364,12 +364,12 @@ impl Packages {
 /// nothing and connects to nothing.
 pub fn unservable(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
-    for config::Camera { name, source, .. } in &config.cameras {
-        match source {
-            config::Source::File { path, .. } if !path.exists() => {
+    for config::Camera { name, capture, .. } in &config.cameras {
+        match &capture.source {
+            source @ config::Source::File { path, .. } if !path.exists() => {
                 problems.push(format!("camera {name}: source is {source}, which is not there"));
             }
-            _ => problems.extend(Stream::check(source).err().map(|error| format!("camera {name}: {error}"))),
+            _ => problems.extend(Stream::check(capture).err().map(|error| format!("camera {name}: {error}"))),
         }
     }
     let library = Runtime::load(config.runtime.onnxruntime.as_deref());

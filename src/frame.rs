@@ -3,6 +3,7 @@
 //! [`crate::capture`] makes frames without copying or converting them; every model takes the region it needs, scaled and
 //! converted once, through a [`Sampler`]. Nothing here knows where the bytes live: see [`Planes`].
 
+mod mask;
 mod sample;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::name::Name;
 
+pub use mask::Mask;
 pub use sample::{Region, RgbRow, Sampler};
 
 /// One picture of one camera.
@@ -179,6 +181,12 @@ impl Image {
     /// Layout of the bytes.
     pub fn format(&self) -> PixelFormat {
         self.format
+    }
+
+    /// Luma of row `y`, one byte per pixel.
+    pub fn luma_row(&self, y: usize) -> &[u8] {
+        let plane = self.plane(0);
+        &plane.data[y * plane.stride..][..plane.samples]
     }
 
     /// The whole picture as packed RGB, `3 * width * height` bytes.

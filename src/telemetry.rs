@@ -16,6 +16,10 @@ pub enum CameraState {
     Connecting,
     /// Frames arrive.
     Online,
+    /// Connected, but no frame has come for longer than its frames usually take.
+    Stalled,
+    /// Frames arrive, but they all show the same.
+    Frozen,
     /// The last attempt failed, or the source has ended; the reason says which.
     Offline,
     /// Somebody has turned it off.
@@ -27,6 +31,8 @@ impl fmt::Display for CameraState {
         f.write_str(match self {
             CameraState::Connecting => "connecting",
             CameraState::Online => "online",
+            CameraState::Stalled => "stalled",
+            CameraState::Frozen => "frozen",
             CameraState::Offline => "offline",
             CameraState::Disabled => "disabled",
         })
@@ -42,7 +48,7 @@ pub struct CameraStatus {
     pub state: CameraState,
     /// Since when.
     pub since: Timestamp,
-    /// Why, in one line without secrets; always there when it is offline.
+    /// Why, in one line without secrets; always there when it is stalled, frozen or offline.
     pub reason: Option<String>,
     /// Connections that were made anew within the last hour.
     pub reconnects_last_hour: u32,
@@ -54,6 +60,42 @@ pub struct CameraStatus {
     pub dropped: u64,
     /// Poses per second and person over the last reporting period; nothing when nobody was there to be looked at.
     pub pose_rate: Option<f32>,
+    /// What it gives; nothing before the first frame.
+    pub video: Option<Video>,
+    /// What went wrong since start.
+    pub faults: Faults,
+}
+
+/// What a camera gives and what decodes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Video {
+    /// How it is encoded, such as `h264`; `raw` when it is not.
+    pub codec: String,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// The GStreamer element that decodes it; nothing when there is nothing to decode.
+    pub decoder: Option<String>,
+    /// Whether that is hardware.
+    pub hardware: bool,
+}
+
+/// What went wrong with a camera since start, each counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Connections made anew.
+    pub reconnects: u64,
+    /// Times that everything of the camera was forgotten, after several connections in a row without a frame.
+    pub rebuilds: u64,
+    /// Pipelines that did not stop in time and were left to themselves.
+    pub abandoned: u64,
+    /// Time stamps that jumped or ran backwards.
+    pub time_jumps: u64,
+    /// Changes of size or layout while connected.
+    pub format_changes: u64,
+    /// Frames that the decoder gave as damaged; none of them is used.
+    pub damaged: u64,
+    /// Frames that came before the first key frame of a connection, which cannot be decoded.
+    pub before_key: u64,
 }
 
 /// One camera's frame counters since start.
@@ -64,6 +106,41 @@ pub struct FrameCounters {
     dropped: Counter,
     poses: Counter,
     person_time_us: Counter,
+    faults: FaultCounters,
+}
+
+/// The counters of [`Faults`].
+#[derive(Debug, Default)]
+pub struct FaultCounters {
+    /// See [`Faults::reconnects`].
+    pub reconnects: Counter,
+    /// See [`Faults::rebuilds`].
+    pub rebuilds: Counter,
+    /// See [`Faults::abandoned`].
+    pub abandoned: Counter,
+    /// See [`Faults::time_jumps`].
+    pub time_jumps: Counter,
+    /// See [`Faults::format_changes`].
+    pub format_changes: Counter,
+    /// See [`Faults::damaged`].
+    pub damaged: Counter,
+    /// See [`Faults::before_key`].
+    pub before_key: Counter,
+}
+
+impl FaultCounters {
+    /// The numbers now.
+    pub fn now(&self) -> Faults {
+        Faults {
+            reconnects: self.reconnects.get(),
+            rebuilds: self.rebuilds.get(),
+            abandoned: self.abandoned.get(),
+            time_jumps: self.time_jumps.get(),
+            format_changes: self.format_changes.get(),
+            damaged: self.damaged.get(),
+            before_key: self.before_key.get(),
+        }
+    }
 }
 
 impl FrameCounters {
@@ -90,6 +167,11 @@ impl FrameCounters {
     /// How long people were there to be looked at, in microseconds, summed over people.
     pub fn person_time_us(&self) -> &Counter {
         &self.person_time_us
+    }
+
+    /// What went wrong.
+    pub fn faults(&self) -> &FaultCounters {
+        &self.faults
     }
 }
 

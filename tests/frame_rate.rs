@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use spotter::capture::{Next, Stream, Timing};
 use spotter::clock::{SystemClock, Timestamp};
-use spotter::config::Source;
+use spotter::config::{Capture, Source};
 use spotter::frame::Frame;
 use spotter::name::Name;
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn open(path: &Path, frame_rate: f64, timing: Timing) -> Stream {
     let source = Source::File { path: path.to_owned(), repeat: false, frame_rate: Some(frame_rate) };
-    Stream::open(Name::new("test").unwrap(), &source, timing).unwrap()
+    Stream::open(Name::new("test").unwrap(), &Capture::of(source), timing).unwrap()
 }
 
 /// The next frame, or nothing at the end.

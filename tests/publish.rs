@@ -15,7 +15,7 @@ use spotter::publish::Handle;
 use spotter::publish::broker::Broker;
 use spotter::publish::subscriber::{Heard, Received, Subscriber as Watcher, Summary as Watched, Violation};
 use spotter::tag::{Body, Phase, Summary, Tag};
-use spotter::telemetry::{CameraState, CameraStatus};
+use spotter::telemetry::{CameraState, CameraStatus, Faults};
 
 #[path = "support/contract.rs"]
 mod contract;
@@ -52,6 +52,8 @@ fn camera(state: CameraState) -> CameraStatus {
         fps_recognised: 12.0,
         dropped: 3,
         pose_rate: None,
+        video: None,
+        faults: Faults::default(),
     }
 }
 

@@ -1,11 +1,20 @@
 //! From a source to the text of its pipeline: a pure function, so that what runs can be read, tested and tried by hand
 //! with `gst-launch-1.0`.
 
-use crate::config::{Source, Transport};
+use crate::config::{Capture, Source, Transport};
 use crate::frame::PixelFormat;
 
 /// Name of the element that hands frames out.
 pub(super) const SINK: &str = "frames";
+/// Name of the element that plugs decoders.
+pub(super) const DECODE: &str = "decode";
+/// Name of the element that takes what was decoded.
+pub(super) const TAKE: &str = "take";
+
+/// The longest that a server may take to answer, in microseconds as GStreamer's RTSP source wants it.
+const ANSWER_US: u64 = 5_000_000;
+/// The same in seconds, as its HTTP source wants it.
+const ANSWER_S: u64 = 5;
 
 /// How fast frames come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,46 +25,56 @@ pub enum Pace {
     EveryFrame,
 }
 
-/// The pipeline that turns `source` into raw frames at an appsink.
+/// The pipeline that turns a camera's source into raw frames at an appsink.
 ///
 /// Frames keep the decoder's size and YUV layout: `videoconvert` only passes them through unless the layout is one that
 /// no [`PixelFormat`] names (RGB sources, more than 8 bit). Scaling and conversion to RGB happen once, in the model's
-/// own preprocessing.
-pub fn describe(source: &Source, pace: Pace) -> String {
-    let head = match source {
-        Source::File { path, .. } => {
-            format!("filesrc location={} ! decodebin", quoted(&path.to_string_lossy()))
-        }
-        Source::Rtsp { url, transport } => {
-            let protocols = match transport {
-                Transport::Tcp => "tcp",
-                Transport::Udp => "udp",
-            };
-            let location = quoted(url.reveal());
-            format!(
-                "rtspsrc location={location} protocols={protocols} latency=200 ! application/x-rtp,media=video ! decodebin"
-            )
-        }
-        Source::Http { url } => {
-            format!(
-                "souphttpsrc location={} is-live=true do-timestamp=true timeout=10 retries=0 ! decodebin",
-                quoted(url.reveal())
-            )
-        }
-        Source::V4l2 { device } => {
-            format!("v4l2src device={} ! decodebin", quoted(&device.to_string_lossy()))
-        }
-        Source::Pipeline { fragment } => format!("{fragment} ! decodebin"),
-    };
+/// own preprocessing. What the elements named here let pass is not in the text: see `flow.rs` and `decoding.rs`.
+pub fn describe(capture: &Capture, pace: Pace) -> String {
     let formats: Vec<&str> = PixelFormat::ALL.map(gst_name).to_vec();
     let sink = match pace {
         Pace::Live => "max-buffers=1 drop=true sync=true",
         Pace::EveryFrame => "max-buffers=4 drop=false sync=false",
     };
     format!(
-        "{head} ! videoconvert ! video/x-raw,format=(string){{{}}} ! appsink name={SINK} {sink} qos=false",
+        "{} ! decodebin name={DECODE} ! videoconvert name={TAKE} ! video/x-raw,format=(string){{{}}} ! appsink \
+         name={SINK} {sink} qos=false",
+        head(&capture.source),
         formats.join(",")
     )
+}
+
+/// What gives encoded or raw video.
+fn head(source: &Source) -> String {
+    match source {
+        Source::File { path, .. } => format!("filesrc location={}", quoted(&path.to_string_lossy())),
+        Source::Rtsp { url, transport, verify_tls } => {
+            let protocols = match transport {
+                Transport::Tcp => "tcp",
+                Transport::Udp => "udp",
+            };
+            // 0 lets every certificate pass.
+            let validation = if *verify_tls { "" } else { " tls-validation-flags=0" };
+            format!(
+                "rtspsrc location={} protocols={protocols} latency=200 tcp-timeout={ANSWER_US} \
+                 timeout={ANSWER_US}{validation} ! application/x-rtp,media=video",
+                quoted(url.reveal())
+            )
+        }
+        Source::Http { url, verify_tls } => {
+            // A playlist is read as it is needed; anything else is a stream that goes on whether it is read or not.
+            let live = if url.path().ends_with(".m3u8") { "" } else { " is-live=true do-timestamp=true" };
+            let validation = if *verify_tls { "" } else { " ssl-strict=false" };
+            format!(
+                "souphttpsrc location={}{live} timeout={ANSWER_S} retries=0{validation}",
+                quoted(url.reveal())
+            )
+        }
+        Source::V4l2 { device } => format!("v4l2src device={}", quoted(&device.to_string_lossy())),
+        Source::Libcamera { camera: None } => "libcamerasrc".to_owned(),
+        Source::Libcamera { camera: Some(camera) } => format!("libcamerasrc camera-name={}", quoted(camera)),
+        Source::Pipeline { fragment } => fragment.clone(),
+    }
 }
 
 /// The format's name in GStreamer caps.
@@ -83,16 +102,19 @@ mod tests {
     #[test]
     fn sources_become_pipelines() {
         let base = Path::new("/srv");
-        let text = |source| describe(&Source::parse(source, base).expect("a source"), Pace::Live);
-        insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin ! videoconvert ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc location="rtsp://me:pw@cam/1" protocols=tcp latency=200 ! application/x-rtp,media=video ! decodebin ! videoconvert ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=10 retries=0 ! decodebin ! videoconvert ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin ! videoconvert ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        let text =
+            |source| describe(&Capture::of(Source::parse(source, base).expect("a source")), Pace::Live);
+        insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
     }
 
     #[test]
     fn replay_drops_nothing() {
         let fragment = Source::Pipeline { fragment: "videotestsrc num-buffers=3".to_owned() };
-        insta::assert_snapshot!(describe(&fragment, Pace::EveryFrame), @"videotestsrc num-buffers=3 ! decodebin ! videoconvert ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=4 drop=false sync=false qos=false");
+        insta::assert_snapshot!(describe(&Capture::of(fragment), Pace::EveryFrame), @"videotestsrc num-buffers=3 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=4 drop=false sync=false qos=false");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::name::Name;
-use crate::telemetry::{CameraState, CameraStatus, FrameCounters};
+use crate::telemetry::{CameraState, CameraStatus, FrameCounters, Video};
 
 /// A camera's health, as its thread writes it and the daemon reads it.
 pub struct Health {
@@ -21,6 +21,7 @@ struct HealthState {
     state: CameraState,
     since: Timestamp,
     reason: Option<String>,
+    video: Option<Video>,
     reconnects: VecDeque<Timestamp>,
     /// Moment and counts of the last report with rates, and its rates.
     reported: (Timestamp, Counts),
@@ -72,6 +73,7 @@ impl Health {
             state: CameraState::Connecting,
             since: now,
             reason: None,
+            video: None,
             reconnects: VecDeque::new(),
             reported: (now, Counts::default()),
             rates: Rates::default(),
@@ -105,6 +107,8 @@ impl Health {
             fps_recognised: state.rates.fps_recognised,
             dropped: self.counters.dropped().get(),
             pose_rate: state.rates.pose_rate,
+            video: state.video.clone(),
+            faults: self.counters.faults().now(),
         }
     }
 
@@ -126,10 +130,16 @@ impl Health {
             state.since = now;
         }
         if new == CameraState::Connecting && state.state == CameraState::Offline {
+            self.counters.faults().reconnects.increment();
             state.reconnects.push_back(now);
             state.forget_reconnects(now);
         }
         (state.state, state.reason) = (new, reason);
+    }
+
+    /// Notes what it gives.
+    pub(super) fn set_video(&self, video: Option<Video>) {
+        self.lock().video = video;
     }
 
     /// No panic leaves the state half changed, so a poisoned lock is as good as any.

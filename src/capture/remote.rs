@@ -83,7 +83,17 @@ impl Remote {
             (Wish { disabled: true, .. }, _) => Err(SnapshotError::Disabled(camera())),
             (_, (CameraState::Offline, reason)) => offline(reason.as_deref().unwrap_or("it gives no frames")),
             // One that was disabled is about to be connected.
-            (_, (CameraState::Connecting | CameraState::Online | CameraState::Disabled, _)) => Ok(()),
+            (
+                _,
+                (
+                    CameraState::Connecting
+                    | CameraState::Online
+                    | CameraState::Stalled
+                    | CameraState::Frozen
+                    | CameraState::Disabled,
+                    _,
+                ),
+            ) => Ok(()),
         };
         match self.snapshots.wait(timeout, usable)? {
             Some(frame) => Ok(frame),

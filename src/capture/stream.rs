@@ -3,19 +3,23 @@
 //! Whoever holds the stream pulls; GStreamer's own threads only decode. Buffers are mapped, not copied.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
-use gstreamer_video::{self as gst_video, VideoColorMatrix, VideoColorRange, VideoFrameExt};
+use gstreamer_video as gst_video;
 
-use super::description::{Pace, SINK, describe, gst_name};
+use super::buffer;
+use super::decoding;
+use super::description::{DECODE, Pace, SINK, TAKE, describe};
+use super::error::CaptureError;
+use super::flow::{Flow, Wanted};
 use crate::clock::{Clock, Timestamp};
-use crate::config::Source;
-use crate::frame::{BadImage, Colorimetry, ColourMatrix, Frame, Image, PixelFormat, Planes};
+use crate::config::{Capture, Source};
+use crate::frame::{Frame, Mask, PixelFormat};
 use crate::name::Name;
+use crate::telemetry::Video;
 
 /// A failed pipeline gives no frame and does not wake who waits for one, so that waiting goes in steps of this.
 const STEP: Duration = Duration::from_millis(50);
@@ -27,42 +31,6 @@ const BEGINNINGS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(1
 
 /// Said of a file that `frame_rate` cannot be used with.
 const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing to correct: leave that out";
-
-/// Why a camera gives no frames. Whoever logs or publishes it says which camera.
-#[derive(Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// GStreamer itself cannot start.
-    #[error("GStreamer cannot start: {0}")]
-    NoGstreamer(String),
-    /// The pipeline's text is wrong, or an element of it is not installed.
-    #[error("the pipeline cannot be built: {reason}")]
-    Unbuildable {
-        /// What GStreamer says.
-        reason: String,
-    },
-    /// An element failed.
-    #[error("{source_name}: {reason}")]
-    Failed {
-        /// What it was reading, without credentials.
-        source_name: String,
-        /// What the element says, without credentials.
-        reason: String,
-    },
-    /// A frame is not what its caps say.
-    #[error("a frame cannot be read: {reason}")]
-    BadFrame {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Nothing came in time.
-    #[error("{source_name}: no frame for {} s", waited.as_secs())]
-    NoFrames {
-        /// What it was reading, without credentials.
-        source_name: String,
-        /// How long nothing came.
-        waited: Duration,
-    },
-}
 
 /// Where the capture times of frames come from, and so how fast the frames come.
 #[derive(Clone)]
@@ -84,15 +52,38 @@ pub enum Next {
     End,
 }
 
+/// What has come on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Frames that were decoded, also those that were not wanted.
+    pub given: u64,
+    /// Wanted ones that nobody took in time.
+    pub lost: u64,
+    /// Those that the decoder called damaged.
+    pub damaged: u64,
+    /// Encoded frames that came before the first key frame.
+    pub before_key: u64,
+    /// Time stamps that had to be made up.
+    pub time_jumps: u64,
+    /// Changes of size or layout.
+    pub format_changes: u64,
+}
+
 /// A running pipeline. Dropping it stops the pipeline.
 pub struct Stream {
     camera: Name,
-    source: Source,
+    capture: Capture,
     timing: Timing,
     pipeline: gst::Pipeline,
     sink: AppSink,
     bus: gst::Bus,
+    flow: Flow,
+    mask: Mask,
+    /// Size and layout of the last frame.
+    format: Option<((u32, u32), PixelFormat)>,
     frames: u64,
+    lost: u64,
+    format_changes: u64,
     opened: Instant,
     /// How often the pipeline was built before.
     attempts: usize,
@@ -101,19 +92,28 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Builds and starts the pipeline of `source`. A file whose true frame rate is known is played at it, whatever it
-    /// states: capture times, pace and [`Stream::duration`] are those of the recording.
+    /// Builds and starts a camera's pipeline. A file whose true frame rate is known is played at it, whatever it states:
+    /// capture times, pace and [`Stream::duration`] are those of the recording.
     ///
     /// # Errors
     /// When GStreamer is not usable, the pipeline's text is wrong, or an element refuses to start.
-    pub fn open(camera: Name, source: &Source, timing: Timing) -> Result<Stream, CaptureError> {
+    pub fn open(camera: Name, capture: &Capture, timing: Timing) -> Result<Stream, CaptureError> {
         let pace = match timing {
             Timing::Live(_) => Pace::Live,
             Timing::Simulated(_) => Pace::EveryFrame,
         };
-        let (pipeline, sink) = build(source, pace)?;
-        number_frames(&sink);
-        if let Some(rate) = true_rate(source) {
+        let Built { pipeline, sink, take } = build(capture, pace)?;
+        let is_file = matches!(capture.source, Source::File { .. });
+        let wanted = match pace {
+            Pace::Live => Wanted {
+                rate: capture.max_frame_rate,
+                key_frames_only: capture.key_frames_only,
+                repaired: !is_file,
+            },
+            Pace::EveryFrame => Wanted { rate: None, key_frames_only: false, repaired: false },
+        };
+        let flow = Flow::watch(&pipeline, &take, wanted);
+        if let Some(rate) = true_rate(&capture.source) {
             play_as_recorded(&sink, rate);
         }
         let bus = pipeline.bus().expect("a pipeline has a bus");
@@ -124,12 +124,17 @@ impl Stream {
         });
         let stream = Stream {
             camera,
-            source: source.clone(),
+            mask: Mask::new(capture.masks.clone()),
+            capture: capture.clone(),
             timing,
             pipeline,
             sink,
             bus,
+            flow,
+            format: None,
             frames: 0,
+            lost: 0,
+            format_changes: 0,
             opened: Instant::now(),
             attempts: 0,
             stretch: 1.0,
@@ -140,12 +145,12 @@ impl Stream {
         }
     }
 
-    /// Builds the pipeline of `source` and throws it away: whether its text is right and its elements are installed.
+    /// Builds a camera's pipeline and throws it away: whether its text is right and its elements are installed.
     ///
     /// # Errors
-    /// When GStreamer is not usable or the pipeline cannot be built.
-    pub fn check(source: &Source) -> Result<(), CaptureError> {
-        build(source, Pace::Live).map(drop)
+    /// When GStreamer is not usable, the pipeline cannot be built, or the decoder that is asked for is not there.
+    pub fn check(capture: &Capture) -> Result<(), CaptureError> {
+        build(capture, Pace::Live).map(drop)
     }
 
     /// Waits up to `timeout` for the next frame.
@@ -176,14 +181,14 @@ impl Stream {
 
     /// Whether a file should have given a frame by now.
     fn begins_in_vain(&self) -> bool {
-        let is_file = matches!(self.source, Source::File { .. });
+        let is_file = matches!(self.capture.source, Source::File { .. });
         let patience = BEGINNINGS.get(self.attempts);
         is_file && self.frames == 0 && patience.is_some_and(|patience| self.opened.elapsed() >= *patience)
     }
 
     fn begin_again(&mut self) -> Result<(), CaptureError> {
         tracing::debug!(camera = %self.camera, "no first frame: building the pipeline anew");
-        let mut again = Stream::open(self.camera.clone(), &self.source, self.timing.clone())?;
+        let mut again = Stream::open(self.camera.clone(), &self.capture, self.timing.clone())?;
         again.attempts = self.attempts + 1;
         *self = again;
         Ok(())
@@ -200,15 +205,27 @@ impl Stream {
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
             return Err(bad("it has no data or no caps".to_owned()));
         };
-        if let Some(rate) = true_rate(&self.source) {
+        if let Some(rate) = true_rate(&self.capture.source) {
             let stated = stated_rate(caps).ok_or_else(|| self.failed(NO_STATED_RATE))?;
             self.stretch = stated / rate;
         }
         let at = self.capture_time(sample, &buffer);
-        let number = buffer.offset();
+        // Written by `flow.rs`: the number among those given, and among those picked.
+        let (number, picked) = (buffer.offset(), buffer.offset_end());
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
-        let image = image(buffer, &info).map_err(bad)?;
+        let image = buffer::image(buffer, &info).map_err(bad)?;
+        let format = ((image.width(), image.height()), image.format());
+        match self.format.replace(format) {
+            None => self.begin()?,
+            Some(before) if before != format => {
+                tracing::info!(camera = %self.camera, ?image, "the picture has another size or layout now");
+                self.format_changes += 1;
+            }
+            Some(_) => {}
+        }
         self.frames += 1;
+        self.lost = picked.saturating_sub(self.frames - 1);
+        let image = self.mask.apply(image);
         Ok(Frame { camera: self.camera.clone(), number, at, image })
     }
 
@@ -235,42 +252,58 @@ impl Stream {
     /// The first error on the bus.
     fn failure(&self) -> Option<CaptureError> {
         let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => {
-                let text = error.error().to_string();
-                // The element's own detail follows the last colon of the debug text, after file and line.
-                let detail = error.debug().and_then(|debug| debug.rsplit('\n').next().map(str::to_owned));
-                let reason = match detail.as_deref() {
-                    Some(detail) if detail.contains("reason not-linked") && self.frames == 0 => {
-                        "there is no video in it".to_owned()
-                    }
-                    // The HTTP source of GStreamer 1.22 keeps the reason to itself.
-                    Some("streaming stopped, reason error (-5)")
-                        if matches!(self.source, Source::Http { .. }) =>
-                    {
-                        "cannot connect, or the connection broke".to_owned()
-                    }
-                    Some(detail) if !detail.is_empty() && detail.len() < 200 && !detail.contains(".c(") => {
-                        format!("{text} ({detail})")
-                    }
-                    _ => text,
-                };
-                Some(self.failed(&reason))
-            }
-            _ => None,
+        let gst::MessageView::Error(error) = message.view() else { return None };
+        Some(CaptureError::of_message(error, &self.capture.source, self.frames == 0))
+    }
+
+    /// At the first frame: what decodes must be what was asked for, also in a pipeline that brings its own decoder.
+    fn begin(&self) -> Result<(), CaptureError> {
+        let Some(decoding) = self.flow.decoding() else { return Ok(()) };
+        if decoding::allows(&self.capture.decoder, &decoding.element) {
+            return Ok(());
+        }
+        let element = decoding.element.name();
+        Err(self.failed(&format!("{element} decodes it, which the key decoder does not allow")))
+    }
+
+    /// What has come so far.
+    pub fn seen(&self) -> Seen {
+        let seen = self.flow.seen();
+        Seen {
+            given: seen.given,
+            lost: self.lost,
+            damaged: seen.damaged,
+            before_key: seen.before_key,
+            time_jumps: seen.time_jumps,
+            format_changes: self.format_changes,
         }
     }
 
+    /// What comes and what decodes it; nothing before the first frame.
+    pub fn video(&self) -> Option<Video> {
+        let (size, _) = self.format?;
+        let decoding = self.flow.decoding();
+        let raw = || "raw".to_owned();
+        Some(Video {
+            codec: decoding.as_ref().map_or_else(raw, |decoding| decoding.codec.clone()),
+            size,
+            decoder: decoding.as_ref().map(|decoding| decoding.element.name().to_string()),
+            hardware: decoding.is_some_and(|decoding| decoding.is_hardware()),
+        })
+    }
+
     fn failed(&self, reason: &str) -> CaptureError {
-        CaptureError::Failed {
-            source_name: self.source.to_string(),
-            reason: self.source.redact(&one_line(reason)),
-        }
+        CaptureError::failed(&self.capture.source, reason)
+    }
+
+    /// The error of a camera that has shown the same picture for `same` and is connected anew for that.
+    pub fn frozen(&self, same: Duration) -> CaptureError {
+        CaptureError::Frozen { source_name: self.capture.source.to_string(), same }
     }
 
     /// The error of a camera from which nothing came for `waited`.
     pub fn silent(&self, waited: Duration) -> CaptureError {
-        CaptureError::NoFrames { source_name: self.source.to_string(), waited }
+        CaptureError::NoFrames { source_name: self.capture.source.to_string(), waited }
     }
 }
 
@@ -283,21 +316,35 @@ impl Drop for Stream {
     }
 }
 
-/// The pipeline of `source`, stopped, and the sink that hands its frames out.
-fn build(source: &Source, pace: Pace) -> Result<(gst::Pipeline, AppSink), CaptureError> {
+/// A pipeline that does not run yet.
+struct Built {
+    pipeline: gst::Pipeline,
+    /// Hands its frames out.
+    sink: AppSink,
+    /// Where decoded frames pass.
+    take: gst::Pad,
+}
+
+fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
     gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
-    let unbuildable =
-        |reason: String| CaptureError::Unbuildable { reason: source.redact(&one_line(&reason)) };
+    let unbuildable = |reason: &str| CaptureError::unbuildable(&capture.source, reason);
+    decoding::check(&capture.decoder).map_err(|error| unbuildable(&error.to_string()))?;
     let element =
-        gst::parse::launch(&describe(source, pace)).map_err(|error| unbuildable(error.to_string()))?;
-    let pipeline = element
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| unbuildable("its text is a single element".to_owned()))?;
-    let sink = pipeline
-        .by_name(SINK)
-        .and_then(|element| element.downcast::<AppSink>().ok())
-        .ok_or_else(|| unbuildable(format!("another element took the name `{SINK}`")))?;
-    Ok((pipeline, sink))
+        gst::parse::launch(&describe(capture, pace)).map_err(|error| unbuildable(&error.to_string()))?;
+    let pipeline =
+        element.downcast::<gst::Pipeline>().map_err(|_| unbuildable("its text is a single element"))?;
+    let taken = |name: &str| unbuildable(&format!("another element took the name `{name}`"));
+    let named = |name: &str, factory: &str| {
+        let element = pipeline.by_name(name)?;
+        element.factory().is_some_and(|found| found.name() == factory).then_some(element)
+    };
+    let sink = named(SINK, "appsink").and_then(|element| element.downcast::<AppSink>().ok());
+    let sink = sink.ok_or_else(|| taken(SINK))?;
+    let decodebin = named(DECODE, "decodebin").ok_or_else(|| taken(DECODE))?;
+    let take = named(TAKE, "videoconvert").and_then(|element| element.static_pad("sink"));
+    let take = take.ok_or_else(|| taken(TAKE))?;
+    decoding::limit(&decodebin, &capture.decoder);
+    Ok(Built { pipeline, sink, take })
 }
 
 /// The frames per second that a file was recorded at, when its configuration says so.
@@ -333,55 +380,6 @@ fn play_as_recorded(sink: &AppSink, true_rate: f64) {
     });
 }
 
-/// Writes into each frame how many came before it, so that those which the sink drops leave gaps that can be counted.
-fn number_frames(sink: &AppSink) {
-    let pad = sink.static_pad("sink").expect("a sink has its pad");
-    let number = AtomicU64::new(0);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer_mut() {
-            buffer.make_mut().set_offset(number.fetch_add(1, Ordering::Relaxed));
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// A mapped buffer is a picture's bytes.
-struct Mapped(gst_video::VideoFrame<gst_video::video_frame::Readable>);
-
-impl Planes for Mapped {
-    fn plane(&self, index: usize) -> &[u8] {
-        u32::try_from(index).ok().and_then(|index| self.0.plane_data(index).ok()).unwrap_or_default()
-    }
-}
-
-fn image(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> Result<Image, String> {
-    let name = info.format().to_str();
-    let format = PixelFormat::ALL
-        .into_iter()
-        .find(|&format| gst_name(format) == name.as_str())
-        .ok_or_else(|| format!("it came as {name}"))?;
-    let colorimetry = Colorimetry {
-        matrix: match info.colorimetry().matrix() {
-            VideoColorMatrix::Bt709 => ColourMatrix::Bt709,
-            VideoColorMatrix::Bt2020 => ColourMatrix::Bt2020,
-            _ => ColourMatrix::Bt601,
-        },
-        full_range: info.colorimetry().range() == VideoColorRange::Range0_255,
-    };
-    let frame = gst_video::VideoFrame::from_buffer_readable(buffer, info)
-        .map_err(|_| "its buffer cannot be mapped".to_owned())?;
-    let mut strides = [0; 3];
-    for (stride, &found) in strides.iter_mut().zip(frame.plane_stride()) {
-        *stride = usize::try_from(found).map_err(|_| "its rows run upwards".to_owned())?;
-    }
-    Image::new(format, (info.width(), info.height()), colorimetry, strides, Arc::new(Mapped(frame)))
-        .map_err(|error: BadImage| error.to_string())
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,7 +387,7 @@ mod tests {
 
     fn stream(fragment: &str, timing: Timing) -> Stream {
         let source = Source::Pipeline { fragment: fragment.to_owned() };
-        Stream::open(Name::new("test").unwrap(), &source, timing).unwrap()
+        Stream::open(Name::new("test").unwrap(), &Capture::of(source), timing).unwrap()
     }
 
     /// Numbers and capture times of the frames up to the end.
@@ -451,7 +449,8 @@ mod tests {
 
         let open = |frame_rate| {
             let source = Source::File { path: path.clone(), repeat: false, frame_rate };
-            Stream::open(Name::new("test").unwrap(), &source, Timing::Simulated(Timestamp::EPOCH)).unwrap()
+            let capture = Capture::of(source);
+            Stream::open(Name::new("test").unwrap(), &capture, Timing::Simulated(Timestamp::EPOCH)).unwrap()
         };
         assert_eq!(rest(&mut open(None)).len(), 5);
         let error = open(Some(7.0)).next(Duration::from_secs(10)).unwrap_err();
@@ -461,7 +460,8 @@ mod tests {
     #[test]
     fn what_cannot_be_built_is_one_line() {
         let source = Source::Pipeline { fragment: "nosuchelement".to_owned() };
-        let error = Stream::open(Name::new("test").unwrap(), &source, Timing::Simulated(Timestamp::EPOCH));
+        let capture = Capture::of(source);
+        let error = Stream::open(Name::new("test").unwrap(), &capture, Timing::Simulated(Timestamp::EPOCH));
         let text = error.err().expect("no such element").to_string();
         assert!(text.contains("no element \"nosuchelement\"") && !text.contains('\n'), "{text}");
     }

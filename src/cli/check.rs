@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         config.mqtt.port
     )?;
     for camera in &config.cameras {
-        say!("  camera {}: {}", camera.name, camera.source)?;
+        say!("  camera {}: {}", camera.name, camera.capture.source)?;
     }
     Ok(Outcome::Done)
 }

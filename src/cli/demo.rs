@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spotter::config::{Activities, Camera, Config, Models, Mqtt, Objects, Outbox, Runtime, Source};
+use spotter::config::{Activities, Camera, Capture, Config, Models, Mqtt, Objects, Outbox, Runtime, Source};
 use spotter::daemon::{Daemon, Event};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         mqtt: mqtt.clone(),
         cameras: vec![Camera {
             name: Name::new(name)?,
-            source,
+            capture: Capture::of(source),
             objects: Objects::default(),
             activities: Activities::default(),
             tracks: false,
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let mut subscriber = Subscriber::new(&mqtt)?;
     wait_for_subscription(&mut subscriber)?;
-    say!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].source)?;
+    say!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].capture.source)?;
     say!("Subscribe from another terminal, for as long as this runs:")?;
     say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root)?;
     say!("Loading the models ...\n")?;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use spotter::activity::Share;
 use spotter::capture::{Next, Stream, Timing, missing_bytes};
 use spotter::clock::Timestamp;
-use spotter::config::{self, Activities, Config, Objects, Source};
+use spotter::config::{self, Activities, Capture, Config, Objects, Source};
 use spotter::daemon::open_recognizer;
 use spotter::frame::Frame;
 use spotter::name::Name;
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         None => (Name::new("replay")?, config::Runtime::default(), config::Models::default()),
     };
     let camera = camera(arguments, config.as_ref())?;
-    let mut stream = Stream::open(camera.name.clone(), &camera.source, Timing::Simulated(arguments.start))?;
+    let mut stream = Stream::open(camera.name.clone(), &camera.capture, Timing::Simulated(arguments.start))?;
     let first = next(&mut stream)?;
     if let Some(path) = &arguments.picture {
         picture::reserve(path)?;
@@ -139,14 +139,20 @@ fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<conf
         objects.labels.clone_from(&arguments.labels);
     }
     let path = arguments.file.clone();
-    let frame_rate =
-        arguments.frame_rate.or_else(|| configured.and_then(|camera| frame_rate_of(&path, &camera.source)));
+    let frame_rate = arguments
+        .frame_rate
+        .or_else(|| configured.and_then(|camera| frame_rate_of(&path, &camera.capture.source)));
     let mut activities = configured.map_or_else(Activities::default, |camera| camera.activities.clone());
     activities.enabled &= !arguments.no_activities;
     let (zones, lines) =
         configured.map(|camera| (camera.zones.clone(), camera.lines.clone())).unwrap_or_default();
     let source = Source::File { path, repeat: false, frame_rate };
-    Ok(config::Camera { name, source, objects, activities, tracks: false, zones, lines })
+    // Its masks hold here as well.
+    let capture = match configured {
+        Some(camera) => Capture { source, ..camera.capture.clone() },
+        None => Capture::of(source),
+    };
+    Ok(config::Camera { name, capture, objects, activities, tracks: false, zones, lines })
 }
 
 /// The frame rate that `source` gives for the file at `path`; nothing when it is about another one.

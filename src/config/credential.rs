@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::read::Section;
+
 /// Begins a value that names a credential of systemd.
 const CREDENTIAL: &str = "credential:";
 
@@ -130,6 +132,18 @@ impl<'a> Files<'a> {
         };
         Ok(directory.join(name))
     }
+}
+
+/// User name and password out of `username` and `password_file`, when both are given.
+pub(super) fn login(section: &mut Section<'_, '_, '_>, files: &Files<'_>) -> Option<(String, Secret)> {
+    let user = section.string("username");
+    let password = section.parsed("password_file", |at| files.password(at));
+    match (section.has("username"), section.has("password_file")) {
+        (true, false) => section.problem("password_file", "is missing; username needs it"),
+        (false, true) => section.problem("username", "is missing; password_file needs it"),
+        _ => {}
+    }
+    user.zip(password)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Broker;
-use super::credential::{Files, Pem, Secret};
+use super::credential::{self, Files, Pem, Secret};
 use super::outbox::{self, Outbox};
 use super::read::Section;
 
@@ -184,7 +184,7 @@ pub(super) fn read(mut section: Section<'_, '_, '_>, files: &Files<'_>, base: &P
             other => Err(format!("is \"{other}\"; allowed: \"5\", \"3.1.1\"")),
         })
         .unwrap_or(defaults.version);
-    let login = login(&mut section, files);
+    let login = credential::login(&mut section, files);
     let tls = tls(&mut section, files, is_tls);
     let root = section.parsed("root", topic_prefix).unwrap_or(defaults.root);
     let keep_alive =
@@ -259,17 +259,6 @@ fn tls(section: &mut Section<'_, '_, '_>, files: &Files<'_>, is_tls: Option<bool
         }
     }
     (is_tls == Some(true)).then_some(tls)
-}
-
-fn login(section: &mut Section<'_, '_, '_>, files: &Files<'_>) -> Option<(String, Secret)> {
-    let user = section.string("username");
-    let password = section.parsed("password_file", |at| files.password(at));
-    match (section.has("username"), section.has("password_file")) {
-        (true, false) => section.problem("password_file", "is missing; username needs it"),
-        (false, true) => section.problem("username", "is missing; password_file needs it"),
-        _ => {}
-    }
-    user.zip(password)
 }
 
 fn profile(section: &mut Section<'_, '_, '_>, version: MqttVersion) -> Option<Profile> {

@@ -28,16 +28,25 @@ pub enum Source {
         url: CameraUrl,
         /// How its packets travel.
         transport: Transport,
+        /// Whether the certificate of an `rtsps://` camera must be one that this machine trusts.
+        verify_tls: bool,
     },
-    /// A stream over HTTP (`http://`, `https://`): MJPEG, or a file.
+    /// A stream over HTTP (`http://`, `https://`): MJPEG, HLS, or a file.
     Http {
         /// Its address.
         url: CameraUrl,
+        /// Whether the certificate of an `https://` server must be one that this machine trusts.
+        verify_tls: bool,
     },
     /// A Video4Linux device (`/dev/video0`).
     V4l2 {
         /// The device node.
         device: PathBuf,
+    },
+    /// A camera that libcamera knows (`libcamera:`, `libcamera:NAME`).
+    Libcamera {
+        /// Which; the first when absent.
+        camera: Option<String>,
     },
     /// A fragment of a GStreamer pipeline that ends in raw or encoded video.
     Pipeline {
@@ -65,6 +74,27 @@ impl CameraUrl {
     pub fn reveal(&self) -> &str {
         self.0.as_str()
     }
+
+    /// Whether it is spoken to through TLS.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.0.scheme(), "rtsps" | "https")
+    }
+
+    /// Whether it names a user or a password.
+    pub fn has_login(&self) -> bool {
+        !self.0.username().is_empty() || self.0.password().is_some()
+    }
+
+    /// Its path, without what may hold secrets.
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// Writes a login into it. An address of a scheme that [`Source::parse`] allows can always take one.
+    pub(super) fn log_in(&mut self, user: &str, password: &str) {
+        let taken = self.0.set_username(user).and_then(|()| self.0.set_password(Some(password)));
+        debug_assert!(taken.is_ok(), "addresses of cameras have hosts");
+    }
 }
 
 impl fmt::Display for CameraUrl {
@@ -89,7 +119,7 @@ pub enum BadSource {
     #[error("is no address: {0}")]
     BadUrl(String),
     /// A scheme that nothing here speaks.
-    #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file")]
+    #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file, libcamera")]
     UnknownScheme(String),
 }
 
@@ -101,6 +131,10 @@ impl Source {
     pub fn parse(text: &str, base: &Path) -> Result<Source, BadSource> {
         if text.trim().is_empty() {
             return Err(BadSource::Empty);
+        }
+        if let Some(camera) = text.strip_prefix("libcamera:") {
+            let camera = camera.trim_start_matches("//");
+            return Ok(Source::Libcamera { camera: (!camera.is_empty()).then(|| camera.to_owned()) });
         }
         if !text.contains("://") {
             let path = base.join(text);
@@ -116,8 +150,10 @@ impl Source {
             "rtsp" | "rtsps" | "http" | "https" if url.host_str().is_none_or(str::is_empty) => {
                 Err(BadSource::BadUrl("the host is missing".to_owned()))
             }
-            "rtsp" | "rtsps" => Ok(Source::Rtsp { url: CameraUrl(url), transport: Transport::default() }),
-            "http" | "https" => Ok(Source::Http { url: CameraUrl(url) }),
+            "rtsp" | "rtsps" => {
+                Ok(Source::Rtsp { url: CameraUrl(url), transport: Transport::default(), verify_tls: true })
+            }
+            "http" | "https" => Ok(Source::Http { url: CameraUrl(url), verify_tls: true }),
             "file" => {
                 let path = url
                     .to_file_path()
@@ -128,12 +164,23 @@ impl Source {
         }
     }
 
+    /// The address that it has, when it has one.
+    pub fn url(&self) -> Option<&CameraUrl> {
+        match self {
+            Source::Rtsp { url, .. } | Source::Http { url, .. } => Some(url),
+            Source::File { .. }
+            | Source::V4l2 { .. }
+            | Source::Libcamera { .. }
+            | Source::Pipeline { .. } => None,
+        }
+    }
+
     /// Hides this source's credentials in `text`, a message of somebody else.
     pub fn redact(&self, text: &str) -> String {
         match self {
-            Source::Rtsp { url, .. } | Source::Http { url } => secrets::of_message(text, &url.0),
+            Source::Rtsp { url, .. } | Source::Http { url, .. } => secrets::of_message(text, &url.0),
             Source::Pipeline { fragment } => secrets::of_pipeline(text, fragment),
-            Source::File { .. } | Source::V4l2 { .. } => text.to_owned(),
+            Source::File { .. } | Source::V4l2 { .. } | Source::Libcamera { .. } => text.to_owned(),
         }
     }
 }
@@ -143,8 +190,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::File { path, .. } => path.display().fmt(f),
-            Source::Rtsp { url, .. } | Source::Http { url } => url.fmt(f),
+            Source::Rtsp { url, .. } | Source::Http { url, .. } => url.fmt(f),
             Source::V4l2 { device } => device.display().fmt(f),
+            Source::Libcamera { camera } => write!(f, "libcamera:{}", camera.as_deref().unwrap_or_default()),
             Source::Pipeline { fragment } => {
                 let masked = secrets::of_pipeline(fragment, fragment);
                 let shown: String = masked.chars().take(LONGEST_FRAGMENT).collect();
@@ -184,13 +232,13 @@ mod tests {
                 "V4l2 { device: \"/dev/video0\" }",
             ),
             Ok(
-                "Rtsp { url: rtsp://cam:554/s1, transport: Tcp }",
+                "Rtsp { url: rtsp://cam:554/s1, transport: Tcp, verify_tls: true }",
             ),
             Ok(
-                "Rtsp { url: rtsps://***@cam/s1, transport: Tcp }",
+                "Rtsp { url: rtsps://***@cam/s1, transport: Tcp, verify_tls: true }",
             ),
             Ok(
-                "Http { url: http://***@cam/mjpeg }",
+                "Http { url: http://***@cam/mjpeg, verify_tls: true }",
             ),
             Err(
                 Empty,

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::credential::Files;
 use super::read::{Problem, Report, Section};
-use super::{
-    Activities, Camera, Config, Models, Objects, Runtime, Source, Transport, activities, mqtt, zones,
-};
+use super::{Activities, Camera, Config, Models, Objects, Runtime, activities, capture, mqtt, zones};
 use crate::name::Name;
 use toml::de::DeTable;
 
@@ -29,10 +27,11 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let node = node(root.child("node"));
     let runtime = runtime(root.child("runtime"), base);
     let models = models(root.child("models"), base);
-    let mqtt = mqtt::read(root.child("mqtt"), &Files::new(base), base);
+    let files = Files::new(base);
+    let mqtt = mqtt::read(root.child("mqtt"), &files, base);
     let objects = objects(root.child("objects"), &Objects::default());
     let activities = activities::read(root.child("activities"), &Activities::default());
-    let cameras = cameras(&mut root, base, &objects, &activities);
+    let cameras = cameras(&mut root, &files, base, &objects, &activities);
     root.finish();
     let config = node.map(|node| Config { node, runtime, models, mqtt, cameras });
     (config, report.finish())
@@ -115,6 +114,7 @@ fn objects(mut section: Section<'_, '_, '_>, defaults: &Objects) -> Objects {
 
 fn cameras(
     root: &mut Section<'_, '_, '_>,
+    files: &Files<'_>,
     base: &Path,
     objects_of_all: &Objects,
     activities_of_all: &Activities,
@@ -130,52 +130,15 @@ fn cameras(
         {
             section.problem("name", format!("is \"{name}\", which another camera has"));
         }
-        let source = source(section, base);
+        let capture = capture::read(section, files, base);
         let objects = objects(section.child("objects"), objects_of_all);
         let activities = activities::read(section.child("activities"), activities_of_all);
         let tracks = section.boolean("tracks").unwrap_or(false);
         let (zones, lines) = zones::read(section, objects.labels.as_deref());
-        Some(Camera { name: name?, source: source?, objects, activities, tracks, zones, lines })
+        Some(Camera { name: name?, capture: capture?, objects, activities, tracks, zones, lines })
     });
     if root.is_empty("camera") {
         root.problem("camera", "is missing; give at least one [[camera]] with name and source");
     }
     cameras
-}
-
-fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Source> {
-    let text = section.parsed("source", |text| Source::parse(text, base));
-    let fragment = section.string("pipeline");
-    let repeat = section.boolean("loop");
-    let frame_rate = section.number("frame_rate", 0.1..=1000.0);
-    let transport = section.parsed("transport", |text| match text {
-        "tcp" => Ok(Transport::Tcp),
-        "udp" => Ok(Transport::Udp),
-        other => Err(format!("is \"{other}\"; allowed: \"tcp\", \"udp\"")),
-    });
-    match (section.has("source"), section.has("pipeline")) {
-        (false, false) => section.problem("source", "is missing; give source or pipeline"),
-        (true, true) => section.problem("pipeline", "stands beside source; give one of the two"),
-        _ => {}
-    }
-    if fragment.as_deref().is_some_and(|text| text.trim().is_empty()) {
-        section.problem("pipeline", "is empty");
-    }
-    let mut source = text.or(fragment.map(|fragment| Source::Pipeline { fragment }))?;
-    match (&mut source, repeat) {
-        (Source::File { repeat, .. }, Some(wanted)) => *repeat = wanted,
-        (_, Some(_)) => section.problem("loop", "is only for a source that is a file"),
-        (_, None) => {}
-    }
-    match (&mut source, frame_rate) {
-        (Source::File { frame_rate, .. }, wanted @ Some(_)) => *frame_rate = wanted,
-        (_, Some(_)) => section.problem("frame_rate", "is only for a source that is a file"),
-        (_, None) => {}
-    }
-    match (&mut source, transport) {
-        (Source::Rtsp { transport, .. }, Some(wanted)) => *transport = wanted,
-        (_, Some(_)) => section.problem("transport", "is only for an rtsp:// source"),
-        (_, None) => {}
-    }
-    Some(source)
 }

@@ -42,11 +42,7 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, seen: Option<&[String]>) -
     let mut names = BTreeSet::new();
     let zones = section.each("zone", |section| {
         let name = name(section, &mut names);
-        let polygon = section.points("polygon").and_then(|corners| {
-            let polygon = Polygon::new(corners.into_iter().map(point).collect());
-            polygon.map_err(|error| section.problem("polygon", error.to_string())).ok()
-        });
-        require(section, "polygon", "give its corners, such as [[0.1, 0.5], [0.9, 0.5], [0.9, 1], [0.1, 1]]");
+        let polygon = polygon(section);
         let labels = labels(section, seen);
         let min_dwell =
             section.number("min_dwell_s", 0.0..=3600.0).map_or(Zone::MIN_DWELL, Duration::from_secs_f64);
@@ -71,6 +67,14 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, seen: Option<&[String]>) -
         Some(Line { name: name?, segment: segment?, labels })
     });
     (zones, lines)
+}
+
+/// The value of `polygon`, which must be there.
+pub(super) fn polygon(section: &mut Section<'_, '_, '_>) -> Option<Polygon> {
+    require(section, "polygon", "give its corners, such as [[0.1, 0.5], [0.9, 0.5], [0.9, 1], [0.1, 1]]");
+    let corners = section.points("polygon")?;
+    let polygon = Polygon::new(corners.into_iter().map(point).collect());
+    polygon.map_err(|error| section.problem("polygon", error.to_string())).ok()
 }
 
 fn name(section: &mut Section<'_, '_, '_>, names: &mut BTreeSet<Name>) -> Option<Name> {

@@ -6,7 +6,7 @@ use super::sequence::{bbox, rounded};
 use super::{LoadedModel, Node, wire};
 use crate::clock::Timestamp;
 use crate::tag::{FrameTracks, Occupancy, TrackBox};
-use crate::telemetry::{CameraState, CameraStatus};
+use crate::telemetry::{CameraState, CameraStatus, Faults, Video};
 
 /// Why an offline status was written for a node that could not say it itself.
 pub(super) const CONNECTION_LOST: &str = "connection lost";
@@ -69,6 +69,8 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
         state: match status.state {
             CameraState::Connecting => wire::CameraState::Connecting,
             CameraState::Online => wire::CameraState::Online,
+            CameraState::Stalled => wire::CameraState::Stalled,
+            CameraState::Frozen => wire::CameraState::Frozen,
             CameraState::Offline => wire::CameraState::Offline,
             CameraState::Disabled => wire::CameraState::Disabled,
         },
@@ -79,7 +81,20 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
         fps_recognised: rounded(status.fps_recognised, 2),
         dropped: status.dropped,
         pose_rate: status.pose_rate.map(|rate| rounded(rate, 2)),
+        video: status.video.as_ref().map(video),
+        faults: faults(&status.faults),
     }
+}
+
+fn video(video: &Video) -> wire::Video {
+    let (width, height) = video.size;
+    let Video { codec, decoder, hardware, .. } = video.clone();
+    wire::Video { codec, width, height, decoder, hardware }
+}
+
+fn faults(faults: &Faults) -> wire::Faults {
+    let Faults { reconnects, rebuilds, abandoned, time_jumps, format_changes, damaged, before_key } = *faults;
+    wire::Faults { reconnects, rebuilds, abandoned, time_jumps, format_changes, damaged, before_key }
 }
 
 /// How many are in a zone.
@@ -156,6 +171,13 @@ mod tests {
             fps_recognised: 12.333_333,
             dropped: 1234,
             pose_rate: Some(4.5),
+            video: Some(Video {
+                codec: "h264".to_owned(),
+                size: (1280, 720),
+                decoder: Some("avdec_h264".to_owned()),
+                hardware: false,
+            }),
+            faults: Faults { reconnects: 4, time_jumps: 1, ..Faults::default() },
         };
         insta::assert_snapshot!(wire::Message::Camera(camera(&test_node(), &status)).to_json());
     }

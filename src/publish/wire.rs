@@ -24,8 +24,8 @@ pub use discovery::{Availability, AvailabilityMode, Component, Device, DeviceDis
 pub use gap::{Gap, GapReason, GapSchema};
 pub use stats::{CameraStats, CommandStats, OutboxStats, Stats, StatsSchema};
 pub use status::{
-    Accelerators, CameraSchema, CameraState, CameraStatus, LoadedModel, NodeSchema, NodeState, NodeStatus,
-    Problem,
+    Accelerators, CameraSchema, CameraState, CameraStatus, Faults, LoadedModel, NodeSchema, NodeState,
+    NodeStatus, Problem, Video,
 };
 pub use tag::{
     Activity, ActivitySummary, Box, Direction, Kind, LabelShare, Line, Model, Phase, Summary, Tag, TagSchema,

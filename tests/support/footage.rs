@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use spotter::capture::{Next, Stream, Timing};
 use spotter::clock::Timestamp;
-use spotter::config::Source;
+use spotter::config::{Capture, Source};
 use spotter::frame::Frame;
 use spotter::name::Name;
 
@@ -39,7 +39,7 @@ pub fn vtest() -> Option<PathBuf> {
 pub fn frames(path: &Path, count: usize) -> Vec<Frame> {
     let source = Source::File { path: path.to_owned(), repeat: false, frame_rate: None };
     let timing = Timing::Simulated(Timestamp::EPOCH);
-    let mut stream = Stream::open(Name::new("test").unwrap(), &source, timing).unwrap();
+    let mut stream = Stream::open(Name::new("test").unwrap(), &Capture::of(source), timing).unwrap();
     let mut frames = Vec::new();
     while frames.len() < count {
         match stream.next(Duration::from_secs(10)).unwrap() {

@@ -10,7 +10,7 @@ use crate::publish::command::Ask;
 use crate::publish::discovery::Scene;
 use crate::publish::link::Incoming;
 use crate::publish::{Answer, Snapshot, test_config, test_node, test_tag};
-use crate::telemetry::CameraState;
+use crate::telemetry::{CameraState, Faults};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -50,6 +50,8 @@ fn camera_status(state: CameraState, dropped: u64) -> CameraStatus {
         fps_recognised: 12.0,
         dropped,
         pose_rate: None,
+        video: None,
+        faults: Faults::default(),
     }
 }
 

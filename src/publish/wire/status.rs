@@ -122,7 +122,7 @@ pub struct CameraStatus {
     #[serde(with = "text")]
     #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
     pub since: Timestamp,
-    /// Why; always there when it is offline.
+    /// Why; always there when it is stalled, frozen or offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub reason: Option<String>,
@@ -141,6 +141,51 @@ pub struct CameraStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(min = 0.0))]
     pub pose_rate: Option<f64>,
+    /// What it gives and what decodes it. Not there before its first frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Video")]
+    pub video: Option<Video>,
+    /// What went wrong since the node's start.
+    #[serde(default)]
+    pub faults: Faults,
+}
+
+/// What a camera gives and what decodes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Video {
+    /// How it is encoded, such as `h264`, `h265`, `jpeg`; `raw` when it is not.
+    pub codec: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The GStreamer element that decodes it. Not there when there is nothing to decode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub decoder: Option<String>,
+    /// Whether that is hardware.
+    pub hardware: bool,
+}
+
+/// What went wrong with a camera since the node's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Faults {
+    /// Connections made anew.
+    pub reconnects: u64,
+    /// Times that everything of the camera was forgotten, after several connections in a row without a frame.
+    pub rebuilds: u64,
+    /// Pipelines that did not stop in time and were left to themselves.
+    pub abandoned: u64,
+    /// Time stamps that jumped or ran backwards.
+    pub time_jumps: u64,
+    /// Changes of size or layout while connected.
+    pub format_changes: u64,
+    /// Frames that the decoder gave as damaged; none of them is used.
+    pub damaged: u64,
+    /// Frames that came before the first key frame of a connection, which cannot be decoded.
+    pub before_key: u64,
 }
 
 /// Name and version of the camera status format.

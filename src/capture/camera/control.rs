@@ -1,0 +1,345 @@
+//! A camera's control thread: connect, hand frames to the board, connect again, for as long as it is told to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::backoff::{Backoff, End};
+use super::rhythm::{Life, Rhythm};
+use crate::capture::apart::apart;
+use crate::capture::board::Board;
+use crate::capture::error::CaptureError;
+use crate::capture::health::Health;
+use crate::capture::remote::{FOREVER, Remote};
+use crate::capture::still::Still;
+use crate::capture::stream::{Next, Seen, Stream, Timing};
+use crate::clock::Clock;
+use crate::config::{self, Source};
+use crate::frame::Frame;
+use crate::name::Name;
+use crate::telemetry::{CameraState, CameraStatus, Troubles};
+
+/// How long to wait for a frame before looking at the bus and for the request to stop.
+const POLL: Duration = Duration::from_millis(200);
+/// A pipeline that does not start within this is abandoned. What a server does not answer fails sooner.
+const STARTING: Duration = Duration::from_secs(15);
+/// A pipeline that does not stop within this is abandoned; the second is for a camera that is to stop itself.
+const STOPPING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+/// A file that repeats begins at most this often: building a pipeline takes more than playing one frame.
+const SHORTEST_PASS: Duration = Duration::from_millis(500);
+/// After so many connections in a row without a frame, all that was learned of the camera is forgotten.
+const FORGIVING: u32 = 5;
+/// A frozen camera is connected anew after this, and then after twice as long each time up to the second.
+const FROZEN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
+
+/// The thread's own.
+pub(super) struct Control {
+    pub(super) name: Name,
+    pub(super) config: config::Capture,
+    pub(super) index: usize,
+    pub(super) board: Arc<Board>,
+    pub(super) remote: Remote,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) changed: Box<dyn Fn(CameraStatus) + Send>,
+}
+
+/// Why a connection is over.
+enum Over {
+    /// It is to stop, or to be off.
+    Unwanted,
+    /// The source has ended.
+    Ended,
+    /// It broke.
+    Broken(CaptureError),
+}
+
+/// What is known of the camera from one connection to the next. The pipeline is built from nothing for each.
+struct Learned {
+    rhythm: Rhythm,
+    still: Still,
+    /// How long it may be frozen until it is connected anew.
+    frozen_patience: Duration,
+    /// Connections in a row without a frame.
+    failures: u32,
+}
+
+impl Learned {
+    fn new(source: &Source) -> Self {
+        let interval = match source {
+            Source::File { frame_rate: Some(rate), .. } => Some(Duration::from_secs_f64(rate.recip())),
+            _ => None,
+        };
+        Learned {
+            rhythm: Rhythm::new(interval, Instant::now()),
+            still: Still::default(),
+            frozen_patience: FROZEN.0,
+            failures: 0,
+        }
+    }
+}
+
+/// One connection.
+struct Connection<'c> {
+    control: &'c Control,
+    learned: &'c mut Learned,
+    /// Whether coming online is news.
+    news: &'c mut bool,
+    /// When the first frame and the last came.
+    played: Option<(Instant, Instant)>,
+    /// Since when it is frozen.
+    frozen: Option<Instant>,
+    counted: Seen,
+}
+
+impl Control {
+    pub(super) fn run(self) {
+        let mut troubles = Troubles::default();
+        loop {
+            let wish = self.remote.wishes().now();
+            if wish.stopped {
+                return;
+            }
+            if wish.disabled {
+                tracing::info!(camera = %self.name, "disabled");
+                self.board.cut(self.index);
+                self.set(CameraState::Disabled, None);
+                self.remote.wishes().wait(wish, FOREVER);
+            } else {
+                self.set(CameraState::Connecting, None);
+                self.keep_connected(&mut troubles);
+            }
+        }
+    }
+
+    /// Connects again and again until that is not wanted any more.
+    fn keep_connected(&self, troubles: &mut Troubles) {
+        let mut backoff = Backoff::default();
+        let mut learned = Learned::new(&self.config.source);
+        // Coming online is news once, and after every trouble that was said.
+        let mut news = true;
+        let source = &self.config.source;
+        loop {
+            let begun = Instant::now();
+            let (over, played) = self.connect(&mut learned, &mut news);
+            let repeats = matches!((&over, source), (Over::Ended, Source::File { repeat: true, .. }));
+            // Before the cut, which takes a frame that still waits off the board: it may be the file's only one.
+            if repeats && self.pause(SHORTEST_PASS.saturating_sub(begun.elapsed())) {
+                return;
+            }
+            if !matches!(over, Over::Unwanted) {
+                self.board.cut(self.index);
+            }
+            let (trouble, end) = match over {
+                Over::Unwanted => return,
+                // The camera stays online.
+                Over::Ended if repeats => continue,
+                Over::Ended if matches!(source, Source::File { .. }) => {
+                    tracing::info!(camera = %self.name, "{}", self.ended());
+                    self.set(CameraState::Offline, Some(self.ended()));
+                    self.pause(FOREVER);
+                    return;
+                }
+                Over::Ended => (self.ended(), End::Ended),
+                Over::Broken(error) if error.is_refusal() => (error.to_string(), End::Refused),
+                Over::Broken(error) => (error.to_string(), End::Broken),
+            };
+            self.forgive(&mut learned, played);
+            let pause = backoff.after(end, played);
+            if let Some(repeated) = troubles.hear(&trouble, Instant::now()) {
+                tracing::warn!(camera = %self.name, repeated, retry_in_s = pause.as_secs_f32(), "{trouble}");
+                news = true;
+            }
+            self.set(CameraState::Offline, Some(trouble));
+            if self.pause(pause) {
+                return;
+            }
+            self.set(CameraState::Connecting, None);
+        }
+    }
+
+    /// After several connections in a row without a frame, nothing that was learned is worth keeping.
+    fn forgive(&self, learned: &mut Learned, played: Duration) {
+        learned.failures = if played.is_zero() { learned.failures + 1 } else { 0 };
+        if learned.failures >= FORGIVING {
+            tracing::debug!(camera = %self.name, failures = FORGIVING, "beginning from nothing");
+            self.health().counters().faults().rebuilds.increment();
+            *learned = Learned::new(&self.config.source);
+        }
+    }
+
+    /// One connection, from opening to its end, and how long it gave frames.
+    fn connect(&self, learned: &mut Learned, news: &mut bool) -> (Over, Duration) {
+        let mut stream = match self.open() {
+            Ok(stream) => stream,
+            Err(over) => return (over, Duration::ZERO),
+        };
+        learned.rhythm.begin(Instant::now());
+        let mut connection =
+            Connection { control: self, learned, news, played: None, frozen: None, counted: Seen::default() };
+        let over = connection.run(&mut stream);
+        let played = connection.played.map_or(Duration::ZERO, |(first, last)| last - first);
+        self.close(stream);
+        (over, played)
+    }
+
+    fn open(&self) -> Result<Stream, Over> {
+        let (name, config, clock) = (self.name.clone(), self.config.clone(), Arc::clone(&self.clock));
+        let limit = || if self.wanted() { STARTING } else { Duration::ZERO };
+        let opened = apart("camera-open", limit, move || Stream::open(name, &config, Timing::Live(clock)));
+        match opened {
+            Ok(opened) => opened.map_err(Over::Broken),
+            Err(_) if !self.wanted() => Err(Over::Unwanted),
+            Err(_) => Err(Over::Broken(self.hangs("start", STARTING))),
+        }
+    }
+
+    fn close(&self, stream: Stream) {
+        let limit = || if self.remote.wishes().now().stopped { STOPPING.1 } else { STOPPING.0 };
+        if apart("camera-close", limit, move || drop(stream)).is_err() {
+            let error = self.hangs("stop", limit());
+            tracing::warn!(camera = %self.name, "{error}; it is left to itself");
+        }
+    }
+
+    /// A pipeline that hangs is counted as abandoned.
+    fn hangs(&self, what: &'static str, limit: Duration) -> CaptureError {
+        self.health().counters().faults().abandoned.increment();
+        CaptureError::Hangs { source_name: self.config.source.to_string(), what, limit }
+    }
+
+    fn ended(&self) -> String {
+        format!("{} has ended", self.config.source)
+    }
+
+    fn set(&self, state: CameraState, reason: Option<String>) {
+        let now = self.clock.now();
+        self.health().set(state, reason, now);
+        if state == CameraState::Offline {
+            self.remote.snapshots().fail();
+        }
+        (self.changed)(self.health().status(now));
+    }
+
+    fn health(&self) -> &Health {
+        self.remote.health()
+    }
+
+    fn wanted(&self) -> bool {
+        self.remote.wishes().now().runs()
+    }
+
+    /// Waits; true when the camera is to stop or to be off.
+    fn pause(&self, duration: Duration) -> bool {
+        let wish = self.remote.wishes().now();
+        !wish.runs() || !self.remote.wishes().wait(wish, duration).runs()
+    }
+}
+
+impl Connection<'_> {
+    fn run(&mut self, stream: &mut Stream) -> Over {
+        loop {
+            if !self.control.wanted() {
+                return Over::Unwanted;
+            }
+            match stream.next(POLL) {
+                Ok(Next::Frame(frame)) => self.take(frame, stream),
+                Ok(Next::Idle) => {}
+                Ok(Next::End) => return Over::Ended,
+                Err(error) => return Over::Broken(error),
+            }
+            let now = Instant::now();
+            self.count(stream.seen());
+            match self.learned.rhythm.see(self.counted.given, now) {
+                Life::Flowing => {}
+                Life::Stalled(waited) => self.stall(waited),
+                Life::Lost(waited) => return Over::Broken(stream.silent(waited)),
+            }
+            if let Some(frozen) = self.frozen.map(|since| now - since)
+                && frozen >= self.learned.frozen_patience
+            {
+                self.learned.frozen_patience = (self.learned.frozen_patience * 2).min(FROZEN.1);
+                return Over::Broken(stream.frozen(frozen));
+            }
+        }
+    }
+
+    /// A frame goes on to the board, unless it is the one of minutes ago.
+    fn take(&mut self, frame: Frame, stream: &Stream) {
+        let (control, now) = (self.control, Instant::now());
+        let (first, _) = self.played.unwrap_or((now, now));
+        self.played = Some((first, now));
+        control.remote.snapshots().put(&frame);
+        if let Some(same) = self.same(&frame, now) {
+            if self.frozen.is_none() {
+                self.frozen = Some(now);
+                self.freeze(same, stream);
+            }
+            return;
+        }
+        if self.frozen.take().is_some() {
+            self.learned.frozen_patience = FROZEN.0;
+        }
+        if control.health().state().0 != CameraState::Online {
+            self.online(&frame, stream);
+        }
+        control.board.put(control.index, frame);
+    }
+
+    /// For how long the picture has been the same, when that is too long.
+    fn same(&mut self, frame: &Frame, now: Instant) -> Option<Duration> {
+        // A file shows what was recorded.
+        if matches!(self.control.config.source, Source::File { .. }) {
+            return None;
+        }
+        let limit = self.control.config.frozen_after?;
+        self.learned.still.look(&frame.image, now).filter(|same| *same >= limit)
+    }
+
+    fn freeze(&mut self, same: Duration, stream: &Stream) {
+        let reason = format!("the same picture for {} s", same.as_secs());
+        tracing::warn!(camera = %self.control.name, "{reason}");
+        *self.news = true;
+        self.control.board.cut(self.control.index);
+        self.control.health().set_video(stream.video());
+        self.control.set(CameraState::Frozen, Some(reason));
+    }
+
+    fn stall(&mut self, waited: Duration) {
+        if matches!(self.control.health().state().0, CameraState::Online | CameraState::Frozen) {
+            let usual = self.learned.rhythm.usual().unwrap_or_default().as_secs_f32();
+            let reason =
+                format!("no frame for {:.1} s, usually one every {usual:.2} s", waited.as_secs_f32());
+            tracing::info!(camera = %self.control.name, "stalled: {reason}");
+            // What follows may be frozen still.
+            self.frozen = None;
+            self.control.set(CameraState::Stalled, Some(reason));
+        }
+    }
+
+    fn online(&mut self, frame: &Frame, stream: &Stream) {
+        let (name, video) = (&self.control.name, stream.video());
+        if std::mem::take(self.news) {
+            tracing::info!(camera = %name, image = ?frame.image, ?video, "online");
+        } else {
+            tracing::debug!(camera = %name, image = ?frame.image, "online again");
+        }
+        self.control.health().set_video(video);
+        self.control.set(CameraState::Online, None);
+    }
+
+    /// Adds to the camera's counters what has come since the last look.
+    fn count(&mut self, seen: Seen) {
+        let before = std::mem::replace(&mut self.counted, seen);
+        let counters = self.control.health().counters();
+        let faults = counters.faults();
+        for (counter, now, then) in [
+            (counters.captured(), seen.given, before.given),
+            (counters.dropped(), seen.lost, before.lost),
+            (&faults.damaged, seen.damaged, before.damaged),
+            (&faults.before_key, seen.before_key, before.before_key),
+            (&faults.time_jumps, seen.time_jumps, before.time_jumps),
+            (&faults.format_changes, seen.format_changes, before.format_changes),
+        ] {
+            counter.add(now - then);
+        }
+    }
+}

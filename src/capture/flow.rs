@@ -1,0 +1,240 @@
+//! What runs through a pipeline: probes that count it, leave out what is not wanted before it costs anything, and note
+//! what decodes it.
+//!
+//! The probes run on GStreamer's threads and only look, drop and count; [`super::stream`] sets them up and reads them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::decoding::{codec, is_decoder, is_hardware};
+use super::pick::Picker;
+use super::timeline::Timeline;
+
+/// A stream that has had no key frame for so long is one that never has any, and is decoded as it is.
+const KEY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a probe answers to have its buffer dropped: it was taken care of, by doing nothing with it. (The bindings leave no
+/// buffer for GStreamer 1.22 to drop.)
+const DROPPED: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
+
+/// What has run through a pipeline since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// Frames that were decoded, whatever became of them.
+    pub given: u64,
+    /// Those of them that go on to the sink.
+    pub picked: u64,
+    /// Those that the decoder calls damaged.
+    pub damaged: u64,
+    /// Encoded frames that came before the first key frame.
+    pub before_key: u64,
+    /// Time stamps that had to be made up.
+    pub time_jumps: u64,
+}
+
+/// The element that decodes, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decoding {
+    /// The element's factory.
+    pub element: gst::ElementFactory,
+    /// What it decodes; `unknown` before the first data.
+    pub codec: String,
+}
+
+impl Decoding {
+    /// Whether it uses hardware.
+    pub(super) fn is_hardware(&self) -> bool {
+        is_hardware(&self.element)
+    }
+}
+
+/// What runs through one pipeline, as its probes note it.
+#[derive(Clone, Default)]
+pub(super) struct Flow(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    seen: Counted,
+    decoding: Option<Decoding>,
+}
+
+/// Which frames pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// At most so many per second.
+    pub rate: Option<f64>,
+    /// Only key frames are decoded.
+    pub key_frames_only: bool,
+    /// Whether time stamps are repaired and what is damaged is left out: not for files, which are played as they are.
+    pub repaired: bool,
+}
+
+impl Flow {
+    /// Puts probes into a pipeline that does not run yet: where decoded frames pass `taken`, and at each decoder, those
+    /// that are plugged later among them.
+    pub(super) fn watch(pipeline: &gst::Pipeline, taken: &gst::Pad, wanted: Wanted) -> Flow {
+        let flow = Flow::default();
+        for element in pipeline.iterate_recurse() {
+            // Elements come and go while nobody has started anything; what cannot be listed has no decoder.
+            let Ok(element) = element else { break };
+            flow.added(&element, wanted);
+        }
+        let plugged = flow.clone();
+        pipeline.connect_deep_element_added(move |_, _, element| plugged.added(element, wanted));
+        let removed = flow.clone();
+        pipeline.connect_deep_element_removed(move |_, _, element| removed.removed(element));
+        flow.count(taken, wanted);
+        flow
+    }
+
+    /// The numbers now.
+    pub(super) fn seen(&self) -> Counted {
+        self.lock().seen
+    }
+
+    /// What decodes; nothing for raw video, or before a decoder was chosen.
+    pub(super) fn decoding(&self) -> Option<Decoding> {
+        self.lock().decoding.clone()
+    }
+
+    fn added(&self, element: &gst::Element, wanted: Wanted) {
+        let Some(factory) = element.factory().filter(is_decoder) else { return };
+        let Some(pad) = element.static_pad("sink") else { return };
+        self.lock().decoding = Some(Decoding { element: factory, codec: "unknown".to_owned() });
+        if wanted.repaired || wanted.key_frames_only {
+            self.sift(&pad, wanted);
+        } else {
+            self.name(&pad);
+        }
+    }
+
+    /// decodebin takes a decoder out again that does not link.
+    fn removed(&self, element: &gst::Element) {
+        let mut noted = self.lock();
+        if noted.decoding.as_ref().map(|decoding| &decoding.element) == element.factory().as_ref() {
+            noted.decoding = None;
+        }
+    }
+
+    /// Notes what a decoder decodes.
+    fn name(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            flow.hear(info);
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn hear(&self, info: &gst::PadProbeInfo<'_>) {
+        if let Some(gst::PadProbeData::Event(event)) = &info.data
+            && let gst::EventView::Caps(caps) = event.view()
+            && let Some(decoding) = &mut self.lock().decoding
+        {
+            decoding.codec = codec(caps.caps());
+        }
+    }
+
+    /// Lets only that into a decoder which it can decode, and which is wanted.
+    fn sift(&self, pad: &gst::Pad, wanted: Wanted) {
+        self.name(pad);
+        let flow = self.clone();
+        let mut begun: Option<Instant> = None;
+        let mut has_key = false;
+        let probe = move |_: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
+            let Some(gst::PadProbeData::Buffer(buffer)) = &info.data else { return gst::PadProbeReturn::Ok };
+            let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            has_key |= is_key;
+            if is_key {
+                return gst::PadProbeReturn::Ok;
+            }
+            let waited = begun.get_or_insert_with(Instant::now).elapsed();
+            if !has_key && waited < KEY_PATIENCE {
+                flow.lock().seen.before_key += 1;
+                return DROPPED;
+            }
+            if wanted.key_frames_only && has_key { DROPPED } else { gst::PadProbeReturn::Ok }
+        };
+        pad.add_probe(gst::PadProbeType::BUFFER, stateful(probe));
+    }
+
+    /// Counts decoded frames and drops those that are not wanted. Each that passes has its number among those given as
+    /// offset, and that among those picked as end of offset, so that those which the sink drops can be counted.
+    fn count(&self, pad: &gst::Pad, wanted: Wanted) {
+        let flow = self.clone();
+        let mut timeline = Timeline::default();
+        let mut picker = Picker::new(wanted.rate);
+        let begun = Instant::now();
+        let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
+            let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+            let mut noted = flow.lock();
+            let seen = &mut noted.seen;
+            let number = seen.given;
+            seen.given += 1;
+            let is_damaged = gst::BufferFlags::CORRUPTED | gst::BufferFlags::DECODE_ONLY;
+            if wanted.repaired && buffer.flags().intersects(is_damaged) {
+                seen.damaged += 1;
+                return DROPPED;
+            }
+            let given = running_time(pad, buffer);
+            let at = if wanted.repaired {
+                let stamp = timeline.next(given, begun.elapsed());
+                seen.time_jumps += u64::from(stamp.jumped);
+                Some(stamp.at)
+            } else {
+                given
+            };
+            if at.is_some_and(|at| !picker.wants(at)) {
+                return DROPPED;
+            }
+            if let Some(at) = at.filter(|_| at != given) {
+                shift(pad, buffer, given, at);
+            }
+            let buffer = buffer.make_mut();
+            buffer.set_offset(number);
+            buffer.set_offset_end(seen.picked);
+            seen.picked += 1;
+            gst::PadProbeReturn::Ok
+        };
+        pad.add_probe(gst::PadProbeType::BUFFER, stateful(probe));
+    }
+
+    /// Numbers are whole after every step, so a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A probe with state of its own. GStreamer calls those of a pad one after the other, but does not promise it.
+fn stateful(
+    probe: impl FnMut(&gst::Pad, &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn + Send + 'static,
+) -> impl Fn(&gst::Pad, &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn + Send + Sync + 'static {
+    let probe = Mutex::new(probe);
+    move |pad, info| probe.lock().unwrap_or_else(PoisonError::into_inner)(pad, info)
+}
+
+/// When a buffer is to be shown, by the pipeline's running time.
+fn running_time(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<Duration> {
+    let event = pad.sticky_event::<gst::event::Segment>(0)?;
+    let segment = event.segment().downcast_ref::<gst::ClockTime>()?;
+    segment.to_running_time(buffer.pts()?).map(Duration::from)
+}
+
+/// Moves a buffer to another running time.
+fn shift(pad: &gst::Pad, buffer: &mut gst::Buffer, from: Option<Duration>, to: Duration) {
+    let to = gst::ClockTime::from_nseconds(to.as_nanos() as u64);
+    let pts = match (buffer.pts(), from) {
+        (Some(pts), Some(from)) => {
+            let from = gst::ClockTime::from_nseconds(from.as_nanos() as u64);
+            (pts + to).checked_sub(from)
+        }
+        _ => pad.sticky_event::<gst::event::Segment>(0).and_then(|event| {
+            event.segment().downcast_ref::<gst::ClockTime>()?.position_from_running_time(to)
+        }),
+    };
+    let buffer = buffer.make_mut();
+    buffer.set_pts(pts);
+    buffer.set_dts(gst::ClockTime::NONE);
+}

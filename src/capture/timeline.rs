@@ -1,0 +1,109 @@
+//! Repairs the time stamps of a live source: what jumps or runs backwards would hold frames up, or make their capture
+//! times lies.
+//!
+//! Pure. Called for each decoded frame by [`super::flow`].
+
+use std::time::Duration;
+
+/// How far the time between two frames may be from the time between their arrivals: bursts of a network and buffers of a
+/// server stay well below.
+const BELIEVED: Duration = Duration::from_secs(5);
+
+/// The time stamps of one connection, made to go forward as time does.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    last: Option<Last>,
+}
+
+/// Of the frame before.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    given: Duration,
+    told: Duration,
+    arrived: Duration,
+}
+
+/// What a frame's time stamp is, and whether it had to be made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// When it is to be shown.
+    pub at: Duration,
+    /// Whether the one that it came with jumped or ran backwards.
+    pub jumped: bool,
+}
+
+impl Timeline {
+    /// The time stamp of the next frame, which came with `given` and `arrived` then by a clock that only goes forward.
+    /// Times that follow a jump are counted from there. A frame without a time stamp takes that of its arrival.
+    pub(super) fn next(&mut self, given: Option<Duration>, arrived: Duration) -> Stamp {
+        let Some(last) = self.last else {
+            let at = given.unwrap_or(arrived);
+            self.last = Some(Last { given: at, told: at, arrived });
+            return Stamp { at, jumped: false };
+        };
+        let waited = arrived.saturating_sub(last.arrived);
+        let step = match given {
+            None => Some(waited),
+            Some(given) => given.checked_sub(last.given).filter(|step| step.abs_diff(waited) <= BELIEVED),
+        };
+        let at = last.told + step.unwrap_or(waited);
+        self.last = Some(Last { given: given.unwrap_or(last.given + waited), told: at, arrived });
+        Stamp { at, jumped: step.is_none() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs frames, each given and arrived at these milliseconds, and gives the stamps and the jumps.
+    fn run(frames: &[(Option<u64>, u64)]) -> (Vec<u128>, usize) {
+        let mut timeline = Timeline::default();
+        let stamps: Vec<Stamp> = frames
+            .iter()
+            .map(|&(given, arrived)| {
+                timeline.next(given.map(Duration::from_millis), Duration::from_millis(arrived))
+            })
+            .collect();
+        (
+            stamps.iter().map(|stamp| stamp.at.as_millis()).collect(),
+            stamps.iter().filter(|stamp| stamp.jumped).count(),
+        )
+    }
+
+    #[test]
+    fn what_is_right_stays() {
+        let frames = [(Some(100), 7), (Some(140), 40), (Some(180), 300), (Some(220), 301), (Some(220), 310)];
+        assert_eq!(run(&frames), (vec![100, 140, 180, 220, 220], 0));
+    }
+
+    #[test]
+    fn a_pause_of_the_camera_is_no_jump() {
+        let frames = [(Some(0), 0), (Some(40), 40), (Some(20_040), 20_060), (Some(20_080), 20_100)];
+        assert_eq!(run(&frames), (vec![0, 40, 20_040, 20_080], 0));
+    }
+
+    #[test]
+    fn a_jump_forward_takes_as_long_as_it_took() {
+        let frames = [(Some(0), 0), (Some(40), 40), (Some(3_600_000), 80), (Some(3_600_040), 120)];
+        assert_eq!(run(&frames), (vec![0, 40, 80, 120], 1));
+    }
+
+    #[test]
+    fn time_that_runs_backwards_goes_on() {
+        let frames = [(Some(5000), 0), (Some(5040), 40), (Some(10), 85), (Some(50), 120), (Some(45), 160)];
+        assert_eq!(run(&frames), (vec![5000, 5040, 5085, 5125, 5165], 2));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_while_time_passes_is_a_jump() {
+        let frames = [(Some(0), 0), (Some(1), 9000), (Some(2), 9040)];
+        assert_eq!(run(&frames), (vec![0, 9000, 9001], 1));
+    }
+
+    #[test]
+    fn frames_without_a_stamp_are_placed_by_their_arrival() {
+        assert_eq!(run(&[(None, 10), (None, 50), (None, 90)]), (vec![10, 50, 90], 0));
+        assert_eq!(run(&[(Some(1000), 10), (None, 50), (Some(1080), 90)]), (vec![1000, 1040, 1080], 0));
+    }
+}
