@@ -184,7 +184,8 @@ impl Server {
 
     /// Lets watchers in, or says to each that its password is wrong.
     pub fn accept(&self, lets_in: bool) {
-        let mut token = rtsp::RTSPToken::builder().field(rtsp::RTSP_TOKEN_MEDIA_FACTORY_ROLE, WATCHER).build();
+        let mut token =
+            rtsp::RTSPToken::builder().field(rtsp::RTSP_TOKEN_MEDIA_FACTORY_ROLE, WATCHER).build();
         let Some((user, password, method)) = &self.access.user else {
             self.auth.set_default_token(lets_in.then_some(&mut token));
             return;
