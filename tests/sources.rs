@@ -1,0 +1,589 @@
+//! Every kind of source, from a real server, as a camera of the daemon: frames come and show what they should, or the
+//! status says why not.
+//!
+//! RTSP comes from `examples/test_camera`, HTTP from small servers in here, HLS from a pipeline that writes segments
+//! while they are served.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use spotter::capture::{Board, Camera, Item};
+use spotter::clock::SystemClock;
+use spotter::config;
+use spotter::frame::{Frame, Image};
+use spotter::telemetry::{CameraState, CameraStatus};
+
+#[path = "support/certificates.rs"]
+mod certificates;
+#[path = "support/test_camera.rs"]
+mod test_camera;
+
+use certificates::Authority;
+use test_camera::TestCamera;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Size of the pictures that the test camera gives when nothing else is asked for.
+const SIZE: (u32, u32) = (320, 240);
+
+/// A frame, as far as tests look at it.
+#[derive(Clone, Copy, Debug)]
+struct Shot {
+    size: (u32, u32),
+    /// How far its capture time was from the time when it came.
+    age_s: f64,
+    /// Whether it shows the test camera's room.
+    room: bool,
+}
+
+/// What a camera gave.
+#[derive(Debug, Default)]
+struct Given {
+    shots: Vec<Shot>,
+    statuses: Vec<CameraStatus>,
+    cuts: usize,
+}
+
+impl Given {
+    fn is(&self, state: CameraState) -> bool {
+        self.statuses.last().is_some_and(|status| status.state == state)
+    }
+
+    /// Why it is offline, if it is.
+    fn offline(&self) -> Option<&str> {
+        self.statuses.last().filter(|_| self.is(CameraState::Offline))?.reason.as_deref()
+    }
+}
+
+/// A camera as the daemon runs it, and what comes of it.
+struct Watched {
+    camera: Option<Camera>,
+    board: Arc<Board>,
+    given: Arc<(Mutex<Given>, Condvar)>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Watched {
+    /// Starts a camera with these lines of configuration.
+    fn start(keys: &str) -> Self {
+        let text = format!("[node]\nname = \"edge\"\n[[camera]]\nname = \"test\"\n{keys}\n");
+        let config =
+            config::Config::parse(&text, Path::new("")).unwrap_or_else(|error| panic!("{keys}: {error}"));
+        let counters = Arc::default();
+        let board = Arc::new(Board::new(vec![Arc::clone(&counters)]));
+        let given = Arc::new((Mutex::new(Given::default()), Condvar::new()));
+        let (takes, notes) = (Arc::clone(&board), Arc::clone(&given));
+        let work = move || {
+            while let Some(item) = takes.take() {
+                let shot = match &item {
+                    Item::Frame(_, frame) => Some(Shot::of(frame)),
+                    Item::Cut(_) => None,
+                };
+                let mut given = notes.0.lock().unwrap();
+                match shot {
+                    Some(shot) => given.shots.push(shot),
+                    None => given.cuts += 1,
+                }
+                notes.1.notify_all();
+            }
+        };
+        let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(work).unwrap();
+        let notes = Arc::clone(&given);
+        let changed = move |status: CameraStatus| {
+            notes.0.lock().unwrap().statuses.push(status);
+            notes.1.notify_all();
+        };
+        let takes = Arc::clone(&board);
+        let camera =
+            Camera::start(&config.cameras[0], 0, takes, counters, Arc::new(SystemClock), changed).unwrap();
+        Watched { camera: Some(camera), board, given, worker: Some(worker) }
+    }
+
+    /// Starts one with this source.
+    fn of(source: &str) -> Self {
+        Self::start(&format!("source = \"{source}\""))
+    }
+
+    /// Waits until something holds for what it has given; panics when that takes too long.
+    fn wait<T>(&self, what: &str, mut holds: impl FnMut(&Given) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut given = self.given.0.lock().unwrap();
+        loop {
+            if let Some(found) = holds(&given) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let (next, waited) = self.given.1.wait_timeout(given, left).unwrap();
+            given = next;
+            if waited.timed_out() {
+                let (shots, last) = (given.shots.len(), given.shots.last());
+                panic!("no {what}: {shots} frames, the last {last:?}; {:#?}", given.statuses);
+            }
+        }
+    }
+
+    /// Waits for so many more frames of which this holds.
+    fn frames(&self, count: usize, what: &str, wanted: impl Fn(&Shot) -> bool) {
+        let before = self.given.0.lock().unwrap().shots.len();
+        self.wait(what, |given| {
+            (given.shots[before..].iter().filter(|shot| wanted(shot)).count() >= count).then_some(())
+        });
+    }
+
+    /// Waits for three frames that show the test camera's room.
+    fn shows_the_room(&self) {
+        self.frames(3, "pictures of the room", |shot| shot.room && shot.size == SIZE);
+    }
+
+    /// Waits until it is offline, and gives the reason.
+    fn offline(&self) -> String {
+        self.wait("failure", |given| given.offline().map(str::to_owned))
+    }
+
+    /// Panics when it had to connect more than once.
+    fn was_never_lost(&self) {
+        let given = self.given.0.lock().unwrap();
+        let connections =
+            given.statuses.iter().filter(|status| status.state == CameraState::Connecting).count();
+        assert_eq!((connections, given.cuts), (1, 0), "{:#?}", given.statuses);
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(camera) = self.camera.take() {
+            camera.stop().join();
+        }
+        self.board.close();
+        if let Some(worker) = self.worker.take()
+            && worker.join().is_err()
+        {
+            eprintln!("the worker has panicked");
+        }
+    }
+}
+
+impl Shot {
+    fn of(frame: &Frame) -> Self {
+        let now = spotter::clock::Clock::now(&SystemClock);
+        let age_s = (now.as_micros() - frame.at.as_micros()) as f64 / 1e6;
+        let size = (frame.image.width(), frame.image.height());
+        Shot { size, age_s, room: shows_the_room(&frame.image) }
+    }
+}
+
+/// Whether a picture has the room's brightness on the wall and on the floor: a damaged or half decoded one has not.
+fn shows_the_room(image: &Image) -> bool {
+    let rgb = image.to_rgb();
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mean = |row: usize| {
+        let row = &rgb[row * width * 3..(row + 1) * width * 3];
+        row.iter().map(|value| f64::from(*value)).sum::<f64>() / row.len() as f64
+    };
+    // Luma 178 and 119 of 16 to 235.
+    [(height / 5, 188.0), (height * 11 / 20, 141.0 - 16.0)]
+        .iter()
+        .all(|(row, expected)| (mean(*row) - expected).abs() < 25.0)
+}
+
+#[test]
+fn rtsp_of_every_codec_over_tcp_and_udp() {
+    let camera = TestCamera::start(&[]);
+    for codec in ["h264", "h265", "mjpeg"] {
+        for transport in ["tcp", "udp"] {
+            println!("{codec} over {transport}");
+            let watched =
+                Watched::start(&format!("source = \"{}\"\ntransport = \"{transport}\"", camera.url(codec)));
+            watched.shows_the_room();
+            watched.was_never_lost();
+        }
+    }
+}
+
+#[test]
+fn rtsp_with_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "wetter\n").unwrap();
+    for method in ["basic", "digest"] {
+        let camera = TestCamera::start(&["--user", "guard", "--password", "wetter", "--auth", method]);
+        println!("{method}, in the address");
+        Watched::of(&camera.url_as("rtsp", "guard:wetter@", "h264")).shows_the_room();
+
+        println!("{method}, a wrong one");
+        let wrong = Watched::of(&camera.url_as("rtsp", "guard:sonne@", "h264"));
+        let reason = wrong.offline();
+        assert!(names_the_password(&reason) && !reason.contains("sonne"), "{reason}");
+
+        println!("{method}, none");
+        let reason = Watched::of(&camera.url("h264")).offline();
+        assert!(names_the_password(&reason), "{reason}");
+    }
+}
+
+#[test]
+fn rtsp_with_a_password_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "wetter\n").unwrap();
+    for method in ["basic", "digest"] {
+        let camera = TestCamera::start(&["--user", "guard", "--password", "wetter", "--auth", method]);
+        let keys = format!(
+            "source = \"{}\"\nusername = \"guard\"\npassword_file = \"{}\"",
+            camera.url("h264"),
+            file.display()
+        );
+        Watched::start(&keys).shows_the_room();
+    }
+}
+
+fn names_the_password(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["unauthorized", "password", "credentials"].iter().any(|word| reason.contains(word))
+}
+
+#[test]
+fn rtsp_over_tls() {
+    let authority = Authority::new("nobody knows it");
+    let signed = authority.sign("camera", "IP:127.0.0.1");
+    let (certificate, key) = (signed.certificate.to_str().unwrap(), signed.key.to_str().unwrap());
+    let camera = TestCamera::start(&["--tls", certificate, "--key", key]);
+    let url = camera.url_as("rtsps", "", "h264");
+    let reason = Watched::of(&url).offline();
+    assert!(reason.to_lowercase().contains("certificate"), "{reason}");
+    let watched = Watched::start(&format!("source = \"{url}\"\nverify_tls = false"));
+    watched.shows_the_room();
+}
+
+#[test]
+fn an_unknown_path_is_said_and_tried_again() {
+    let mut camera = TestCamera::start(&[]);
+    let reason = Watched::of(&camera.url("garden")).offline();
+    assert!(reason.to_lowercase().contains("not found") || reason.contains("404"), "{reason}");
+    camera.tell("unmount");
+    let watched = Watched::of(&camera.url("h264"));
+    watched.offline();
+    camera.tell("mount");
+    watched.shows_the_room();
+}
+
+#[test]
+fn a_camera_without_power_is_offline_and_comes_back() {
+    let mut camera = TestCamera::start(&[]);
+    camera.kill();
+    let watched = Watched::of(&camera.url("h264"));
+    let reason = watched.offline();
+    assert!(reason.to_lowercase().contains("connect"), "{reason}");
+    camera.restart();
+    watched.shows_the_room();
+}
+
+#[test]
+fn a_stream_that_begins_between_two_key_frames() {
+    // Four seconds from one to the next.
+    let camera = TestCamera::start(&["--key-interval", "40"]);
+    for codec in ["h264", "h265"] {
+        let first = Watched::of(&camera.url(codec));
+        first.frames(5, "pictures of who comes first", |shot| shot.room);
+        let second = Watched::of(&camera.url(codec));
+        second.shows_the_room();
+        let shots = second.given.0.lock().unwrap().shots.clone();
+        let whole = shots.iter().filter(|shot| shot.room).count();
+        assert_eq!(whole, shots.len(), "{codec}: a picture without its key frame got through");
+    }
+}
+
+#[test]
+fn pictures_change_their_size_and_rate_in_mid_stream() {
+    for codec in ["h264", "h265", "mjpeg"] {
+        println!("{codec}");
+        let mut camera = TestCamera::start(&[]);
+        let watched = Watched::of(&camera.url(codec));
+        watched.shows_the_room();
+        camera.tell("size 480 360");
+        watched.frames(3, "larger pictures", |shot| shot.room && shot.size == (480, 360));
+        camera.tell("size 160 120");
+        watched.frames(3, "smaller pictures", |shot| shot.room && shot.size == (160, 120));
+        camera.tell("rate 25");
+        watched.frames(30, "faster pictures", |shot| shot.room);
+        camera.tell("rate 4");
+        watched.frames(5, "slower pictures", |shot| shot.room);
+        watched.was_never_lost();
+    }
+}
+
+#[test]
+fn another_codec_on_the_same_path() {
+    let mut camera = TestCamera::start(&[]);
+    let watched = Watched::of(&camera.url("live"));
+    watched.shows_the_room();
+    for codec in ["h265", "mjpeg", "h264"] {
+        camera.tell(&format!("codec {codec}"));
+        watched.wait("loss of the connection", |given| (!given.is(CameraState::Online)).then_some(()));
+        watched.shows_the_room();
+    }
+}
+
+#[test]
+fn time_stamps_jump_and_the_pictures_go_on() {
+    for (codec, transport) in [("h264", "tcp"), ("h265", "tcp"), ("mjpeg", "tcp"), ("h264", "udp")] {
+        println!("{codec} over {transport}");
+        let mut camera = TestCamera::start(&[]);
+        let watched =
+            Watched::start(&format!("source = \"{}\"\ntransport = \"{transport}\"", camera.url(codec)));
+        watched.shows_the_room();
+        for jump in ["5", "-5", "3600", "-7200", "100000"] {
+            camera.tell(&format!("jump {jump}"));
+            println!("{jump} s");
+            watched.frames(20, &format!("pictures after a jump of {jump} s"), |shot| shot.room);
+        }
+        let given = watched.given.0.lock().unwrap();
+        let strange: Vec<&Shot> =
+            given.shots.iter().filter(|shot| !(-1.0..15.0).contains(&shot.age_s)).collect();
+        assert!(strange.is_empty(), "capture times are believable: {strange:?}");
+    }
+}
+
+#[test]
+fn damaged_packets_are_survived() {
+    for codec in ["h264", "h265", "mjpeg"] {
+        println!("{codec}");
+        let mut camera = TestCamera::start(&[]);
+        let watched = Watched::of(&camera.url(codec));
+        watched.shows_the_room();
+        camera.tell("garbage on");
+        let until = Instant::now() + Duration::from_secs(3);
+        std::thread::sleep(until - Instant::now());
+        camera.tell("garbage off");
+        watched.frames(10, "whole pictures afterwards", |shot| shot.room);
+    }
+}
+
+/// Serves HTTP on loopback until it is dropped, each request on a thread of its own.
+struct Web {
+    port: u16,
+    ends: Arc<AtomicBool>,
+}
+
+impl Web {
+    /// `answer` has the path and the header lines of a request.
+    fn start(
+        answer: impl Fn(&str, &[String], &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let ends = Arc::new(AtomicBool::new(false));
+        let (ended, answer) = (Arc::clone(&ends), Arc::new(answer));
+        let serve = move || {
+            for stream in listener.incoming() {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let answer = Arc::clone(&answer);
+                let reply = move || -> std::io::Result<()> {
+                    let mut stream = stream?;
+                    let lines: Vec<String> = BufReader::new(&stream)
+                        .lines()
+                        .map_while(Result::ok)
+                        .take_while(|line| !line.is_empty())
+                        .collect();
+                    let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+                    answer(path, &lines, &mut stream)
+                };
+                // Whoever asked may go at any time.
+                let threads = std::thread::Builder::new().name("reply".to_owned());
+                threads.spawn(move || drop(reply())).unwrap();
+            }
+        };
+        std::thread::Builder::new().name("web".to_owned()).spawn(serve).unwrap();
+        Web { port, ends }
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+    }
+}
+
+/// Pictures as a JPEG camera sends them, ten a second and no two alike.
+fn send_mjpeg(stream: &mut TcpStream) -> std::io::Result<()> {
+    write!(
+        stream,
+        "HTTP/1.0 200 OK\r\nServer: test\r\nContent-Type: multipart/x-mixed-replace; boundary=next\r\n\r\n"
+    )?;
+    for number in 0_u32.. {
+        let picture = image::RgbImage::from_fn(160, 120, |x, y| {
+            let noise = (x * 7 + y * 13 + number * 31) % 9;
+            image::Rgb([x as u8, y as u8, 100 + noise as u8])
+        });
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        let jpeg = jpeg.into_inner();
+        write!(stream, "--next\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len())?;
+        stream.write_all(&jpeg)?;
+        write!(stream, "\r\n")?;
+        stream.flush()?;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+#[test]
+fn http_mjpeg() {
+    let web = Web::start(|_, _, stream| send_mjpeg(stream));
+    let watched = Watched::of(&format!("http://127.0.0.1:{}/video", web.port));
+    watched.frames(10, "pictures", |shot| shot.size == (160, 120));
+    watched.was_never_lost();
+}
+
+#[test]
+fn http_mjpeg_with_a_password() {
+    let web = Web::start(|path, lines, stream| {
+        // guard:wetter
+        let knows = lines.iter().any(|line| line.ends_with("Basic Z3VhcmQ6d2V0dGVy"));
+        match path {
+            "/video" if knows => send_mjpeg(stream),
+            "/video" => write!(
+                stream,
+                "HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"camera\"\r\nContent-Length: 0\r\n\r\n"
+            ),
+            _ => write!(stream, "HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        }
+    });
+    let at = |user: &str, path: &str| format!("http://{user}127.0.0.1:{}/{path}", web.port);
+    Watched::of(&at("guard:wetter@", "video")).frames(5, "pictures", |shot| shot.size == (160, 120));
+    let reason = Watched::of(&at("guard:sonne@", "video")).offline();
+    assert!(names_the_password(&reason) && !reason.contains("sonne"), "{reason}");
+    let reason = Watched::of(&at("", "nothing")).offline();
+    assert!(reason.to_lowercase().contains("not found") || reason.contains("404"), "{reason}");
+}
+
+/// A pipeline that runs until it is dropped, or to its end.
+struct Pipeline(gst::Element);
+
+impl Pipeline {
+    fn start(text: &str) -> Self {
+        gst::init().unwrap();
+        let pipeline = gst::parse::launch(text).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        Pipeline(pipeline)
+    }
+
+    fn to_its_end(self) {
+        let types = [gst::MessageType::Eos, gst::MessageType::Error];
+        let message = self.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(30), &types);
+        assert!(message.is_some_and(|message| message.type_() == gst::MessageType::Eos));
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.set_state(gst::State::Null) {
+            eprintln!("a pipeline does not stop: {error}");
+        }
+    }
+}
+
+#[test]
+fn hls() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let _camera = Pipeline::start(&format!(
+        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=10/1 ! \
+         x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! h264parse ! \
+         hlssink2 target-duration=1 playlist-length=6 max-files=20 location={} playlist-location={}",
+        at("part%05d.ts"),
+        at("live.m3u8")
+    ));
+    // A player wants some segments to begin with.
+    let deadline = Instant::now() + PATIENCE;
+    while std::fs::read_to_string(at("live.m3u8")).is_ok_and(|list| list.matches(".ts").count() >= 4) == false
+    {
+        assert!(Instant::now() < deadline, "no segments come");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    let served = folder.path().to_path_buf();
+    let web = Web::start(move |path, _, stream| {
+        let kind = if path.ends_with(".m3u8") { "application/vnd.apple.mpegurl" } else { "video/mp2t" };
+        match std::fs::read(served.join(path.trim_start_matches('/'))) {
+            Ok(bytes) => {
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+                    bytes.len()
+                )?;
+                stream.write_all(&bytes)
+            }
+            Err(_) => {
+                write!(stream, "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            }
+        }
+    });
+    let watched = Watched::of(&format!("http://127.0.0.1:{}/live.m3u8", web.port));
+    // More than what was there in the beginning.
+    watched.frames(80, "pictures", |shot| shot.size == (160, 120));
+    watched.was_never_lost();
+}
+
+/// The first device of V4L2, if there is one.
+fn video_device() -> Option<PathBuf> {
+    let devices = std::fs::read_dir("/dev").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    devices.filter(|path| path.to_string_lossy().starts_with("/dev/video")).min()
+}
+
+#[test]
+fn v4l2() {
+    let Some(device) = video_device() else {
+        println!("skipped: there is no /dev/video*; `modprobe v4l2loopback` makes one");
+        return;
+    };
+    Watched::of(device.to_str().unwrap()).frames(3, "pictures", |_| true);
+}
+
+#[test]
+fn libcamera() {
+    gst::init().unwrap();
+    if gst::ElementFactory::find("libcamerasrc").is_none() || !Path::new("/dev/media0").exists() {
+        println!("skipped: there is no libcamerasrc (gstreamer1.0-libcamera), or no /dev/media0");
+        return;
+    }
+    Watched::start("pipeline = \"libcamerasrc\"").frames(3, "pictures", |_| true);
+}
+
+#[test]
+fn a_file_once_and_over_and_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clip.mkv");
+    Pipeline::start(&format!(
+        "videotestsrc num-buffers=15 ! video/x-raw,width=160,height=120,framerate=20/1 ! jpegenc ! matroskamux ! \
+         filesink location={}",
+        path.display()
+    ))
+    .to_its_end();
+    let once = Watched::of(path.to_str().unwrap());
+    let reason = once.offline();
+    assert!(reason.ends_with("clip.mkv has ended"), "{reason}");
+    assert!((1..=15).contains(&once.given.0.lock().unwrap().shots.len()));
+    let looped = Watched::start(&format!("source = \"{}\"\nloop = true", path.display()));
+    looped.frames(40, "pictures of three rounds", |shot| shot.size == (160, 120));
+    assert!(looped.given.0.lock().unwrap().is(CameraState::Online));
+}
+
+#[test]
+fn a_free_fragment() {
+    let camera = TestCamera::start(&[]);
+    let fragment = format!("rtspsrc location={} latency=0 ! rtph264depay", camera.url("h264"));
+    let watched = Watched::start(&format!("pipeline = \"{fragment}\""));
+    watched.shows_the_room();
+}

@@ -1,0 +1,736 @@
+//! The camera storm: six cameras, a script that makes five of them fail in every way there is, and a node that must be
+//! well again within ten seconds of its cameras, tell what is wrong with them, and not grow.
+//!
+//! Everything is real: `spotter run`, a mosquitto, cameras that are processes. The script is a pure function of a seed.
+//! Three minutes by default; `make soak` is the same for an hour and writes its table to `docs/soak.md`.
+//!
+//! One file on purpose: script, weather and verdict are one story.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/test_camera.rs"]
+mod test_camera;
+
+use figures::{Figures, slope};
+use mosquitto::{Mosquitto, Subscriber, wait};
+use program::Program;
+use test_camera::TestCamera;
+
+/// How long the storm lasts, in seconds.
+const LENGTH: (&str, u64) = ("SPOTTER_STORM_S", 180);
+/// Another script.
+const SEED: (&str, u64) = ("SPOTTER_STORM_SEED", 5);
+/// The file that the table is written to, in the style of documentation.
+const TABLE: &str = "SPOTTER_STORM_TABLE";
+
+/// Cameras and the streams that are taken of them. The first one stays healthy.
+const CAMERAS: [(&str, &str); 6] = [
+    ("haven", "h264"),
+    ("gate", "h264"),
+    ("yard", "h265"),
+    ("ramp", "mjpeg"),
+    ("door", "h264"),
+    ("roof", "h264"),
+];
+const HAVEN: usize = 0;
+
+/// Pictures per second that the cameras give.
+const CAMERA_RATE: &str = "2";
+/// What a camera's configuration has besides, so that recognising needs less than one core.
+const CAMERA_KEYS: &str = "";
+
+/// A camera is online again so long after its server is well, at the latest.
+const BACK: Duration = Duration::from_secs(10);
+/// Between two messages about a healthy camera, at most.
+const GAP: Duration = Duration::from_secs(3);
+/// What more memory may be held after a hundred reconnects.
+const GROWTH_MB: f64 = 1.0;
+/// No camera is struck: before the storm, after every fault came once, and at the end.
+const CALM: Duration = Duration::from_secs(15);
+
+/// What is wrong with a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    /// Its process is killed and started again.
+    Die,
+    /// Its process is stopped: connections stay and nothing answers.
+    Hang,
+    /// It is connected and sends nothing.
+    Silence,
+    /// It sends the same picture over and over.
+    Freeze,
+    /// Its pictures have another size, and then the old one again.
+    Size,
+    /// Its packets are damaged.
+    Garbage,
+    /// It cuts all connections and finds every password wrong.
+    Refuse,
+}
+
+impl Fault {
+    const ALL: [Fault; 7] =
+        [Fault::Die, Fault::Hang, Fault::Silence, Fault::Freeze, Fault::Size, Fault::Garbage, Fault::Refuse];
+
+    /// For how long a camera has it, in milliseconds: at least so that it can be noticed.
+    fn lasts_ms(self) -> (u64, u64) {
+        match self {
+            Fault::Die => (1000, 4000),
+            Fault::Hang | Fault::Silence => (5000, 9000),
+            Fault::Freeze => (10_000, 13_000),
+            Fault::Size | Fault::Garbage => (2000, 6000),
+            Fault::Refuse => (2000, 5000),
+        }
+    }
+
+    /// The states that say so, one of which must come; nothing when the pictures go on.
+    fn told_as(self) -> &'static [&'static str] {
+        match self {
+            Fault::Die | Fault::Refuse => &["offline"],
+            Fault::Hang | Fault::Silence => &["stalled", "offline"],
+            Fault::Freeze => &["frozen"],
+            Fault::Size | Fault::Garbage => &[],
+        }
+    }
+}
+
+/// One camera has one fault for some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Strike {
+    at: Duration,
+    camera: usize,
+    fault: Fault,
+    lasts: Duration,
+}
+
+impl Strike {
+    fn end(&self) -> Duration {
+        self.at + self.lasts
+    }
+}
+
+/// What happens in a storm of this length, in the order of its beginnings: every fault once, a calm, then faults without
+/// order, each after the camera had time to come back from the one before; at last a calm.
+fn script(seed: u64, length: Duration) -> Vec<Strike> {
+    let mut random = Random(seed);
+    let mut faults = Fault::ALL.to_vec();
+    random.shuffle(&mut faults);
+    let mut strikes = Vec::new();
+    let mut free = [CALM; CAMERAS.len()];
+    let mut strike = |free: &mut [Duration], camera: usize, fault: Fault, random: &mut Random| {
+        let (least, most) = fault.lasts_ms();
+        let at = free[camera] + Duration::from_millis(random.from(0, 3000));
+        let strike = Strike { at, camera, fault, lasts: Duration::from_millis(random.from(least, most)) };
+        free[camera] = strike.end() + BACK + Duration::from_secs(2);
+        strikes.push(strike);
+    };
+    for (index, fault) in faults.into_iter().enumerate() {
+        strike(&mut free, 1 + index % (CAMERAS.len() - 1), fault, &mut random);
+    }
+    let calm = free.iter().max().copied().unwrap_or_default() - BACK + CALM;
+    free = [calm; CAMERAS.len()];
+    for camera in (0..CAMERAS.len()).filter(|camera| *camera != HAVEN) {
+        loop {
+            let fault = Fault::ALL[random.from(0, Fault::ALL.len() as u64 - 1) as usize];
+            let longest = Duration::from_millis(3000 + fault.lasts_ms().1);
+            if free[camera] + longest + BACK + CALM > length {
+                break;
+            }
+            strike(&mut free, camera, fault, &mut random);
+        }
+    }
+    strikes.sort_by_key(|strike| (strike.at, strike.camera));
+    strikes
+}
+
+/// Numbers that look random, the same for the same seed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn from(&mut self, least: u64, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        least + (mixed ^ (mixed >> 31)) % (most - least + 1)
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for end in (1..list.len()).rev() {
+            list.swap(end, self.from(0, end as u64) as usize);
+        }
+    }
+}
+
+#[test]
+fn a_script_is_the_same_for_the_same_seed_and_gives_every_camera_its_time() {
+    for seed in 0..200 {
+        let length = Duration::from_secs(120 + 10 * seed);
+        let strikes = script(seed, length);
+        assert_eq!(strikes, script(seed, length));
+        assert!(seed == 0 || strikes != script(seed - 1, length));
+        assert!(strikes.is_sorted_by_key(|strike| strike.at));
+        assert!(strikes.iter().all(|strike| strike.camera != HAVEN && strike.at >= CALM));
+        for camera in 0..CAMERAS.len() {
+            let of_camera: Vec<&Strike> = strikes.iter().filter(|strike| strike.camera == camera).collect();
+            assert!(of_camera.windows(2).all(|pair| pair[0].end() + BACK < pair[1].at));
+        }
+        let calm = calm_after_first_cycle(&strikes);
+        let (first, then): (Vec<&Strike>, Vec<&Strike>) =
+            strikes.iter().partition(|strike| strike.at < calm.1);
+        assert_eq!(first.len(), Fault::ALL.len());
+        assert!(Fault::ALL.iter().all(|fault| first.iter().any(|strike| strike.fault == *fault)));
+        assert!(calm.1 - calm.0 >= CALM - BACK, "{calm:?}");
+        assert!(then.iter().all(|strike| strike.end() + BACK + CALM <= length));
+        assert!(then.len() as u64 > length.as_secs().saturating_sub(120) / 30, "{}", then.len());
+    }
+}
+
+/// From when, by its script, every camera is back from its first faults until the next begin.
+fn calm_after_first_cycle(strikes: &[Strike]) -> (Duration, Duration) {
+    let mut ends: Vec<Duration> = Vec::new();
+    for strike in strikes {
+        let back = ends.iter().max().map(|end| *end + BACK);
+        if let Some(back) = back.filter(|back| ends.len() >= Fault::ALL.len() && strike.at > *back) {
+            return (back, strike.at);
+        }
+        ends.push(strike.end());
+    }
+    let back = ends.iter().max().copied().unwrap_or_default() + BACK;
+    (back, back + CALM)
+}
+
+/// What a subscriber has heard of one camera.
+#[derive(Debug, Default)]
+struct Heard {
+    /// States and reasons, in the order in which they came.
+    states: Vec<(Instant, String, String)>,
+    /// When messages about what it shows came.
+    tracks: Vec<Instant>,
+    tags: Vec<Instant>,
+    /// People who were there no more.
+    ends: Vec<Instant>,
+}
+
+impl Heard {
+    fn is_online(&self) -> bool {
+        self.states.last().is_some_and(|(_, state, _)| state == "online")
+    }
+
+    /// When it was first known to be online with pictures that came after `well`, and stayed so.
+    fn back(&self, well: Instant) -> Option<Instant> {
+        let (since, ..) = self.states.last().filter(|(_, state, _)| state == "online")?;
+        let from = well.max(*since);
+        self.tracks.iter().find(|at| **at >= from).copied()
+    }
+
+    /// The longest time within a window in which nothing came.
+    fn longest_gap(times: &[Instant], (from, to): (Instant, Instant)) -> Duration {
+        let inside = times.iter().copied().filter(|at| (from..to).contains(at));
+        let mut last = from;
+        let mut longest = Duration::ZERO;
+        for at in inside.chain([to]) {
+            longest = longest.max(at - last);
+            last = at;
+        }
+        longest
+    }
+
+    /// Connections after the first.
+    fn reconnects(&self) -> usize {
+        self.states.iter().filter(|(_, state, _)| state == "connecting").count().saturating_sub(1)
+    }
+}
+
+/// A subscriber to everything, on a thread of its own; it ends when the node says goodbye.
+struct Listener {
+    heard: Arc<Mutex<Vec<Heard>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Listener {
+    fn start(subscriber: Subscriber) -> Self {
+        let heard: Arc<Mutex<Vec<Heard>>> =
+            Arc::new(Mutex::new(CAMERAS.iter().map(|_| Heard::default()).collect()));
+        let hears = Arc::clone(&heard);
+        let listen = move || {
+            loop {
+                let (topic, message) = subscriber.next();
+                let at = Instant::now();
+                let levels: Vec<&str> = topic.split('/').collect();
+                let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+                if levels.len() == 4 && levels[3] == "status" && text("state") == "offline" {
+                    return;
+                }
+                let Some(index) = CAMERAS.iter().position(|(name, _)| levels.get(3) == Some(name)) else {
+                    continue;
+                };
+                let mut heard = hears.lock().unwrap();
+                let heard: &mut Heard = &mut heard[index];
+                match levels[4..] {
+                    ["status"] => {
+                        let state = text("state");
+                        if heard.states.last().is_none_or(|(_, last, _)| *last != state) {
+                            heard.states.push((at, state, text("reason")));
+                        }
+                    }
+                    ["tracks"] => heard.tracks.push(at),
+                    ["tag", "object"] => {
+                        heard.tags.push(at);
+                        if message["phase"] == "end" {
+                            heard.ends.push(at);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("listener".to_owned()).spawn(listen).unwrap();
+        Listener { heard, thread }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Vec<Heard>> {
+        self.heard.lock().unwrap()
+    }
+
+    fn all_online(&self) -> bool {
+        self.heard().iter().all(Heard::is_online)
+    }
+}
+
+/// What came of a strike.
+struct Outcome {
+    strike: Strike,
+    begun: Instant,
+    /// When its camera was well again.
+    well: Instant,
+    /// From the begin until it was told.
+    told: Option<(Duration, String)>,
+    /// From when the camera was well until it was online with pictures.
+    back: Option<Duration>,
+}
+
+/// A moment's figures.
+struct Sample {
+    at: Instant,
+    reconnects: usize,
+    all_online: bool,
+    figures: Figures,
+}
+
+/// Everything that a storm needs.
+struct Site {
+    cameras: Vec<TestCamera>,
+    listener: Listener,
+    program: Program,
+    samples: Vec<Sample>,
+    outcomes: Vec<Outcome>,
+    _broker: Mosquitto,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cameras: Vec<TestCamera> = CAMERAS.iter().map(|_| camera()).collect();
+        let broker = Mosquitto::start("");
+        let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+        let mut config = format!(
+            "[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n[objects]\nlabels = [\"person\"]\n\
+             update_interval_s = 1\n[activities]\nenabled = false\n",
+            broker.port()
+        );
+        for ((name, stream), camera) in CAMERAS.iter().zip(&cameras) {
+            let url = camera.url_as("rtsp", "guard:wetter@", stream);
+            write!(config, "[[camera]]\nname = \"{name}\"\nsource = \"{url}\"\ntracks = true\n{CAMERA_KEYS}")
+                .unwrap();
+        }
+        let path = folder.path().join("spotter.toml");
+        std::fs::write(&path, config).unwrap();
+        let program = Program::start(["run".as_ref(), "--config".as_ref(), path.as_os_str()]);
+        let listener = Listener::start(subscriber);
+        let site = Site {
+            cameras,
+            listener,
+            program,
+            samples: Vec::new(),
+            outcomes: Vec::new(),
+            _broker: broker,
+            _folder: folder,
+        };
+        assert!(wait(|| site.listener.all_online()), "not all cameras come online");
+        let seen = || site.listener.heard().iter().all(|heard| !heard.tags.is_empty());
+        assert!(wait(seen), "not all cameras show people");
+        site
+    }
+
+    /// Lets a strike begin or end.
+    fn strike(camera: &mut TestCamera, fault: Fault, begins: bool) {
+        match (fault, begins) {
+            (Fault::Die, true) => camera.kill(),
+            (Fault::Die, false) => camera.restart(),
+            (Fault::Hang, true) => camera.pause(),
+            (Fault::Hang, false) => camera.resume(),
+            (Fault::Silence, true) => camera.tell("hang"),
+            (Fault::Silence, false) => camera.tell("go on"),
+            (Fault::Freeze, true) => camera.tell("freeze"),
+            (Fault::Freeze, false) => camera.tell("thaw"),
+            (Fault::Size, true) => camera.tell("size 480 360"),
+            (Fault::Size, false) => camera.tell("size 320 240"),
+            (Fault::Garbage, true) => camera.tell("garbage on"),
+            (Fault::Garbage, false) => camera.tell("garbage off"),
+            (Fault::Refuse, true) => {
+                camera.tell("refuse");
+                camera.tell("close");
+            }
+            (Fault::Refuse, false) => camera.tell("accept"),
+        }
+    }
+
+    /// The whole script, and figures every second.
+    fn weather(&mut self, strikes: &[Strike], length: Duration, start: Instant) {
+        // When, whether it begins, and which.
+        let mut events: Vec<(Duration, bool, usize)> = Vec::new();
+        for (index, strike) in strikes.iter().enumerate() {
+            events.push((strike.at, true, index));
+            events.push((strike.end(), false, index));
+        }
+        events.sort();
+        let mut begun = BTreeMap::new();
+        let mut events = events.into_iter().peekable();
+        let mut sample_at = Duration::ZERO;
+        while start.elapsed() < length {
+            let next = events.peek().map_or(length, |event| event.0).min(sample_at);
+            std::thread::sleep((start + next).saturating_duration_since(Instant::now()));
+            while let Some((_, begins, index)) = events.next_if(|event| event.0 <= start.elapsed()) {
+                let strike = &strikes[index];
+                if begins {
+                    self.close_outcome(strike.camera);
+                    begun.insert(index, Instant::now());
+                }
+                Self::strike(&mut self.cameras[strike.camera], strike.fault, begins);
+                if let Some(begun) = (!begins).then(|| begun.remove(&index)).flatten() {
+                    let well = Instant::now();
+                    let outcome = Outcome { strike: strike.clone(), begun, well, told: None, back: None };
+                    self.outcomes.push(outcome);
+                }
+            }
+            if start.elapsed() >= sample_at {
+                self.sample();
+                sample_at = start.elapsed() + Duration::from_secs(1);
+            }
+        }
+        (0..CAMERAS.len()).for_each(|camera| self.close_outcome(camera));
+    }
+
+    fn sample(&mut self) {
+        let heard = self.listener.heard();
+        let reconnects = heard.iter().map(Heard::reconnects).sum();
+        let all_online = heard.iter().all(Heard::is_online);
+        drop(heard);
+        let figures = Figures::of(self.program.id()).expect("spotter runs");
+        self.samples.push(Sample { at: Instant::now(), reconnects, all_online, figures });
+    }
+
+    /// Writes down what came of a camera's last strike, before the next or at the end.
+    fn close_outcome(&mut self, camera: usize) {
+        let heard = self.listener.heard();
+        let heard = &heard[camera];
+        let Some(outcome) = self.outcomes.iter_mut().rfind(|outcome| outcome.strike.camera == camera) else {
+            return;
+        };
+        // A second for the way over the broker.
+        let told = heard.states.iter().find(|(at, state, _)| {
+            (outcome.begun..outcome.well + Duration::from_secs(1)).contains(at)
+                && outcome.strike.fault.told_as().contains(&state.as_str())
+        });
+        outcome.told = told.map(|(at, state, reason)| (*at - outcome.begun, format!("{state} ({reason})")));
+        outcome.back = heard.back(outcome.well).map(|at| at - outcome.well);
+    }
+}
+
+fn camera() -> TestCamera {
+    TestCamera::start(&[
+        "--people",
+        "--rate",
+        CAMERA_RATE,
+        "--key-interval",
+        CAMERA_RATE,
+        "--user",
+        "guard",
+        "--password",
+        "wetter",
+        "--auth",
+        "digest",
+    ])
+}
+
+/// A number from the environment, or the one that it is otherwise.
+fn setting((variable, otherwise): (&str, u64)) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
+    let (seed, length) = (setting(SEED), Duration::from_secs(setting(LENGTH)));
+    let strikes = script(seed, length);
+    println!("{} = {seed}: {} strikes in {length:?}", SEED.0, strikes.len());
+    let calm = calm_after_first_cycle(&strikes);
+    let mut site = Site::start();
+    let start = Instant::now();
+    site.weather(&strikes, length, start);
+    let end = Instant::now();
+    let Site { listener, program, mut samples, outcomes, .. } = site;
+
+    // Threads that wait for more work go after some seconds.
+    let quiet = |samples: &[Sample], from: Instant, to: Instant| {
+        let inside = samples.iter().filter(|sample| (from..=to).contains(&sample.at) && sample.all_online);
+        inside.map(|sample| sample.figures).fold(None, |least: Option<Figures>, figures| {
+            let least = least.unwrap_or(figures);
+            Some(Figures {
+                threads: least.threads.min(figures.threads),
+                descriptors: least.descriptors.min(figures.descriptors),
+                resident_mb: least.resident_mb.min(figures.resident_mb),
+                own_mb: least.own_mb.min(figures.own_mb),
+            })
+        })
+    };
+    let before = quiet(&samples, start + calm.0, start + calm.1);
+    let is_back = |figures: Figures| {
+        before.is_some_and(|before| {
+            figures.threads <= before.threads && figures.descriptors <= before.descriptors
+        })
+    };
+    let pid = program.id();
+    wait(|| {
+        let figures = Figures::of(pid).expect("spotter runs");
+        let reconnects = listener.heard().iter().map(Heard::reconnects).sum();
+        let all_online = listener.all_online();
+        samples.push(Sample { at: Instant::now(), reconnects, all_online, figures });
+        std::thread::sleep(Duration::from_millis(500));
+        all_online && is_back(figures)
+    });
+    let after = quiet(&samples, end - (CALM - BACK), Instant::now());
+    program.signal("TERM");
+    let ended = program.wait(program::PATIENCE);
+    let (heard, thread) = (listener.heard, listener.thread);
+    thread.join().unwrap();
+
+    let heard = heard.lock().unwrap();
+    let growth: Vec<&Sample> =
+        samples.iter().filter(|sample| sample.at >= start + calm.0 && sample.at <= end).collect();
+    let line = |value: fn(&Figures) -> f64| {
+        let points: Vec<(f64, f64)> =
+            growth.iter().map(|sample| (sample.reconnects as f64, value(&sample.figures))).collect();
+        let (slope, error) = slope(&points);
+        (100.0 * slope, 100.0 * error)
+    };
+    let verdict = Verdict {
+        seed,
+        length,
+        reconnects: samples.last().map_or(0, |sample| sample.reconnects),
+        resident: line(|figures| figures.resident_mb),
+        own: line(|figures| figures.own_mb),
+        peak_mb: samples.iter().map(|sample| sample.figures.resident_mb).fold(0.0, f64::max),
+        before,
+        after,
+        gaps: gaps(&heard, &outcomes, start, end),
+        haven_ends: heard[HAVEN].ends.iter().filter(|at| **at < end).count(),
+        haven_tag_gap: Heard::longest_gap(&heard[HAVEN].tags, (start, end)),
+        outcomes,
+    };
+    let table = verdict.table();
+    println!("{}\n{table}", verdict.list());
+    if let Some(path) = std::env::var_os(TABLE) {
+        std::fs::write(path, verdict.document(&table)).unwrap();
+    }
+    let mut faults = verdict.faults();
+    if ended.code != Some(0) {
+        faults.push(format!("spotter ended with {:?}", ended.code));
+    }
+    assert!(faults.is_empty(), "{}\n\nthe log:\n{}", faults.join("\n"), ended.stderr);
+}
+
+/// The longest gap in what came of each camera while it was healthy: from when it was back until the next strike.
+fn gaps(heard: &[Heard], outcomes: &[Outcome], start: Instant, end: Instant) -> Vec<Duration> {
+    let of_camera = |camera: usize| {
+        let mut from = Some(start);
+        let mut longest = Duration::ZERO;
+        let mut close = |from: Option<Instant>, to: Instant| {
+            let gap = from.map(|from| Heard::longest_gap(&heard[camera].tracks, (from, to)));
+            longest = longest.max(gap.unwrap_or_default());
+        };
+        for outcome in outcomes.iter().filter(|outcome| outcome.strike.camera == camera) {
+            close(from, outcome.begun);
+            from = outcome.back.map(|back| outcome.well + back);
+        }
+        close(from, end);
+        longest
+    };
+    (0..CAMERAS.len()).map(of_camera).collect()
+}
+
+/// What the storm has shown.
+struct Verdict {
+    seed: u64,
+    length: Duration,
+    outcomes: Vec<Outcome>,
+    reconnects: usize,
+    /// MB per 100 reconnects, and the standard error of that: of all memory, and of what is no file's.
+    resident: (f64, f64),
+    own: (f64, f64),
+    peak_mb: f64,
+    /// The least that was held when all cameras were online: after every fault came once, and at the end.
+    before: Option<Figures>,
+    after: Option<Figures>,
+    gaps: Vec<Duration>,
+    haven_ends: usize,
+    haven_tag_gap: Duration,
+}
+
+impl Verdict {
+    /// A line for each strike.
+    fn list(&self) -> String {
+        let mut text = String::new();
+        for Outcome { strike, told, back, .. } in &self.outcomes {
+            let seconds = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
+            let told = told
+                .as_ref()
+                .map_or("not told".to_owned(), |(after, what)| format!("after {}: {what}", seconds(*after)));
+            let back = back.map_or("NOT BACK".to_owned(), |back| format!("back after {}", seconds(back)));
+            let (name, at) = (CAMERAS[strike.camera].0, strike.at.as_secs_f64());
+            let (fault, lasts) = (strike.fault, strike.lasts.as_secs_f64());
+            writeln!(text, "{at:7.1} s {name:6} {fault:?} for {lasts:.1} s: {back}; {told}").unwrap();
+        }
+        text
+    }
+
+    /// Figures by fault.
+    fn table(&self) -> String {
+        let mut text =
+            "| fault | times | told, median s | back, median s | back, worst s |\n|---|---|---|---|---|\n"
+                .to_owned();
+        let sorted = |values: Vec<Duration>| {
+            let mut seconds: Vec<f64> = values.iter().map(Duration::as_secs_f64).collect();
+            seconds.sort_by(f64::total_cmp);
+            seconds
+        };
+        for fault in Fault::ALL {
+            let of_fault: Vec<&Outcome> =
+                self.outcomes.iter().filter(|outcome| outcome.strike.fault == fault).collect();
+            let told = sorted(of_fault.iter().filter_map(|outcome| Some(outcome.told.as_ref()?.0)).collect());
+            let back = sorted(of_fault.iter().filter_map(|outcome| outcome.back).collect());
+            let shown = |seconds: Option<&f64>| seconds.map_or("".to_owned(), |s| format!("{s:.1}"));
+            writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                format!("{fault:?}").to_lowercase(),
+                of_fault.len(),
+                shown(told.get(told.len() / 2)),
+                shown(back.get(back.len() / 2)),
+                shown(back.last()),
+            )
+            .unwrap();
+        }
+        let held = |figures: Option<Figures>| {
+            figures.map_or("never all online".to_owned(), |figures| {
+                format!(
+                    "{} threads, {} descriptors, {:.0} MB",
+                    figures.threads, figures.descriptors, figures.resident_mb
+                )
+            })
+        };
+        let seconds = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
+        writeln!(
+            text,
+            "\n| | |\n|---|---|\n| reconnects | {} |\n| memory per 100 reconnects | {:+.2} MB (standard error {:.2}) |\n\
+             | of that, no file's | {:+.2} MB (standard error {:.2}) |\n| most memory | {:.0} MB |\n\
+             | held after every fault came once | {} |\n| held at the end | {} |\n\
+             | longest time without tracks of a healthy camera | {} |\n\
+             | longest time without tags of the one that was never struck | {} |",
+            self.reconnects,
+            self.resident.0,
+            self.resident.1,
+            self.own.0,
+            self.own.1,
+            self.peak_mb,
+            held(self.before),
+            held(self.after),
+            seconds(self.gaps.iter().max().copied().unwrap_or_default()),
+            seconds(self.haven_tag_gap),
+        )
+        .unwrap();
+        text
+    }
+
+    /// The table as a page.
+    fn document(&self, table: &str) -> String {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+        format!(
+            "# The camera storm\n\nMade by `make soak` (`tests/storm.rs`): Spotter {}, {build} build, {cores} cores, six \
+             cameras that run on\nthe same machine, {} s, seed {}. Five of them are struck, one is not. `told` is the \
+             time from the fault until\nthe camera's status says so; `back` is the time from when the camera is well \
+             until it is online and what it\nshows is told again.\n\n{table}",
+            env!("CARGO_PKG_VERSION"),
+            self.length.as_secs(),
+            self.seed,
+        )
+    }
+
+    /// What is not as it should be.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for Outcome { strike, told, back, .. } in &self.outcomes {
+            let what = format!(
+                "{} {:?} at {:.1} s",
+                CAMERAS[strike.camera].0,
+                strike.fault,
+                strike.at.as_secs_f64()
+            );
+            if back.is_none_or(|back| back > BACK) {
+                faults.push(format!("{what}: back after {back:?}"));
+            }
+            if told.is_none() && !strike.fault.told_as().is_empty() {
+                faults.push(format!("{what}: not told as {}", strike.fault.told_as().join(" or ")));
+            }
+        }
+        for ((name, _), gap) in CAMERAS.iter().zip(&self.gaps) {
+            if *gap > GAP {
+                faults.push(format!("{name}: nothing came for {gap:?} while it was healthy"));
+            }
+        }
+        if self.haven_tag_gap > GAP {
+            faults.push(format!("{}: no tag for {:?}", CAMERAS[HAVEN].0, self.haven_tag_gap));
+        }
+        if self.haven_ends > 0 {
+            faults.push(format!("{}: {} people ended", CAMERAS[HAVEN].0, self.haven_ends));
+        }
+        match (self.before, self.after) {
+            (Some(before), Some(after)) => {
+                if after.threads > before.threads || after.descriptors > before.descriptors {
+                    faults.push(format!("held before {before:?}, after {after:?}"));
+                }
+            }
+            _ => faults.push("there was no calm with all cameras online".to_owned()),
+        }
+        for (what, (slope, error)) in [("resident", self.resident), ("own", self.own)] {
+            // Twice the standard error: so much may be chance.
+            if slope - 2.0 * error > GROWTH_MB {
+                faults.push(format!("{what} memory grows by {slope:.2} MB per 100 reconnects"));
+            }
+        }
+        faults
+    }
+}
