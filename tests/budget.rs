@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use spotter::activity::Share;
-use spotter::config::{Activities, Camera, Models, Objects, Runtime, Source};
+use spotter::config::{Activities, Camera, Capture, Models, Objects, Runtime, Source};
 use spotter::daemon::open_recognizer;
 use spotter::name::Name;
 use spotter::tag::TrackId;
@@ -23,7 +23,7 @@ fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
     let vtest = footage::vtest()?;
     let camera = Camera {
         name: Name::new("ramp").unwrap(),
-        source: Source::File { path: vtest.clone(), repeat: false, frame_rate: None },
+        capture: Capture::of(Source::File { path: vtest.clone(), repeat: false, frame_rate: None }),
         objects: Objects::default(),
         activities: Activities::default(),
         tracks: false,

@@ -49,6 +49,15 @@ pub(super) fn limit(decodebin: &gst::Element, decoder: &Decoder) {
     });
 }
 
+/// Tells the demultiplexer of MJPEG over HTTP that a camera has one stream: it would wait for others, and decodebin for it.
+pub(super) fn expect_one_stream(pipeline: &gst::Pipeline) {
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "multipartdemux") {
+            element.set_property("single-stream", true);
+        }
+    });
+}
+
 /// Whether the configuration allows this decoder.
 pub(super) fn allows(decoder: &Decoder, factory: &gst::ElementFactory) -> bool {
     match decoder {

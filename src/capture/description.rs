@@ -6,6 +6,8 @@ use crate::frame::PixelFormat;
 
 /// Name of the element that hands frames out.
 pub(super) const SINK: &str = "frames";
+/// Name of the element that speaks RTSP, where there is one.
+pub(super) const RTSP: &str = "rtsp";
 /// Name of the element that plugs decoders.
 pub(super) const DECODE: &str = "decode";
 /// Name of the element that takes what was decoded.
@@ -56,7 +58,7 @@ fn head(source: &Source) -> String {
             // 0 lets every certificate pass.
             let validation = if *verify_tls { "" } else { " tls-validation-flags=0" };
             format!(
-                "rtspsrc location={} protocols={protocols} latency=200 tcp-timeout={ANSWER_US} \
+                "rtspsrc name={RTSP} location={} protocols={protocols} latency=200 tcp-timeout={ANSWER_US} \
                  timeout={ANSWER_US}{validation} ! application/x-rtp,media=video",
                 quoted(url.reveal())
             )
@@ -105,7 +107,7 @@ mod tests {
         let text =
             |source| describe(&Capture::of(Source::parse(source, base).expect("a source")), Pace::Live);
         insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc name=rtsp location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);

@@ -105,6 +105,16 @@ impl CaptureError {
         }
     }
 
+    /// The server of `source` has shown a certificate that is not trusted.
+    pub(super) fn untrusted(source: &Source) -> Self {
+        CaptureError::Refused {
+            source_name: source.to_string(),
+            reason: "its certificate is not one that this machine trusts; with verify_tls = false it is taken all the \
+                     same"
+                .to_owned(),
+        }
+    }
+
     /// Something that `source` was read with has failed.
     pub(super) fn failed(source: &Source, reason: &str) -> Self {
         CaptureError::Failed { source_name: source.to_string(), reason: redacted(source, reason) }

@@ -3,6 +3,7 @@
 //! Whoever holds the stream pulls; GStreamer's own threads only decode. Buffers are mapped, not copied.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -12,7 +13,7 @@ use gstreamer_video as gst_video;
 
 use super::buffer;
 use super::decoding;
-use super::description::{DECODE, Pace, SINK, TAKE, describe};
+use super::description::{DECODE, Pace, RTSP, SINK, TAKE, describe};
 use super::error::CaptureError;
 use super::flow::{Flow, Wanted};
 use crate::clock::{Clock, Timestamp};
@@ -78,6 +79,8 @@ pub struct Stream {
     sink: AppSink,
     bus: gst::Bus,
     flow: Flow,
+    /// Whether the camera has shown a certificate that this machine does not trust.
+    untrusted: Arc<AtomicBool>,
     mask: Mask,
     /// Size and layout of the last frame.
     format: Option<((u32, u32), PixelFormat)>,
@@ -113,6 +116,7 @@ impl Stream {
             Pace::EveryFrame => Wanted { rate: None, key_frames_only: false, repaired: false },
         };
         let flow = Flow::watch(&pipeline, &take, wanted);
+        let untrusted = hear_of_certificates(&pipeline);
         if let Some(rate) = true_rate(&capture.source) {
             play_as_recorded(&sink, rate);
         }
@@ -131,6 +135,7 @@ impl Stream {
             sink,
             bus,
             flow,
+            untrusted,
             format: None,
             frames: 0,
             lost: 0,
@@ -253,6 +258,9 @@ impl Stream {
     fn failure(&self) -> Option<CaptureError> {
         let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
         let gst::MessageView::Error(error) = message.view() else { return None };
+        if self.untrusted.load(Ordering::Relaxed) {
+            return Some(CaptureError::untrusted(&self.capture.source));
+        }
         Some(CaptureError::of_message(error, &self.capture.source, self.frames == 0))
     }
 
@@ -344,7 +352,21 @@ fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
     let take = named(TAKE, "videoconvert").and_then(|element| element.static_pad("sink"));
     let take = take.ok_or_else(|| taken(TAKE))?;
     decoding::limit(&decodebin, &capture.decoder);
+    decoding::expect_one_stream(&pipeline);
     Ok(Built { pipeline, sink, take })
+}
+
+/// Notes whether a certificate was refused; the error that follows does not say so.
+fn hear_of_certificates(pipeline: &gst::Pipeline) -> Arc<AtomicBool> {
+    let untrusted = Arc::new(AtomicBool::new(false));
+    if let Some(rtsp) = pipeline.by_name(RTSP).filter(|rtsp| rtsp.has_property("tls-validation-flags")) {
+        let refused = Arc::clone(&untrusted);
+        rtsp.connect("accept-certificate", false, move |_| {
+            refused.store(true, Ordering::Relaxed);
+            Some(false.to_value())
+        });
+    }
+    untrusted
 }
 
 /// The frames per second that a file was recorded at, when its configuration says so.
