@@ -1,13 +1,14 @@
 # Spotter's commands. `make demo` and `make test` do all the set-up themselves.
 ARGS ?=
 
-.PHONY: help setup demo test lint docs bench picture
+.PHONY: help setup demo test lint docs bench picture soak
 
 help:
 	@echo 'make demo [ARGS="--seconds 20"]   see tags of real footage arrive at a subscriber'
 	@echo 'make test                         run every test'
 	@echo 'make lint docs                    the other gates: formatting, clippy, documentation'
 	@echo 'make bench                        measure the detector, the outbox and publishing'
+	@echo 'make soak                         an hour of camera storm; writes docs/soak.md'
 	@echo 'make picture                      draw docs/pictures/tracks.jpg again'
 	@echo 'make setup                        install what is missing (the others do it too)'
 
@@ -37,3 +38,11 @@ FOOTAGE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spotter/footage/vtest.avi
 picture: setup
 	cargo build --release --locked
 	target/release/spotter replay $(FOOTAGE) --frame-rate 7 --picture docs/pictures/tracks.jpg --picture-at 73.6
+
+# The camera storm of `make test`, for as long as it takes to see memory grow; SPOTTER_STORM_S is in seconds.
+SPOTTER_STORM_S ?= 3600
+
+soak:
+	@packaging/setup.sh --tests
+	SPOTTER_STORM_S=$(SPOTTER_STORM_S) SPOTTER_STORM_TABLE=docs/soak.md \
+		cargo test --release --locked --test storm -- --nocapture
