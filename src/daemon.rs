@@ -21,7 +21,7 @@ use crate::config::{self, Command, Config};
 use crate::detect::{DetectError, Detector};
 use crate::model::{Package, PackageError, Runtime, RuntimeError, SessionOptions, Task};
 use crate::publish::{Accelerators, LoadedModel, Node, PublishError, Publisher, Scene, Stopped};
-use crate::recognize::{Output, RecognizeError, Recognizer, UnknownLabels};
+use crate::recognize::{Known, Output, RecognizeError, Recognizer, UnknownLabels};
 use crate::tag::ModelRef;
 
 use commands::{Commands, Means};
@@ -144,7 +144,7 @@ impl Daemon {
         let board = Arc::new(Board::new(counters.clone()));
         let worker = {
             let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
-            let (counters, handle) = (counters.clone(), publisher.handle());
+            let handle = publisher.handle();
             let hand_on = move |output| match output {
                 Output::Tag(tag) => handle.tag(&tag),
                 Output::Occupancy(occupancy) => handle.occupancy(&occupancy),
@@ -152,7 +152,7 @@ impl Daemon {
             };
             std::thread::Builder::new()
                 .name("recognize".to_owned())
-                .spawn(move || recognizer.work(&board, &counters, &*clock, hand_on))?
+                .spawn(move || recognizer.work(&board, &*clock, hand_on))?
         };
         let mut cameras = Vec::new();
         for (index, (camera, counters)) in config.cameras.iter().zip(counters).enumerate() {
@@ -274,13 +274,13 @@ impl Stopper {
 /// The cameras, as publishing is told of them.
 fn scenes(config: &Config, recognizer: &Recognizer) -> Vec<Scene> {
     let snapshots = config.mqtt.commands.contains(&Command::Snapshot);
-    let scene = |(index, camera): (usize, &config::Camera)| Scene {
+    let scene = |camera: &config::Camera| Scene {
         camera: camera.name.clone(),
-        zones: recognizer.zones(index),
+        zones: recognizer.known().zones(camera),
         activities: camera.activities.enabled && recognizer.activities().is_some(),
         snapshots,
     };
-    config.cameras.iter().enumerate().map(scene).collect()
+    config.cameras.iter().map(scene).collect()
 }
 
 /// Loads the runtime library and the models that the cameras need, and warms them up.
@@ -385,7 +385,9 @@ pub fn unservable(config: &Config) -> Vec<String> {
         None
     };
     let mut problems = bench.problems;
-    problems.extend(detector.iter().flat_map(|detector| unmet(config, detector, activities.as_ref())));
+    problems.extend(
+        detector.iter().flat_map(|detector| Known::of(detector, activities.as_ref()).unmet(&config.cameras)),
+    );
     problems
 }
 
@@ -439,21 +441,4 @@ impl Bench<'_> {
 
 fn session_options(runtime: &config::Runtime) -> SessionOptions {
     SessionOptions { intra_threads: runtime.threads }
-}
-
-/// What cameras ask for and the model does not give.
-fn unmet(config: &Config, detector: &Detector, activities: Option<&activity::Models>) -> Vec<String> {
-    let model = &detector.model().name;
-    let low = detector.thresholds().low();
-    let unknown = UnknownLabels::find(&config.cameras, detector, activities);
-    let mut problems: Vec<String> = unknown.iter().flat_map(UnknownLabels::lines).collect();
-    for camera in &config.cameras {
-        if let Some(score) = camera.objects.score.filter(|&score| score < low) {
-            problems.push(format!(
-                "camera {}: objects.score is {score}, but the model {model} gives nothing below {low}",
-                camera.name
-            ));
-        }
-    }
-    problems
 }
