@@ -1,10 +1,12 @@
 //! What is offered, in which order, and what becomes of it.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::clock::{SimulatedClock, Timestamp};
+use crate::config::Command;
 use crate::name::Name;
 use crate::publish::command::Ask;
 use crate::publish::discovery::Scene;
