@@ -90,6 +90,11 @@ pub struct Camera {
 }
 
 impl Camera {
+    /// Whether frames come to both in the same way, so that one can go on as the other: everything that capture uses.
+    pub fn same_capture(&self, other: &Camera) -> bool {
+        (&self.name, &self.capture) == (&other.name, &other.capture)
+    }
+
     /// What its zones look for, as far as they say; with repetitions.
     pub fn labels_of_zones(&self) -> impl Iterator<Item = &str> {
         self.zones.iter().flat_map(|zone| zone.labels.iter().flatten()).map(String::as_str)

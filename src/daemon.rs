@@ -2,10 +2,14 @@
 //!
 //! `spotter run` and `spotter demo` use it. It joins stages and does nothing of what they do.
 
+mod check;
 mod commands;
+mod models;
+mod plan;
+mod reload;
 mod signals;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,17 +18,21 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::activity::{self, ActivityError, ClipClassifier, PoseEstimator, Share, SkeletonClassifier};
-use crate::capture::{Board, Camera, Stream};
+use crate::activity::{ActivityError, Share};
+use crate::capture::{Board, Camera, Remote};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Command, Config};
-use crate::detect::{DetectError, Detector};
-use crate::model::{Package, PackageError, Runtime, RuntimeError, SessionOptions, Task};
-use crate::publish::{Accelerators, LoadedModel, Node, PublishError, Publisher, Scene, Stopped};
-use crate::recognize::{Output, RecognizeError, Recognizer, UnknownLabels};
-use crate::tag::ModelRef;
+use crate::detect::DetectError;
+use crate::model::{PackageError, RuntimeError};
+use crate::publish::{Accelerators, Node, PublishError, Publisher, Scene, Stopped};
+use crate::recognize::{Known, Output, RecognizeError, UnknownLabels};
+use crate::telemetry::FrameCounters;
 
+use check::Served;
+pub use check::unservable;
 use commands::{Commands, Means};
+pub use models::open_recognizer;
+pub use reload::{Applied, How, Refused, Reloader};
 pub use signals::{Signals, stop_on_signals};
 
 /// How often camera statuses are published when nothing changes.
@@ -86,20 +94,33 @@ pub enum Event {
     Stop,
     /// A thread has ended that must not: it failed or panicked.
     Ended(String),
-    /// Somebody asks it to go on with this configuration, which is valid and can be served.
+    /// Somebody asks it to go on with this configuration, which is valid and can be served, but only by starting anew.
     Reload(Box<Config>),
 }
 
 /// What rings the daemon.
 enum Ring {
     Stop,
-    Reload(Box<Config>),
+    /// To go on with this configuration, and to tell what came of it.
+    Reload {
+        config: Box<Config>,
+        done: SyncSender<Result<Applied, Refused>>,
+    },
+}
+
+/// A camera and its place on the board.
+struct Running {
+    index: usize,
+    camera: Camera,
 }
 
 /// A running daemon.
 pub struct Daemon {
+    /// What it runs by.
+    config: Config,
     board: Arc<Board>,
-    cameras: Vec<Camera>,
+    /// In the order of the configuration.
+    cameras: Vec<Running>,
     worker: JoinHandle<Result<(), RecognizeError>>,
     publisher: Publisher,
     commands: Commands,
@@ -107,6 +128,7 @@ pub struct Daemon {
     /// Rings when somebody asks for something.
     asked: Receiver<Ring>,
     stopper: Stopper,
+    reloader: Reloader,
     next_report: Instant,
 }
 
@@ -126,10 +148,15 @@ impl Daemon {
             name: config.node.clone(),
             boot: Uuid::new_v4(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            models: loaded(&recognizer),
+            models: models::loaded(&recognizer),
             accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
-            cameras: scenes(config, &recognizer),
+            cameras: scenes(config, recognizer.known()),
         };
+        let served = Arc::new(Served {
+            models: config.models.clone(),
+            runtime: config.runtime.clone(),
+            known: recognizer.known().clone(),
+        });
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");
         let (inbox, requests) = commands::inbox();
         let take = {
@@ -140,11 +167,11 @@ impl Daemon {
 
         // Asking to stop again while it is asked is nothing new.
         let (ring, asked) = sync_channel(1);
-        let counters: Vec<_> = config.cameras.iter().map(|_| Arc::default()).collect();
+        let counters: Vec<Arc<FrameCounters>> = config.cameras.iter().map(|_| Arc::default()).collect();
         let board = Arc::new(Board::new(counters.clone()));
         let worker = {
             let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
-            let (counters, handle) = (counters.clone(), publisher.handle());
+            let handle = publisher.handle();
             let hand_on = move |output| match output {
                 Output::Tag(tag) => handle.tag(&tag),
                 Output::Occupancy(occupancy) => handle.occupancy(&occupancy),
@@ -152,30 +179,48 @@ impl Daemon {
             };
             std::thread::Builder::new()
                 .name("recognize".to_owned())
-                .spawn(move || recognizer.work(&board, &counters, &*clock, hand_on))?
+                .spawn(move || recognizer.work(&board, &*clock, hand_on))?
         };
-        let mut cameras = Vec::new();
+        let stopper = Stopper { ring: ring.clone(), asked: Arc::default() };
+        let reloader = Reloader { file: file.map(Path::to_path_buf), served, ring, turn: Arc::default() };
+        let means = Means { handle: publisher.handle(), reloader: reloader.clone() };
+        let mut daemon = Daemon {
+            config: config.clone(),
+            board,
+            cameras: Vec::new(),
+            worker,
+            commands: Commands::start(inbox, requests, means)?,
+            publisher,
+            clock,
+            asked,
+            stopper,
+            reloader,
+            next_report: Instant::now() + REPORT_INTERVAL,
+        };
         for (index, (camera, counters)) in config.cameras.iter().zip(counters).enumerate() {
-            let handle = publisher.handle();
-            let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
-            let changed = move |status| handle.camera_status(&status);
-            cameras.push(Camera::start(camera, index, board, counters, clock, changed)?);
+            let running = daemon.start_camera(camera, index, counters)?;
+            daemon.cameras.push(running);
         }
-        let commands = {
-            let ring = ring.clone();
-            let means = Means {
-                handle: publisher.handle(),
-                cameras: cameras.iter().map(Camera::remote).collect(),
-                file: file.map(Path::to_path_buf),
-                // Whoever asks while the daemon is about to stop or to reload is heard by that.
-                reload: Box::new(move |config| drop(ring.try_send(Ring::Reload(config)))),
-            };
-            Commands::start(inbox, requests, means)?
-        };
-        tracing::info!(cameras = cameras.len(), "ready");
-        let next_report = Instant::now() + REPORT_INTERVAL;
-        let stopper = Stopper { ring, asked: Arc::default() };
-        Ok(Daemon { board, cameras, worker, publisher, commands, clock, asked, stopper, next_report })
+        daemon.commands.command(daemon.remotes());
+        tracing::info!(cameras = daemon.cameras.len(), "ready");
+        Ok(daemon)
+    }
+
+    fn start_camera(
+        &self,
+        camera: &config::Camera,
+        index: usize,
+        counters: Arc<FrameCounters>,
+    ) -> std::io::Result<Running> {
+        let handle = self.publisher.handle();
+        let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
+        let changed = move |status| handle.camera_status(&status);
+        Ok(Running { index, camera: Camera::start(camera, index, board, counters, clock, changed)? })
+    }
+
+    /// What asks things of the cameras.
+    fn remotes(&self) -> Vec<Remote> {
+        self.cameras.iter().map(|running| running.camera.remote()).collect()
     }
 
     /// Asks the daemon to stop, from any thread and as often as one likes.
@@ -183,20 +228,21 @@ impl Daemon {
         self.stopper.clone()
     }
 
-    /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, and gives the reason
-    /// when the daemon is to stop. To be called again and again.
+    /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, goes on with a changed
+    /// configuration when somebody asks for that, and gives the reason when the daemon is to stop. To be called again and
+    /// again.
     pub fn watch(&mut self, timeout: Duration) -> Option<Event> {
         let ring = self.asked.recv_timeout(timeout);
         match ring {
             _ if self.stopper.is_asked() => return Some(Event::Stop),
-            Ok(Ring::Reload(config)) => return Some(Event::Reload(config)),
+            Ok(Ring::Reload { config, done }) => return self.reload(config, &done),
             Ok(Ring::Stop) | Err(RecvTimeoutError::Disconnected) => return Some(Event::Stop),
             Err(RecvTimeoutError::Timeout) => {}
         }
         if Instant::now() >= self.next_report {
             self.next_report += REPORT_INTERVAL;
             let handle = self.publisher.handle();
-            for camera in &self.cameras {
+            for Running { camera, .. } in &self.cameras {
                 handle.camera_status(&camera.health().status(self.clock.now()));
             }
         }
@@ -214,7 +260,7 @@ impl Daemon {
         if !self.commands.is_running() {
             return Some("carrying out commands".to_owned());
         }
-        let camera = self.cameras.iter().find(|camera| !camera.is_running())?;
+        let Running { camera, .. } = self.cameras.iter().find(|running| !running.camera.is_running())?;
         Some(format!("camera {}", camera.health().camera()))
     }
 
@@ -224,7 +270,9 @@ impl Daemon {
     /// When the worker had failed or panicked; everything is stopped all the same.
     pub fn stop(self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
-        let stopping: Vec<_> = self.cameras.into_iter().map(Camera::stop).collect();
+        // Whoever waits for a reload is to hear that there is none.
+        drop(self.asked);
+        let stopping: Vec<_> = self.cameras.into_iter().map(|running| running.camera.stop()).collect();
         for camera in stopping {
             camera.join();
         }
@@ -272,188 +320,13 @@ impl Stopper {
 }
 
 /// The cameras, as publishing is told of them.
-fn scenes(config: &Config, recognizer: &Recognizer) -> Vec<Scene> {
+fn scenes(config: &Config, known: &Known) -> Vec<Scene> {
     let snapshots = config.mqtt.commands.contains(&Command::Snapshot);
-    let scene = |(index, camera): (usize, &config::Camera)| Scene {
+    let scene = |camera: &config::Camera| Scene {
         camera: camera.name.clone(),
-        zones: recognizer.zones(index),
-        activities: camera.activities.enabled && recognizer.activities().is_some(),
+        zones: known.zones(camera),
+        activities: camera.activities.enabled && known.has_activities(),
         snapshots,
     };
-    config.cameras.iter().enumerate().map(scene).collect()
-}
-
-/// Loads the runtime library and the models that the cameras need, and warms them up.
-///
-/// # Errors
-/// When one is missing or wrong, or a camera asks for what no model knows.
-pub fn open_recognizer(
-    runtime: &config::Runtime,
-    models: &config::Models,
-    cameras: &[config::Camera],
-    share: Share,
-) -> Result<Recognizer, DaemonError> {
-    let find = |name: &str| Package::find(name, &models.directories);
-    let detect = find(&models.detect)?;
-    let wants_activities = cameras.iter().any(|camera| camera.activities.enabled);
-    let activities = if wants_activities { Some(Packages::find(models)?) } else { None };
-    let library = Runtime::load(runtime.onnxruntime.as_deref())?;
-    let options = session_options(runtime);
-    let begun = Instant::now();
-    let detector = Detector::open(&detect, &library, &options)?;
-    let activities = activities.map(|packages| packages.open(&library, &options)).transpose()?;
-    let recognizer = Recognizer::new(detector, activities, share, cameras)?;
-    for LoadedModel { reference, task } in loaded(&recognizer) {
-        tracing::info!(task, model = reference.name, version = reference.version, "model loaded");
-    }
-    tracing::info!(
-        onnxruntime = library.version(),
-        took_ms = begun.elapsed().as_millis(),
-        "models loaded and warmed up"
-    );
-    Ok(recognizer)
-}
-
-/// The models of a recogniser and what each is for.
-fn loaded(recognizer: &Recognizer) -> Vec<LoadedModel> {
-    let model = |reference: &ModelRef, task: Task| LoadedModel {
-        reference: reference.clone(),
-        task: task.to_string(),
-    };
-    let mut loaded = vec![model(recognizer.detector().model(), Task::Detect)];
-    if let Some(activity::Models { pose, skeleton, clips }) = recognizer.activities() {
-        loaded.push(model(pose.model(), Task::Pose));
-        loaded.push(model(skeleton.model(), Task::Skeleton));
-        loaded.extend(clips.iter().map(|clip| model(clip.model(), Task::Clip)));
-    }
-    loaded
-}
-
-/// The packages of the activities' models.
-struct Packages {
-    pose: Package,
-    skeleton: Package,
-    clips: Vec<Package>,
-}
-
-impl Packages {
-    fn find(models: &config::Models) -> Result<Self, PackageError> {
-        let find = |name: &String| Package::find(name, &models.directories);
-        Ok(Packages {
-            pose: find(&models.pose)?,
-            skeleton: find(&models.skeleton)?,
-            clips: models.clips.iter().map(find).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn open(&self, library: &Runtime, options: &SessionOptions) -> Result<activity::Models, ActivityError> {
-        Ok(activity::Models {
-            pose: PoseEstimator::open(&self.pose, library, options)?,
-            skeleton: SkeletonClassifier::open(&self.skeleton, library, options)?,
-            clips: self
-                .clips
-                .iter()
-                .map(|package| ClipClassifier::open(package, library, options))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-/// Everything in a configuration that this machine cannot serve: files that are not there, pipelines that cannot be
-/// built, a runtime library or a model that does not load, labels and scores that the model does not give. Starts
-/// nothing and connects to nothing.
-pub fn unservable(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    for config::Camera { name, capture, .. } in &config.cameras {
-        match &capture.source {
-            source @ config::Source::File { path, .. } if !path.exists() => {
-                problems.push(format!("camera {name}: source is {source}, which is not there"));
-            }
-            _ => problems.extend(Stream::check(capture).err().map(|error| format!("camera {name}: {error}"))),
-        }
-    }
-    let library = Runtime::load(config.runtime.onnxruntime.as_deref());
-    problems.extend(library.as_ref().err().map(|error| format!("runtime.onnxruntime: {error}")));
-    let options = session_options(&config.runtime);
-    let mut bench = Bench { directories: &config.models.directories, library: library.ok(), problems };
-    let models = &config.models;
-    let detector = bench
-        .open("models.detect", &models.detect, |package, library| Detector::open(package, library, &options));
-    let activities = if config.cameras.iter().any(|camera| camera.activities.enabled) {
-        bench.activities(models, &options)
-    } else {
-        None
-    };
-    let mut problems = bench.problems;
-    problems.extend(detector.iter().flat_map(|detector| unmet(config, detector, activities.as_ref())));
-    problems
-}
-
-/// Opens models to see whether they can be.
-struct Bench<'c> {
-    directories: &'c [PathBuf],
-    /// Without it only the packages are looked at.
-    library: Option<Runtime>,
-    problems: Vec<String>,
-}
-
-impl Bench<'_> {
-    /// Opens the package that `key` names; notes why it cannot be.
-    fn open<T, E: std::fmt::Display>(
-        &mut self,
-        key: &str,
-        name: &str,
-        open: impl FnOnce(&Package, &Runtime) -> Result<T, E>,
-    ) -> Option<T> {
-        let opened = match (Package::find(name, self.directories), &self.library) {
-            (Err(error), _) => Err(error.to_string()),
-            (Ok(_), None) => return None,
-            (Ok(package), Some(library)) => open(&package, library).map_err(|error| error.to_string()),
-        };
-        opened.map_err(|why| self.problems.push(format!("{key}: {why}"))).ok()
-    }
-
-    fn activities(&mut self, models: &config::Models, options: &SessionOptions) -> Option<activity::Models> {
-        let pose = self.open("models.pose", &models.pose, |package, library| {
-            PoseEstimator::open(package, library, options)
-        });
-        let skeleton = self.open("models.skeleton", &models.skeleton, |package, library| {
-            SkeletonClassifier::open(package, library, options)
-        });
-        let clips: Vec<_> = models
-            .clips
-            .iter()
-            .map(|name| {
-                self.open("models.clips", name, |package, library| {
-                    ClipClassifier::open(package, library, options)
-                })
-            })
-            .collect();
-        Some(activity::Models {
-            pose: pose?,
-            skeleton: skeleton?,
-            clips: clips.into_iter().collect::<Option<_>>()?,
-        })
-    }
-}
-
-fn session_options(runtime: &config::Runtime) -> SessionOptions {
-    SessionOptions { intra_threads: runtime.threads }
-}
-
-/// What cameras ask for and the model does not give.
-fn unmet(config: &Config, detector: &Detector, activities: Option<&activity::Models>) -> Vec<String> {
-    let model = &detector.model().name;
-    let low = detector.thresholds().low();
-    let unknown = UnknownLabels::find(&config.cameras, detector, activities);
-    let mut problems: Vec<String> = unknown.iter().flat_map(UnknownLabels::lines).collect();
-    for camera in &config.cameras {
-        if let Some(score) = camera.objects.score.filter(|&score| score < low) {
-            problems.push(format!(
-                "camera {}: objects.score is {score}, but the model {model} gives nothing below {low}",
-                camera.name
-            ));
-        }
-    }
-    problems
+    config.cameras.iter().map(scene).collect()
 }

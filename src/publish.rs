@@ -35,6 +35,7 @@ mod pending;
 mod render;
 pub mod schema;
 mod sequence;
+mod settings;
 mod shared;
 mod status;
 pub mod subscriber;
@@ -46,12 +47,11 @@ pub use command::{Ask, Request};
 pub use discovery::Scene;
 pub use line::line;
 pub use sequence::Sequencer;
+pub use settings::Settings;
 
-use dial::Dial;
 use outbox::Outbox;
 use pending::Pending;
 use shared::{Order, Shared};
-use topic::Root;
 
 /// Who publishes.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,9 +183,8 @@ impl Publisher {
         clock: Arc<dyn Clock>,
         requests: impl Fn(Request) -> bool + Send + 'static,
     ) -> Result<Self, PublishError> {
-        let root = Root::new(&config.root)?;
+        let Settings { root, dial, .. } = Settings::new(config, &node.name)?;
         let boot = node.boot;
-        let dial = Dial::new(config, client_id(&root, &node.name))?;
         let wake = Arc::new(Notify::new());
         let outbox = {
             let wake = Arc::clone(&wake);
@@ -199,7 +198,7 @@ impl Publisher {
         let run = {
             let shared = Arc::clone(&shared);
             move || {
-                let said_goodbye = runtime.block_on(mqtt::run(&shared, &dial, boot, ordered));
+                let said_goodbye = runtime.block_on(mqtt::run(&shared, dial, boot, ordered));
                 // A name that is still being looked up must not hold up the end.
                 runtime.shutdown_background();
                 said_goodbye
@@ -207,6 +206,17 @@ impl Publisher {
         };
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(run).map_err(failed)?;
         Ok(Publisher { shared, orders, thread: Some(thread), keeps: config.outbox.directory.is_some() })
+    }
+
+    /// Goes on with other settings and cameras, as the same boot: numbers go on, and nothing in the outbox is lost. What is
+    /// retained about cameras and zones that are no more is cleared; whoever speaks of them still is not heard. When the
+    /// settings need another connection, the present one is ended in order, once requests that came over it are answered,
+    /// which this call does not wait for; where the node is published no more, it goes offline and leaves nothing behind.
+    /// The outbox keeps its folder.
+    pub fn change(&self, settings: Settings, cameras: Vec<Scene>) {
+        self.shared.pending().change(settings, cameras);
+        self.orders.send_replace(Order::Publish);
+        self.shared.wake.notify_one();
     }
 
     /// A way in for a thread that has something to publish.
@@ -318,14 +328,6 @@ pub struct Snapshot {
     pub size: (u32, u32),
     /// The JPEG.
     pub jpeg: Vec<u8>,
-}
-
-/// The same for every run of a node, and no other's. The same, because then a broker that still holds the connection of
-/// a run that died drops it when the next one comes, and sends its last will before the new run says that it is online;
-/// under another id the will would come minutes later and call a running node offline. Two roots may have nodes of the
-/// same name, hence the hash.
-fn client_id(root: &Root, node: &Name) -> String {
-    format!("spotter-{node}-{}", digest::short(&root.to_string()))
 }
 
 #[cfg(test)]

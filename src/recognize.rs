@@ -3,21 +3,24 @@
 //! The daemon runs [`Recognizer::work`] on one thread per accelerator; `replay` calls [`Recognizer::recognize`] frame by
 //! frame. Both give the same tags for the same frames.
 
+mod known;
+mod scene;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::activity::{self, ActivityError, Budget, Observer, Pose, Share, Subject};
+use crate::activity::{self, ActivityError, Budget, Pose, Share, Subject};
 use crate::capture::{Board, Item};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config;
-use crate::detect::{ClassId, DetectError, Detection, Detector};
+use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
 use crate::name::Name;
-use crate::rules::{ActivityRules, LineRules, ObjectRules, Vocabulary, ZoneRules};
-use crate::tag::{FrameTracks, Label, Occupancy, Tag, TrackBox, TrackId};
-use crate::telemetry::FrameCounters;
-use crate::track::{Track, Tracker, TrackerConfig};
+use crate::tag::{FrameTracks, Label, Occupancy, Tag, TrackId};
+use crate::track::{Track, Tracker};
+
+pub use known::{Known, UnknownLabels};
+use scene::Scene;
 
 /// Why a frame cannot be recognised.
 #[derive(Debug, thiserror::Error)]
@@ -30,117 +33,21 @@ pub enum RecognizeError {
     Activity(#[from] ActivityError),
 }
 
-/// Labels that cameras ask for and no model has.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{}", self.lines().collect::<Vec<_>>().join("; "))]
-pub struct UnknownLabels(Vec<Unknown>);
-
-/// One such label.
-#[derive(Debug, PartialEq, Eq)]
-struct Unknown {
-    key: &'static str,
-    label: String,
-    /// The cameras that ask for it.
-    cameras: Vec<Name>,
-    /// The models that should know it, and what they know.
-    models: String,
-    known: String,
-}
-
-impl UnknownLabels {
-    /// Looks at every camera's labels; nothing when the models know them all.
-    pub fn find(
-        cameras: &[config::Camera],
-        detector: &Detector,
-        activities: Option<&activity::Models>,
-    ) -> Option<UnknownLabels> {
-        let known = detector.labels();
-        let model = || detector.model().name.clone();
-        let of_objects = cameras.iter().map(|camera| {
-            (&camera.name, camera.objects.labels.iter().flatten().map(String::as_str).collect())
-        });
-        let of_zones = cameras.iter().map(|camera| (&camera.name, camera.labels_of_zones().collect()));
-        let of_lines = cameras.iter().map(|camera| (&camera.name, camera.labels_of_lines().collect()));
-        let mut unknown = unknown("objects.labels", of_objects, known, model());
-        unknown.extend(self::unknown("zone.labels", of_zones, known, model()));
-        unknown.extend(self::unknown("line.labels", of_lines, known, model()));
-        if let Some(models) = activities {
-            let watched = cameras.iter().filter(|camera| camera.activities.enabled);
-            let of_activities = watched
-                .map(|camera| (&camera.name, camera.activities.labels.keys().map(String::as_str).collect()));
-            let names: Vec<&str> = models.references().map(|model| model.name.as_str()).collect();
-            unknown.extend(self::unknown(
-                "activities.labels",
-                of_activities,
-                &models.labels(),
-                names.join(", "),
-            ));
-        }
-        (!unknown.is_empty()).then_some(UnknownLabels(unknown))
-    }
-
-    /// A line for each label.
-    pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|Unknown { key, label, cameras, models, known }| {
-            let cameras: Vec<&str> = cameras.iter().map(Name::as_str).collect();
-            let cameras = cameras.join(", ");
-            format!("{key} has \"{label}\" (camera {cameras}), which the model {models} does not know; it knows: {known}")
-        })
-    }
-}
-
-/// What is `asked` for by `key` of each camera and not among `known`, in the order of labels.
-fn unknown<'a>(
-    key: &'static str,
-    asked: impl Iterator<Item = (&'a Name, Vec<&'a str>)>,
-    known: &[Label],
-    models: String,
-) -> Vec<Unknown> {
-    let mut asking: BTreeMap<&str, Vec<Name>> = BTreeMap::new();
-    for (camera, labels) in asked {
-        for label in labels.into_iter().filter(|label| !known.iter().any(|known| **known == **label)) {
-            let cameras = asking.entry(label).or_default();
-            if cameras.last() != Some(camera) {
-                cameras.push(camera.clone());
-            }
-        }
-    }
-    let unknown = |(label, cameras): (&str, Vec<Name>)| Unknown {
-        key,
-        label: label.to_owned(),
-        cameras,
-        models: models.clone(),
-        known: known.join(", "),
-    };
-    asking.into_iter().map(unknown).collect()
-}
-
 /// The models and, for each camera, what is followed there.
 pub struct Recognizer {
     detector: Detector,
     activities: Option<activity::Models>,
     budget: Budget,
-    scenes: Vec<Scene>,
+    known: Known,
+    /// By the index on the board; nothing where there is no camera.
+    scenes: Vec<Option<Scene>>,
+    /// The last track of each camera that has gone: when it comes again, ids go on there, for they mean one thing in a
+    /// boot. As many as names were ever taken out of the configuration.
+    last_ids: BTreeMap<Name, TrackId>,
 }
 
-/// What one camera shows: its tracks, what its people do, and what was said about them.
-struct Scene {
-    /// Classes that become tags; all when empty.
-    wanted: Vec<ClassId>,
-    tracker: Tracker,
-    objects: ObjectRules,
-    /// None when the camera wants no activities.
-    observer: Option<Observer>,
-    activities: ActivityRules,
-    zones: ZoneRules,
-    lines: LineRules,
-    /// Whether the tracks of every frame are given out.
-    tells_tracks: bool,
-    /// Capture time of the last frame, or when the work began.
-    last: Timestamp,
-    /// What was to be said when a model failed.
-    left: Vec<Tag>,
-}
+/// Why there is always a scene where one is asked for.
+const NO_SCENE: &str = "a camera comes before its frames and goes after them";
 
 /// What recognition gives to the outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,27 +87,25 @@ impl Recognizer {
         share: Share,
         cameras: &[config::Camera],
     ) -> Result<Self, UnknownLabels> {
-        if let Some(unknown) = UnknownLabels::find(cameras, &detector, activities.as_ref()) {
+        let known = Known::of(&detector, activities.as_ref());
+        if let Some(unknown) = UnknownLabels::find(cameras, &known) {
             return Err(unknown);
         }
-        let observed = activities.is_some();
-        let scenes = cameras
-            .iter()
-            .enumerate()
-            .map(|(index, camera)| Scene::new(index, camera, &detector, observed))
-            .collect();
-        Ok(Recognizer { detector, activities, budget: Budget::new(share, cameras.len()), scenes })
+        let scene = |(index, camera)| Some(Scene::new(index, camera, &known, TrackId(0)));
+        let scenes = cameras.iter().enumerate().map(scene).collect();
+        let budget = Budget::new(share, cameras.len());
+        Ok(Recognizer { detector, activities, budget, known, scenes, last_ids: BTreeMap::new() })
     }
 
     /// Takes from `board` until it is closed, then ends every track. `hand_on` takes what comes of it, in order; it must
-    /// not block.
+    /// not block. Cameras that come, change or go on the board do so here, between two frames; whoever puts them there
+    /// has seen to it that the models know what they ask for ([`Known::unmet`]).
     ///
     /// # Errors
     /// When a model fails. Every track is ended all the same.
     pub fn work(
         mut self,
         board: &Board,
-        counters: &[Arc<FrameCounters>],
         clock: &dyn Clock,
         mut hand_on: impl FnMut(Output),
     ) -> Result<(), RecognizeError> {
@@ -212,7 +117,7 @@ impl Recognizer {
             recognized.occupancies.into_iter().for_each(|occupancy| hand_on(Output::Occupancy(occupancy)));
             recognized.tracks.into_iter().for_each(|tracks| hand_on(Output::Tracks(tracks)));
         };
-        for scene in &mut self.scenes {
+        for scene in self.scenes.iter_mut().flatten() {
             scene.last = clock.now();
             stamp(Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() });
         }
@@ -220,7 +125,7 @@ impl Recognizer {
         while let (Ok(()), Some(item)) = (&worked, board.take()) {
             match item {
                 Item::Frame(index, frame) => {
-                    let counters = &counters[index];
+                    let counters = board.counters(index);
                     worked = self.recognize(index, &frame).map(|recognized| {
                         counters.poses().add(recognized.poses);
                         counters.person_time_us().add(recognized.person_time.as_micros() as u64);
@@ -229,10 +134,12 @@ impl Recognizer {
                     counters.recognised().increment();
                 }
                 Item::Cut(index) => stamp(self.cut(index)),
+                Item::Changed(index, camera) => stamp(self.change(index, &camera, clock)),
+                Item::Removed(index) => stamp(self.remove(index)),
             }
         }
         for index in 0..self.scenes.len() {
-            stamp(self.cut(index));
+            stamp(self.remove(index));
         }
         worked
     }
@@ -242,9 +149,9 @@ impl Recognizer {
     /// # Errors
     /// When a model fails. What was to be said is said by [`Recognizer::cut`] then.
     pub fn recognize(&mut self, index: usize, frame: &Frame) -> Result<Recognized, RecognizeError> {
-        let Recognizer { detector, activities, budget, scenes } = self;
+        let Recognizer { detector, activities, budget, scenes, .. } = self;
         let mut detections = detector.detect(&frame.image)?;
-        let scene = &mut scenes[index];
+        let scene = scenes[index].as_mut().expect(NO_SCENE);
         scene.last = frame.at;
         scene.keep_wanted(&mut detections);
         let ended = scene.tracker.step(frame.at, &detections);
@@ -270,43 +177,60 @@ impl Recognizer {
 
     /// Ends every track of the camera at `index`: what follows is a new scene.
     pub fn cut(&mut self, index: usize) -> Recognized {
-        let scene = &mut self.scenes[index];
-        if let Some(observer) = &mut scene.observer {
-            observer.cut(&mut self.budget);
+        self.scenes[index].as_mut().expect(NO_SCENE).cut(&mut self.budget)
+    }
+
+    /// The camera at `index` is new, or is looked at differently from now on; in that case its tracks go on.
+    fn change(&mut self, index: usize, camera: &config::Camera, clock: &dyn Clock) -> Recognized {
+        if self.scenes.len() <= index {
+            self.scenes.resize_with(index + 1, || None);
         }
-        let mut tags = std::mem::take(&mut scene.left);
-        tags.extend(scene.activities.end_all());
-        let ended = scene.tracker.finish();
-        tags.extend(scene.zones.end(&ended));
-        tags.extend(scene.lines.end(&ended));
-        tags.extend(scene.objects.end(&ended));
-        Recognized { tags, occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() }
+        if let Some(scene) = &mut self.scenes[index] {
+            return scene.change(index, camera, &self.known, &mut self.budget);
+        }
+        let last_id = self.last_ids.get(&camera.name).copied().unwrap_or(TrackId(0));
+        let scene = self.scenes[index].insert(Scene::new(index, camera, &self.known, last_id));
+        scene.last = clock.now();
+        Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() }
+    }
+
+    /// Ends every track of the camera at `index`, if there is one, and forgets it.
+    fn remove(&mut self, index: usize) -> Recognized {
+        let Some(mut scene) = self.scenes.get_mut(index).and_then(Option::take) else {
+            return Recognized::default();
+        };
+        let recognized = scene.cut(&mut self.budget);
+        self.last_ids.insert(scene.name().clone(), scene.tracker.last_id());
+        recognized
     }
 
     /// The tracker of the camera at `index`, as it stands after its last frame.
     pub fn tracker(&self, index: usize) -> &Tracker {
-        &self.scenes[index].tracker
-    }
-
-    /// The zones of the camera at `index`, and the labels that each looks for.
-    pub fn zones(&self, index: usize) -> Vec<(Name, Vec<String>)> {
-        let texts = |labels: Vec<Label>| labels.iter().map(ToString::to_string).collect();
-        self.scenes[index].zones.zones().map(|(name, labels)| (name.clone(), texts(labels))).collect()
+        &self.scene(index).tracker
     }
 
     /// The last pose of a track of the camera at `index`; nothing for what has none.
     pub fn pose(&self, index: usize, track: TrackId) -> Option<&Pose> {
-        self.scenes[index].observer.as_ref()?.pose(track)
+        self.scene(index).observer.as_ref()?.pose(track)
     }
 
     /// What a track of the camera at `index` is told to be doing, and how sure that is.
     pub fn activity(&self, index: usize, track: TrackId) -> Option<(&Label, f32)> {
-        self.scenes[index].activities.current(Subject::Track(track))
+        self.scene(index).activities.current(Subject::Track(track))
     }
 
     /// What the model calls the thing that `track` follows.
     pub fn label(&self, track: &Track) -> &Label {
         &self.detector.labels()[usize::from(track.class.0)]
+    }
+
+    /// What its models know.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    fn scene(&self, index: usize) -> &Scene {
+        self.scenes[index].as_ref().expect(NO_SCENE)
     }
 
     /// The detector.
@@ -317,78 +241,5 @@ impl Recognizer {
     /// The models of the activities, when they are recognised.
     pub fn activities(&self) -> Option<&activity::Models> {
         self.activities.as_ref()
-    }
-}
-
-impl Scene {
-    fn new(index: usize, camera: &config::Camera, detector: &Detector, observed: bool) -> Self {
-        let thresholds = detector.thresholds();
-        let score = camera.objects.score.unwrap_or(thresholds.score());
-        let vocabulary = Vocabulary { model: Arc::clone(detector.model()), labels: detector.labels().into() };
-        let classes = |labels: &[String]| vocabulary.classes(labels.iter().map(String::as_str));
-        let objects = detector.objects();
-        let tracker = Tracker::new(TrackerConfig {
-            high_score: score,
-            low_score: thresholds.low().min(score),
-            animate: classes(&objects.animate),
-            ..TrackerConfig::default()
-        });
-        let mut wanted = classes(camera.objects.labels.as_ref().unwrap_or(&objects.reported));
-        // Of its own accord, the camera looks for what its zones and lines ask for as well.
-        if !wanted.is_empty() && camera.objects.labels.is_none() {
-            wanted.extend(vocabulary.classes(camera.labels_of_zones().chain(camera.labels_of_lines())));
-            wanted.sort_unstable();
-            wanted.dedup();
-        }
-        let options = camera.activities.clone();
-        let pause = Duration::from_secs_f32(1.0 / options.pose_rate_hz);
-        let (name, interval) = (&camera.name, camera.objects.update_interval);
-        let zones = ZoneRules::new(name.clone(), vocabulary.clone(), &camera.zones, &wanted, interval);
-        Scene {
-            wanted,
-            tracker,
-            zones,
-            lines: LineRules::new(name.clone(), vocabulary.clone(), &camera.lines),
-            objects: ObjectRules::new(name.clone(), vocabulary, interval),
-            observer: (observed && options.enabled).then(|| Observer::new(index, pause)),
-            activities: ActivityRules::new(name.clone(), options),
-            tells_tracks: camera.tracks,
-            last: Timestamp::EPOCH,
-            left: Vec::new(),
-        }
-    }
-
-    /// What is to be said of the tracks after a step that `ended` some: what somebody did ends before they do, and begins
-    /// after they did.
-    fn told_of_tracks(&mut self, ended: &[Track]) -> Vec<Tag> {
-        let (at, tracks) = (self.last, self.tracker.tracks());
-        let mut tags = self.activities.end(ended);
-        tags.extend(self.zones.end(ended));
-        tags.extend(self.lines.end(ended));
-        tags.extend(self.objects.observe(at, tracks.clone(), ended));
-        tags.extend(self.zones.observe(at, tracks.clone()));
-        tags.extend(self.lines.observe(at, tracks));
-        tags
-    }
-
-    fn tracks_of(&self, frame: &Frame, labels: &[Label]) -> FrameTracks {
-        let tracks = self.tracker.tracks().filter(|track| track.visible).map(|track| TrackBox {
-            track: track.id,
-            label: Arc::clone(&labels[usize::from(track.class.0)]),
-            score: track.score.clamp(0.0, 1.0),
-            bbox: track.bbox.clipped(),
-            activity: self
-                .activities
-                .current(Subject::Track(track.id))
-                .map(|(label, score)| (Arc::clone(label), score.clamp(0.0, 1.0))),
-        });
-        let tracks = tracks.collect();
-        FrameTracks { camera: frame.camera.clone(), at: frame.at, number: frame.number, tracks }
-    }
-
-    fn keep_wanted(&self, detections: &mut Vec<Detection>) {
-        if !self.wanted.is_empty() {
-            detections.retain(|detection| self.wanted.contains(&detection.class));
-        }
     }
 }

@@ -96,6 +96,11 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker that has seen nothing yet.
     pub fn new(config: TrackerConfig) -> Self {
+        Tracker::after(TrackId(0), config)
+    }
+
+    /// The same, with ids that go on after `last_id`: another tracker of the camera gave those up to it.
+    pub fn after(last_id: TrackId, config: TrackerConfig) -> Self {
         Tracker {
             config,
             last: None,
@@ -103,8 +108,18 @@ impl Tracker {
             confirmed: Vec::new(),
             tentative: Vec::new(),
             clutter: Clutter::default(),
-            last_id: 0,
+            last_id: last_id.0,
         }
+    }
+
+    /// Follows by `config` from the next step on; what is followed goes on.
+    pub fn configure(&mut self, config: TrackerConfig) {
+        self.config = config;
+    }
+
+    /// The last id that was given; 0 before the first.
+    pub fn last_id(&self) -> TrackId {
+        TrackId(self.last_id)
     }
 
     /// Goes on to the frame captured at `at`, with all its detections. Gives the confirmed tracks that ended because

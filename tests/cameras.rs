@@ -54,6 +54,7 @@ impl Bench {
                     match item {
                         Item::Frame(index, _) => counts[index].0 += 1,
                         Item::Cut(index) => counts[index] = (0, counts[index].1 + 1),
+                        Item::Changed(..) | Item::Removed(_) => {}
                     }
                     taken.changed.notify_all();
                 }

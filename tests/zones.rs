@@ -196,12 +196,11 @@ fn every_zone_is_told_to_be_empty_when_the_work_begins() {
     let camera = camera();
     let recognizer =
         open_recognizer(&Runtime::default(), &Models::default(), &[camera], Share::Unlimited).unwrap();
-    let counters = [Arc::default()];
-    let board = Board::new(counters.to_vec());
+    let board = Board::new(vec![Arc::default()]);
     board.close();
     let clock = SimulatedClock::new(Timestamp::from_micros(7));
     let mut told = Vec::new();
-    recognizer.work(&board, &counters, &clock, |output| told.push(output)).unwrap();
+    recognizer.work(&board, &clock, |output| told.push(output)).unwrap();
     let told: Vec<_> = told
         .iter()
         .map(|output| {

@@ -48,8 +48,11 @@ impl Budget {
         Budget { share, costs_s: Vec::new(), asked: vec![Vec::new(); cameras] }
     }
 
-    /// What a camera asks for from now on, in looks per second of each kind.
+    /// What a camera asks for from now on, in looks per second of each kind. One that is new has its place from now on.
     pub fn ask(&mut self, camera: usize, looks_per_second: Vec<(Look, f64)>) {
+        if self.asked.len() <= camera {
+            self.asked.resize_with(camera + 1, Vec::new);
+        }
         self.asked[camera] = looks_per_second;
     }
 

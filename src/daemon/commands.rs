@@ -3,16 +3,14 @@
 //! A thread of its own, because a picture has to be waited for and a configuration takes a while to be checked. Started
 //! by [`super::Daemon`]; requests come from [`crate::publish`], which has refused those that are not allowed.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::unservable;
+use super::Reloader;
 use crate::capture::Remote;
-use crate::config::Config;
 use crate::name::Name;
 use crate::picture;
 use crate::publish::{Answer, Ask, Handle, Request, Snapshot};
@@ -34,17 +32,14 @@ pub(super) struct Inbox {
 /// The thread that carries them out.
 pub(super) struct Commands {
     inbox: Inbox,
+    cameras: Arc<Mutex<Vec<Remote>>>,
     thread: JoinHandle<()>,
 }
 
 /// What it needs for that.
 pub(super) struct Means {
     pub(super) handle: Handle,
-    pub(super) cameras: Vec<Remote>,
-    /// The configuration's file; without one there is nothing to read again.
-    pub(super) file: Option<PathBuf>,
-    /// Takes a valid new configuration.
-    pub(super) reload: Box<dyn Fn(Box<Config>) + Send>,
+    pub(super) reloader: Reloader,
 }
 
 /// An inbox, and what is to be given to [`Commands::start`] when there are cameras to command.
@@ -67,18 +62,25 @@ impl Commands {
         means: Means,
     ) -> std::io::Result<Self> {
         let stopping = Arc::clone(&inbox.stopping);
+        let cameras: Arc<Mutex<Vec<Remote>>> = Arc::default();
+        let commanded = Arc::clone(&cameras);
         let run = move || {
             while let Ok(Some(request)) = requests.recv() {
                 let answer = if stopping.load(Ordering::Relaxed) {
                     Err("the node is stopping".to_owned())
                 } else {
-                    means.carry_out(&request)
+                    means.carry_out(&request, &commanded)
                 };
                 means.handle.answer(&request, answer);
             }
         };
         let thread = std::thread::Builder::new().name("commands".to_owned()).spawn(run)?;
-        Ok(Commands { inbox, thread })
+        Ok(Commands { inbox, cameras, thread })
+    }
+
+    /// These cameras can be commanded from now on.
+    pub(super) fn command(&self, cameras: Vec<Remote>) {
+        *self.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
     }
 
     /// Whether the thread runs. It ends only by [`Commands::stop`], so otherwise it has panicked.
@@ -97,36 +99,28 @@ impl Commands {
 }
 
 impl Means {
-    fn carry_out(&self, request: &Request) -> Result<Answer, String> {
+    fn carry_out(&self, request: &Request, cameras: &Mutex<Vec<Remote>>) -> Result<Answer, String> {
         match &request.ask {
             Ask::Snapshot(camera) => {
-                let frame = self.camera(camera)?.snapshot(PICTURE).map_err(|error| error.to_string())?;
+                let frame = named(cameras, camera)?.snapshot(PICTURE).map_err(|error| error.to_string())?;
                 let jpeg = picture::jpeg(&frame, QUALITY).map_err(|error| error.to_string())?;
                 let size = (frame.image.width(), frame.image.height());
                 Ok(Answer::Snapshot(Snapshot { at: frame.at, size, jpeg }))
             }
             Ask::Switch { camera, on } => {
-                self.camera(camera)?.set_enabled(*on);
+                named(cameras, camera)?.set_enabled(*on);
                 Ok(Answer::Switched)
             }
             Ask::Reload => {
-                let file = self.file.as_ref().ok_or("this node runs without a configuration file")?;
-                let config = Config::load(file).map_err(|error| error.to_string())?;
-                let problems = unservable(&config);
-                if !problems.is_empty() {
-                    return Err(problems.join("\n"));
-                }
-                let cameras = config.cameras.len();
-                (self.reload)(Box::new(config));
-                Ok(Answer::Reloaded(cameras))
+                let applied = self.reloader.reload().map_err(|refused| refused.to_string())?;
+                Ok(Answer::Reloaded(applied.cameras))
             }
         }
     }
+}
 
-    fn camera(&self, name: &Name) -> Result<&Remote, String> {
-        self.cameras
-            .iter()
-            .find(|remote| remote.camera() == name)
-            .ok_or_else(|| format!("this node has no camera {name}"))
-    }
+fn named(cameras: &Mutex<Vec<Remote>>, name: &Name) -> Result<Remote, String> {
+    let cameras = cameras.lock().unwrap_or_else(PoisonError::into_inner);
+    let named = cameras.iter().find(|remote| remote.camera() == name);
+    named.cloned().ok_or_else(|| format!("this node has no camera {name}"))
 }

@@ -36,11 +36,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// How long the broker may take to close its side after it was told goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
 
+/// How long it may take to leave a connection for another one.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     /// As ordered, after the retained offline statuses were acknowledged.
     Parted,
+    /// To go on with other settings, in order when the broker let it.
+    Left,
     /// As ordered, without a word: the broker will publish the last will.
     Abandoned,
     /// By the broker or the network.
@@ -53,6 +58,10 @@ enum Leaving {
     No,
     /// Tags still go out until here.
     Flushing(Instant, Instant),
+    /// For another connection: whoever has asked is still answered, until here.
+    Moving(Instant),
+    /// And what is left here is taken back.
+    TakingLeave(Instant),
     /// Only the offline statuses still go out, until here.
     Parting(Instant),
     /// DISCONNECT is out; the broker closes.
@@ -80,6 +89,8 @@ pub(super) struct Connection<'a> {
     max_packet_bytes: Option<usize>,
     retry_at: Option<Instant>,
     leaving: Leaving,
+    /// Whether another connection is to follow.
+    moving: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -96,6 +107,7 @@ impl<'a> Connection<'a> {
             max_packet_bytes: None,
             retry_at: None,
             leaving: Leaving::No,
+            moving: false,
         };
         (connection, event_loop)
     }
@@ -138,7 +150,11 @@ impl<'a> Connection<'a> {
     fn obey(&mut self, order: Order) -> Option<Ended> {
         match (self.leaving, order) {
             (_, Order::Abandon) => return Some(Ended::Abandoned),
-            (Leaving::No, Order::Stop { flush_until, until }) => {
+            (
+                Leaving::No | Leaving::Moving(_) | Leaving::TakingLeave(_),
+                Order::Stop { flush_until, until },
+            ) => {
+                self.moving = false;
                 self.leaving = Leaving::Flushing(flush_until.into(), until.into());
             }
             _ => {}
@@ -154,6 +170,13 @@ impl<'a> Connection<'a> {
             self.shared.part();
             self.leaving = Leaving::Parting(until);
         }
+        if matches!(self.leaving, Leaving::No) && self.shared.pending().is_moving() {
+            if !self.connected {
+                return Some(Ended::Left);
+            }
+            self.moving = true;
+            self.leaving = Leaving::Moving(now + LEAVING);
+        }
         if self.retry_at.is_some_and(|at| now >= at) {
             self.retry_at = None;
             self.shared.pending().retry();
@@ -163,18 +186,30 @@ impl<'a> Connection<'a> {
         {
             return Some(Ended::Lost(trouble));
         }
-        if let Leaving::Parting(until) = self.leaving
+        if let Leaving::Moving(until) = self.leaving
+            && self.window.is_empty()
+            && self.unsent == 0
+            && self.shared.pending().is_answered()
+        {
+            self.shared.pending().take_leave();
+            self.leaving = Leaving::TakingLeave(until);
+            if let Err(trouble) = self.offer() {
+                return Some(Ended::Lost(trouble));
+            }
+        }
+        if let Leaving::Parting(until) | Leaving::TakingLeave(until) = self.leaving
             && self.connected
             && self.window.is_empty()
         {
             if self.client.disconnect().is_err() {
-                return Some(Ended::Abandoned);
+                return Some(if self.moving { Ended::Left } else { Ended::Abandoned });
             }
             self.leaving = Leaving::Goodbye(until.min(now + GOODBYE));
         }
         match self.leaving {
             Leaving::Parting(until) if now >= until => return Some(Ended::Abandoned),
-            Leaving::Goodbye(until) if now >= until => return Some(Ended::Parted),
+            Leaving::Moving(until) | Leaving::TakingLeave(until) if now >= until => return Some(Ended::Left),
+            Leaving::Goodbye(until) if now >= until => return Some(self.said_goodbye()),
             _ => {}
         }
         let silent =
@@ -189,7 +224,11 @@ impl<'a> Connection<'a> {
     fn next_deadline(&self) -> Instant {
         let leaving = match self.leaving {
             Leaving::No => None,
-            Leaving::Flushing(until, _) | Leaving::Parting(until) | Leaving::Goodbye(until) => Some(until),
+            Leaving::Flushing(until, _)
+            | Leaving::Moving(until)
+            | Leaving::TakingLeave(until)
+            | Leaving::Parting(until)
+            | Leaving::Goodbye(until) => Some(until),
         };
         let answer = self.window.oldest_since().map(|since| Instant::from(since) + self.patience());
         let pending = self.shared.pending().next_due(std::time::Instant::now()).map(Instant::from);
@@ -209,6 +248,8 @@ impl<'a> Connection<'a> {
         while self.window.has_room() && self.unsent < UNSENT {
             let offer = match self.leaving {
                 Leaving::No | Leaving::Flushing(..) => self.shared.pending().next(std::time::Instant::now()),
+                Leaving::Moving(_) => self.shared.pending().next_before_leaving(),
+                Leaving::TakingLeave(_) => self.shared.pending().next_farewell(),
                 Leaving::Parting(_) => self.shared.pending().next_status(),
                 Leaving::Goodbye(_) => None,
             };
@@ -292,7 +333,11 @@ impl<'a> Connection<'a> {
     }
 
     fn end_of_connection(&self, trouble: Trouble) -> Ended {
-        if matches!(self.leaving, Leaving::Goodbye(_)) { Ended::Parted } else { Ended::Lost(trouble) }
+        if matches!(self.leaving, Leaving::Goodbye(_)) { self.said_goodbye() } else { Ended::Lost(trouble) }
+    }
+
+    fn said_goodbye(&self) -> Ended {
+        if self.moving { Ended::Left } else { Ended::Parted }
     }
 }
 

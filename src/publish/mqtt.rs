@@ -25,7 +25,7 @@ const SHORT_LIVED: Duration = Duration::from_secs(10);
 /// Connects and publishes, again and again, until ordered to end. Returns whether the broker was told goodbye.
 pub(super) async fn run(
     shared: &Arc<Shared>,
-    dial: &Dial,
+    mut dial: Dial,
     boot: Uuid,
     mut orders: watch::Receiver<Order>,
 ) -> bool {
@@ -35,13 +35,21 @@ pub(super) async fn run(
         if matches!(*orders.borrow(), Order::Abandon) {
             return false;
         }
-        let (mut connection, event_loop) = Connection::new(dial, shared);
+        if let Some(other) = shared.pending().adopt() {
+            (dial, failures) = (other, 0);
+            tracing::info!(broker = %dial.address(), "publishing by the changed settings");
+        }
+        let (mut connection, event_loop) = Connection::new(&dial, shared);
         let began = Instant::now();
         let ended = connection.run(event_loop, &mut orders).await;
         let proved = connection.proved && began.elapsed() >= SHORT_LIVED;
         failures = if proved { 0 } else { failures + 1 };
         let mut trouble = match ended {
             Ended::Parted => return true,
+            Ended::Left => {
+                shared.pending().disconnected(None);
+                continue;
+            }
             Ended::Abandoned => {
                 shared.pending().disconnected(None);
                 return false;
@@ -59,13 +67,16 @@ pub(super) async fn run(
             let waiting = shared.pending().counts().waiting;
             tracing::warn!(repeated, waiting, "broker: {}; trying again", trouble.text);
         }
+        if shared.pending().is_moving() {
+            continue;
+        }
         if !matches!(*orders.borrow(), Order::Publish) {
             return false;
         }
         let pause = if trouble.patient { longest_pause() } else { pause(failures, boot) };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            // Told to stop during a pause: one more attempt, at once, to bring out what waits.
+            // Told to stop during a pause: one more attempt, at once, to bring out what waits. Or told of other settings.
             _ = orders.changed() => {}
         }
     }

@@ -131,6 +131,8 @@ pub(super) struct Shared {
 /// What is under the lock.
 pub(super) struct Desk {
     state: State,
+    /// Other bounds, for the thread.
+    bounds: Option<Bounds>,
     stop: bool,
     disk: Option<String>,
     corrupt: Option<String>,
@@ -141,7 +143,8 @@ pub(super) struct Desk {
 impl Shared {
     fn new(limits: Limits, disk: Disk, notify: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
         let state = State::new(limits, disk);
-        let desk = Desk { state, stop: false, disk: None, corrupt: None, bytes: 0, oldest: None };
+        let desk =
+            Desk { state, bounds: None, stop: false, disk: None, corrupt: None, bytes: 0, oldest: None };
         Arc::new(Shared { desk: Mutex::new(desk), work: Condvar::new(), settled: Condvar::new(), notify })
     }
 
@@ -235,6 +238,16 @@ impl Outbox {
             outbox.thread = Some(thread.spawn(move || worker.run()).map_err(OutboxError::Thread)?);
         }
         Ok(outbox)
+    }
+
+    /// Keeps to other limits from now on. The folder stays what it is.
+    pub fn configure(&mut self, config: &config::Outbox) {
+        (self.max_age, self.sync) = (config.max_age, config.sync);
+        let mut desk = self.shared.desk();
+        desk.state.limit_unstored(config.memory_tags.max(1));
+        desk.bounds = Some(bounds(config));
+        drop(desk);
+        self.shared.work.notify_one();
     }
 
     /// Takes a tag in, as the newest. Its `historical` says whether it belongs to the backlog. It is offered after it was

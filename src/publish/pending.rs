@@ -3,11 +3,12 @@
 //! Written by [`super::Handle`] on the threads that recognise and capture, read by [`super::connection`]. All of it is
 //! values; the lock around it is held for microseconds, never across a disk or a network.
 
+mod change;
 mod inbox;
 mod report;
 mod retained;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,16 +16,17 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::command::Request;
-use super::discovery::{self, Reader};
+use super::discovery::{self, Reader, Scene};
 use super::link::{Properties, QoS};
 use super::outbox::lanes::Lanes;
 use super::outbox::{Committing, Entry, EntryId, Gap, Outbox, Record};
 use super::render::Renderer;
 use super::sequence::Sequencer;
+use super::settings::Settings;
 use super::topic::{Root, Topic};
 use super::{Counts, Node, digest, status, wire};
 use crate::clock::Clock;
-use crate::config::{self, Command};
+use crate::config;
 use crate::tag::{FrameTracks, Occupancy, Tag};
 use crate::telemetry::CameraStatus;
 
@@ -43,9 +45,15 @@ pub(super) struct Pending {
     node: Node,
     clock: Arc<dyn Clock>,
     renderer: Renderer,
-    listed: BTreeSet<Command>,
-    home_assistant: config::HomeAssistant,
+    /// How it publishes, and how from the next connection on, where that is another way.
+    mqtt: config::Mqtt,
+    staged: Option<Settings>,
+    /// The last words to those who will not hear of the node any more, and whether they were put.
+    farewell: VecDeque<Offer>,
+    took_leave: bool,
     daemon: Daemon,
+    /// Requests that the daemon has not answered yet.
+    asked: usize,
     sequencer: Sequencer,
     outbox: Outbox,
     lanes: Lanes,
@@ -109,9 +117,12 @@ impl Pending {
     ) -> Self {
         let mut pending = Pending {
             renderer: Renderer::new(config.profile, root.clone(), node.name.clone()),
-            listed: config.commands.clone(),
-            home_assistant: config.home_assistant.clone(),
+            mqtt: config.clone(),
+            staged: None,
+            farewell: VecDeque::new(),
+            took_leave: false,
             daemon,
+            asked: 0,
             sequencer: Sequencer::new(node.name.clone(), node.boot),
             root,
             outbox,
@@ -143,14 +154,21 @@ impl Pending {
         committing
     }
 
-    /// Replaces what was to be said about a camera, unless the last word was said.
+    /// Replaces what was to be said about a camera of the node, unless the last word was said.
     pub(super) fn camera_status(&mut self, status: &CameraStatus) {
+        if self.scene(&status.camera).is_none() {
+            return;
+        }
         let topic = self.root.camera_status(&self.node.name, &status.camera);
         self.keep(topic, wire::Message::Camera(status::camera(&self.node, status)));
     }
 
-    /// Replaces what was to be said about a zone, unless the last word was said.
+    /// Replaces what was to be said about a zone of the node, unless the last word was said.
     pub(super) fn occupancy(&mut self, occupancy: &Occupancy) {
+        let has = |scene: &Scene| scene.zones.iter().any(|(name, _)| *name == occupancy.zone);
+        if !self.scene(&occupancy.camera).is_some_and(has) {
+            return;
+        }
         let topic = self.root.occupancy(&self.node.name, &occupancy.camera, &occupancy.zone);
         self.keep(topic, wire::Message::Occupancy(status::occupancy(&self.node, occupancy)));
     }
@@ -326,7 +344,7 @@ impl Pending {
     }
 
     fn tell_home_assistant(&mut self) {
-        if self.home_assistant.enabled {
+        if self.mqtt.home_assistant.enabled {
             let reader = Reader { enveloped: self.renderer.is_enveloped() };
             let device = discovery::device(&self.root, &self.node, &self.node.cameras, reader);
             self.retained.set(self.discovery_topic(), Content::Discovery(device));
@@ -334,7 +352,7 @@ impl Pending {
     }
 
     fn discovery_topic(&self) -> Topic {
-        Topic::discovery(&self.home_assistant.prefix, &self.node.name)
+        Topic::discovery(&self.mqtt.home_assistant.prefix, &self.node.name)
     }
 }
 

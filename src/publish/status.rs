@@ -12,6 +12,8 @@ use crate::telemetry::{CameraState, CameraStatus, Faults, Video};
 pub(super) const CONNECTION_LOST: &str = "connection lost";
 /// Why an orderly stopped node is offline.
 pub(super) const STOPPED: &str = "stopped";
+/// Why a node is offline where it is published no more: at another root, or at another broker.
+pub(super) const MOVED: &str = "moved";
 /// Why the cameras of such a node are.
 pub(super) const NODE_STOPPED: &str = "the node stopped";
 

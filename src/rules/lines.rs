@@ -106,12 +106,26 @@ impl LineRules {
     pub fn end(&mut self, tracks: &[Track]) -> Vec<Tag> {
         let mut tags = Vec::new();
         for guard in &mut self.lines {
-            for track in tracks {
-                let walker = guard.walkers.remove(&track.id);
-                if let Some(crossing) = walker.and_then(|walker| walker.crossing) {
-                    let (at, phase) = (track.last_seen, Phase::End);
-                    tags.push(guard.tag(&self.camera, &self.vocabulary, phase, at, track, crossing));
-                }
+            tags.extend(tracks.iter().filter_map(|track| guard.end(&self.camera, &self.vocabulary, track)));
+        }
+        tags
+    }
+
+    /// Goes on as `new`, of the same camera and vocabulary. Lines that are the same go on; the crossings by `tracks` of
+    /// the others end, each at the moment when the thing was last seen.
+    pub fn change<'a>(
+        &mut self,
+        new: LineRules,
+        tracks: impl IntoIterator<Item = &'a Track, IntoIter: Clone>,
+    ) -> Vec<Tag> {
+        let tracks = tracks.into_iter();
+        let mut tags = Vec::new();
+        for mut old in std::mem::replace(self, new).lines {
+            if let Some(same) = self.lines.iter_mut().find(|new| new.is_like(&old)) {
+                *same = old;
+            } else {
+                let end = |track| old.end(&self.camera, &self.vocabulary, track);
+                tags.extend(tracks.clone().filter_map(end));
             }
         }
         tags
@@ -119,6 +133,17 @@ impl LineRules {
 }
 
 impl Guard {
+    /// Whether it looks for the same in the same place.
+    fn is_like(&self, other: &Guard) -> bool {
+        self.name == other.name && self.segment == other.segment && self.classes == other.classes
+    }
+
+    /// The end of a track's crossing, if there is one.
+    fn end(&mut self, camera: &Name, vocabulary: &Vocabulary, track: &Track) -> Option<Tag> {
+        let crossing = self.walkers.remove(&track.id)?.crossing?;
+        Some(self.tag(camera, vocabulary, Phase::End, track.last_seen, track, crossing))
+    }
+
     /// Takes in where a track is, and gives what is to be said of its crossings. Where a hidden thing is, is a guess, so
     /// for it only time goes on.
     fn step(&mut self, at: Timestamp, track: &Track) -> Vec<(Phase, Crossing)> {

@@ -41,6 +41,11 @@ impl ObjectRules {
         ObjectRules { camera, vocabulary, update_interval, told: BTreeMap::new() }
     }
 
+    /// Sends an update at least so often from now on.
+    pub fn update_every(&mut self, update_interval: Duration) {
+        self.update_interval = update_interval;
+    }
+
     /// What is to be said after the frame captured at `at`: ends first, then starts and updates in the order of tracks.
     pub fn observe<'a>(
         &mut self,

@@ -122,13 +122,26 @@ impl ZoneRules {
     pub fn end(&mut self, tracks: &[Track]) -> Vec<Tag> {
         let mut tags = Vec::new();
         for place in &mut self.zones {
-            for track in tracks {
-                let Some(Stay { dwell, told: Some(told), .. }) = place.stays.remove(&track.id) else {
-                    continue;
-                };
-                let track = &Track { class: told.class, ..track.clone() };
-                let at = track.last_seen;
-                tags.push(place.tag(&self.camera, &self.vocabulary, Phase::End, at, track, dwell));
+            tags.extend(tracks.iter().filter_map(|track| place.end(&self.camera, &self.vocabulary, track)));
+        }
+        tags
+    }
+
+    /// Goes on as `new`, of the same camera and vocabulary. Zones that are the same keep their stays; the stays of
+    /// `tracks` in the others end, each at the moment when the thing was last seen.
+    pub fn change<'a>(
+        &mut self,
+        new: ZoneRules,
+        tracks: impl IntoIterator<Item = &'a Track, IntoIter: Clone>,
+    ) -> Vec<Tag> {
+        let tracks = tracks.into_iter();
+        let mut tags = Vec::new();
+        for mut old in std::mem::replace(self, new).zones {
+            if let Some(same) = self.zones.iter_mut().find(|new| new.is_like(&old)) {
+                *same = old;
+            } else {
+                let end = |track| old.end(&self.camera, &self.vocabulary, track);
+                tags.extend(tracks.clone().filter_map(end));
             }
         }
         tags
@@ -150,6 +163,21 @@ impl ZoneRules {
 }
 
 impl Place {
+    /// Whether it looks for the same in the same way.
+    fn is_like(&self, other: &Place) -> bool {
+        self.name == other.name
+            && self.polygon == other.polygon
+            && self.min_dwell == other.min_dwell
+            && self.classes == other.classes
+    }
+
+    /// The end of a track's stay, if it was told.
+    fn end(&mut self, camera: &Name, vocabulary: &Vocabulary, track: &Track) -> Option<Tag> {
+        let Some(Stay { dwell, told: Some(told), .. }) = self.stays.remove(&track.id) else { return None };
+        let track = &Track { class: told.class, ..track.clone() };
+        Some(self.tag(camera, vocabulary, Phase::End, track.last_seen, track, dwell))
+    }
+
     /// Takes in where a track is; what is to be said of its stay, and how long that has lasted.
     fn step(&mut self, at: Timestamp, track: &Track, update_interval: Duration) -> Option<(Phase, Duration)> {
         let inside = self.classes.contains(&track.class) && self.polygon.contains(foot(track));

@@ -159,12 +159,19 @@ impl Subscriber {
 
     /// The next message: topic and payload. Panics when none comes in time.
     pub fn next(&self) -> (String, serde_json::Value) {
+        let (topic, message) = self.next_or_cleared();
+        (topic, message.expect("a payload is JSON"))
+    }
+
+    /// The same; nothing where a retained message is taken away.
+    pub fn next_or_cleared(&self) -> (String, Option<serde_json::Value>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(message) = self.line(deadline).strip_prefix("message ") {
                 let (topic, payload) = message.split_once(' ').expect("topic and payload");
-                let payload = serde_json::from_str(payload).expect("a payload is JSON");
-                return (topic.to_owned(), payload);
+                let message =
+                    (!payload.is_empty()).then(|| serde_json::from_str(payload).expect("a payload is JSON"));
+                return (topic.to_owned(), message);
             }
         }
     }
@@ -216,6 +223,27 @@ pub fn write_self_signed_certificate(folder: &Path) {
         .stderr(Stdio::null())
         .status();
     assert!(made.expect("openssl is installed").success());
+}
+
+/// Asks by MQTT 5 and gives the reply.
+pub fn request(port: u16, topic: &str, message: &str) -> serde_json::Value {
+    let asked = Command::new("mosquitto_rr")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-V", "5", "-q", "1", "-W", "60"])
+        .args(["-t", topic, "-e", "desk/reply", "-m", message])
+        .stdin(Stdio::null())
+        .output()
+        .expect("mosquitto_rr is installed");
+    let said = String::from_utf8(asked.stdout).unwrap();
+    serde_json::from_str(&said).unwrap_or_else(|_| panic!("{topic}: `{said}`"))
+}
+
+/// A retained message's bytes; none when there is none.
+pub fn retained(port: u16, topic: &str) -> Vec<u8> {
+    let got = Command::new("mosquitto_sub")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-C", "1", "-W", "2", "-N"])
+        .args(["-t", topic, "--retained-only"])
+        .output();
+    got.expect("mosquitto_sub is installed").stdout
 }
 
 /// Publishes one message.

@@ -12,7 +12,7 @@ use spotter::clock::{SystemClock, Timestamp};
 use spotter::config::{Mqtt, Outbox};
 use spotter::geometry::BBox;
 use spotter::name::Name;
-use spotter::publish::{Accelerators, Handle, LoadedModel, Node, PublishError, Publisher};
+use spotter::publish::{Accelerators, Handle, LoadedModel, Node, PublishError, Publisher, Scene};
 use spotter::tag::{Body, ModelRef, Phase, Tag, TrackId};
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ pub fn start_as(config: &Mqtt, boot: Uuid) -> Result<(Publisher, Handle), Publis
         version: "0.1.0".to_owned(),
         models: vec![LoadedModel { reference: model(), task: "detect".to_owned() }],
         accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
-        cameras: Vec::new(),
+        cameras: vec![Scene { camera: name("ramp"), zones: Vec::new(), activities: false, snapshots: false }],
     };
     let publisher = Publisher::start(config, node, Arc::new(SystemClock), |_| false)?;
     let handle = publisher.handle();

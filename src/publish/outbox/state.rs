@@ -113,6 +113,12 @@ impl State {
         }
     }
 
+    /// So many entries may be in memory that are not on disk; past it the oldest go.
+    pub(super) fn limit_unstored(&mut self, entries: usize) {
+        self.limits.unstored = entries;
+        self.bound_unstored();
+    }
+
     /// Takes a tag in, as the newest.
     pub(super) fn append(&mut self, tag: wire::Tag, now: Instant) -> EntryId {
         let id = self.next_id;

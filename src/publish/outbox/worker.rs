@@ -99,9 +99,12 @@ impl Worker {
     }
 
     /// Waits until something is due. Whether to stop.
-    fn wait(&self) -> bool {
+    fn wait(&mut self) -> bool {
         let mut desk = self.shared.desk();
         loop {
+            if let Some(bounds) = desk.bounds.take() {
+                (self.bounds, self.last_age_check) = (bounds, None);
+            }
             if desk.stop {
                 return true;
             }

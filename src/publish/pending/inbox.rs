@@ -19,7 +19,7 @@ impl Pending {
     pub(in crate::publish) fn subscriptions(&self) -> Vec<String> {
         let mut filters = vec![self.root.commands(&self.node.name)];
         filters.extend(self.root.retained(&self.node.name));
-        let of_home_assistant = if self.home_assistant.enabled {
+        let of_home_assistant = if self.mqtt.home_assistant.enabled {
             self.birth_topic()
         } else {
             // It may have been told of this node by an earlier configuration.
@@ -31,7 +31,7 @@ impl Pending {
 
     /// The broker does not let the node subscribe, which matters when somebody is to be heard.
     pub(in crate::publish) fn unsubscribed(&mut self, why: String) {
-        if self.listed.is_empty() && !self.home_assistant.enabled {
+        if self.mqtt.commands.is_empty() && !self.mqtt.home_assistant.enabled {
             tracing::debug!("{why}");
             return;
         }
@@ -42,7 +42,7 @@ impl Pending {
     /// A message has come for this node.
     pub(in crate::publish) fn received(&mut self, incoming: &Incoming) {
         if incoming.topic == self.birth_topic() {
-            if self.home_assistant.enabled && incoming.payload == BIRTH {
+            if self.mqtt.home_assistant.enabled && incoming.payload == BIRTH {
                 tracing::debug!("Home Assistant is there: telling it about this node again");
                 self.tell_home_assistant();
             }
@@ -66,15 +66,14 @@ impl Pending {
 
     /// Whether a retained topic of this node is about a camera or a zone that it has no more.
     fn is_left_over(&self, address: &Address) -> bool {
-        let scene = |name: &Name| self.node.cameras.iter().find(|scene| scene.camera == *name);
         match address {
-            Address::Camera(node, camera) => *node == self.node.name && scene(camera).is_none(),
+            Address::Camera(node, camera) => *node == self.node.name && self.scene(camera).is_none(),
             Address::Snapshot(node, camera) => {
-                *node == self.node.name && scene(camera).is_none_or(|scene| !scene.snapshots)
+                *node == self.node.name && self.scene(camera).is_none_or(|scene| !scene.snapshots)
             }
             Address::Occupancy(node, camera, zone) => {
                 let has = |scene: &Scene| scene.zones.iter().any(|(name, _)| name == zone);
-                *node == self.node.name && !scene(camera).is_some_and(has)
+                *node == self.node.name && !self.scene(camera).is_some_and(has)
             }
             _ => false,
         }
@@ -86,14 +85,14 @@ impl Pending {
             serde_json::from_slice::<wire::DeviceDiscovery>(&incoming.payload)
                 .is_ok_and(|device| device.origin.name == wire::Origin::NAME)
         };
-        if incoming.retained && !self.home_assistant.enabled && is_ours() {
+        if incoming.retained && !self.mqtt.home_assistant.enabled && is_ours() {
             tracing::info!("taking this node back from Home Assistant");
             self.retained.set(self.discovery_topic(), Content::Cleared);
         }
     }
 
     fn birth_topic(&self) -> String {
-        format!("{}/status", self.home_assistant.prefix)
+        format!("{}/status", self.mqtt.home_assistant.prefix)
     }
 
     fn command(&mut self, name: &str, incoming: &Incoming) {
@@ -106,7 +105,7 @@ impl Pending {
             },
             correlation: incoming.properties.correlation.clone(),
         };
-        match understand(name, incoming, &self.listed) {
+        match understand(name, incoming, &self.mqtt.commands) {
             Err(error) => self.refuse(&reply, error),
             Ok(Understood::Stats) => {
                 let stats = self.stats();
@@ -119,6 +118,7 @@ impl Pending {
             Ok(Understood::Daemon(ask)) => {
                 tracing::info!(command = name, "carrying out a command");
                 let taken = (self.daemon)(Request { ask, reply: reply.clone() });
+                self.asked += usize::from(taken);
                 if !taken {
                     let message = "other commands are still being carried out; ask again".to_owned();
                     self.refuse(&reply, wire::ReplyError { code: wire::ErrorCode::Busy, message });
@@ -130,6 +130,7 @@ impl Pending {
     /// The daemon has carried out a request, or could not.
     pub(in crate::publish) fn answer(&mut self, request: &Request, answer: Result<Answer, String>) {
         let Request { ask, reply } = request;
+        self.asked = self.asked.saturating_sub(1);
         match (answer, ask) {
             (Err(message), _) => {
                 self.refuse(reply, wire::ReplyError { code: wire::ErrorCode::Failed, message });

@@ -23,7 +23,7 @@ pub(super) struct Reports {
     interval: Option<Duration>,
     stats_due: Option<Instant>,
     look_due: Instant,
-    insecure: bool,
+    pub(super) insecure: bool,
     said: Vec<wire::Problem>,
     /// Lost tags that the log has been told of, and when it may be told again.
     lost: u64,
@@ -49,6 +49,12 @@ impl Reports {
     /// Whoever has waited for the node wants its figures.
     pub(super) fn connected(&mut self) {
         self.stats_due = self.interval.map(|_| Instant::now());
+    }
+
+    /// Figures are published so often from now on.
+    pub(super) fn every(&mut self, interval: Option<Duration>) {
+        self.interval = interval;
+        self.connected();
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

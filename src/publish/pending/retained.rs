@@ -66,6 +66,21 @@ impl Retained {
         }
     }
 
+    /// Every topic at which something is to be kept or cleared.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.0.iter().map(|item| &item.topic)
+    }
+
+    /// Keeps messages at other topics, where they are to be sent; whatever has none is forgotten.
+    pub(super) fn move_to(&mut self, topic: impl Fn(&Message) -> Option<Topic>) {
+        let standing = Standing::Unsent;
+        let moved = std::mem::take(&mut self.0).into_iter().filter_map(|Item { content, .. }| {
+            let Content::Message(message) = &content else { return None };
+            topic(message).map(|topic| Item { topic, content, standing })
+        });
+        self.0 = moved.collect();
+    }
+
     /// What is to be sent next, in the order in which topics were met.
     pub(super) fn next(&mut self) -> Option<(Topic, Content)> {
         let item = self.0.iter_mut().find(|item| item.standing == Standing::Unsent)?;

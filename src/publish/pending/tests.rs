@@ -1,10 +1,12 @@
 //! What is offered, in which order, and what becomes of it.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::clock::{SimulatedClock, Timestamp};
+use crate::config::Command;
 use crate::name::Name;
 use crate::publish::command::Ask;
 use crate::publish::discovery::Scene;
@@ -286,4 +288,155 @@ fn figures_come_with_the_connection_and_then_at_their_interval() {
     assert_eq!(topics(&mut pending), [""; 0]);
     let later = Instant::now() + std::time::Duration::from_secs(60);
     assert_eq!(pending.next(later).map(|offer| offer.topic), Some(stats.topic));
+}
+
+fn settings(change: impl FnOnce(&mut config::Mqtt)) -> Settings {
+    let mut mqtt = config::Mqtt { stats_interval: None, ..test_config(1883) };
+    change(&mut mqtt);
+    Settings::new(&mqtt, &test_node().name).unwrap()
+}
+
+fn occupancy(zone: &str) -> Occupancy {
+    Occupancy { camera: name("ramp"), zone: name(zone), at: Timestamp::EPOCH, counts: BTreeMap::new() }
+}
+
+/// Topic, and whether something is put there.
+fn told(offers: &[Offer]) -> Vec<(&str, bool)> {
+    offers.iter().map(|offer| (offer.topic.as_str(), !offer.payload.is_empty())).collect()
+}
+
+#[test]
+fn what_is_retained_about_cameras_and_zones_that_go_is_cleared_and_stragglers_are_not_heard() {
+    let mut pending = pending();
+    pending.camera_status(&camera_status(CameraState::Online, 0));
+    pending.occupancy(&occupancy("door"));
+    offers(&mut pending);
+    let without_zone = Scene { zones: Vec::new(), snapshots: false, ..scene() };
+    pending.change(settings(|_| {}), vec![without_zone]);
+    pending.occupancy(&occupancy("door"));
+    let cleared = offers(&mut pending);
+    let [node, door, snapshot] = &told(&cleared)[..] else { panic!("{cleared:?}") };
+    assert_eq!(*node, ("spotter/v1/edge-1/status", true));
+    assert_eq!(*door, ("spotter/v1/edge-1/ramp/occupancy/door", false));
+    assert_eq!(*snapshot, ("spotter/v1/edge-1/ramp/snapshot/jpeg", false));
+    cleared.iter().for_each(|offer| pending.acknowledged(&offer.ticket));
+    pending.change(settings(|_| {}), Vec::new());
+    pending.camera_status(&camera_status(CameraState::Online, 1));
+    let cleared = offers(&mut pending);
+    assert!(told(&cleared).contains(&("spotter/v1/edge-1/ramp/status", false)), "{cleared:?}");
+    cleared.iter().for_each(|offer| pending.acknowledged(&offer.ticket));
+    // It comes again.
+    pending.change(settings(|_| {}), vec![scene()]);
+    pending.camera_status(&camera_status(CameraState::Connecting, 0));
+    pending.occupancy(&occupancy("door"));
+    let again = offers(&mut pending);
+    assert!(told(&again).contains(&("spotter/v1/edge-1/ramp/status", true)), "{again:?}");
+    assert!(told(&again).contains(&("spotter/v1/edge-1/ramp/occupancy/door", true)), "{again:?}");
+}
+
+#[test]
+fn commands_and_figures_change_at_once() {
+    let mut pending = pending();
+    pending.connected();
+    offers(&mut pending);
+    let change = |mqtt: &mut config::Mqtt| {
+        mqtt.commands.insert(Command::Models);
+        mqtt.stats_interval = Some(std::time::Duration::from_secs(7));
+    };
+    pending.change(settings(change), vec![scene()]);
+    assert!(!pending.is_moving());
+    assert_eq!(topics(&mut pending), ["spotter/v1/edge-1/stats"]);
+    pending.received(&incoming("spotter/v1/edge-1/command/models", "", false));
+    assert!(json(&offers(&mut pending)[0])["result"].is_object());
+}
+
+#[test]
+fn a_node_that_moves_leaves_nothing_behind_and_takes_everything_along() {
+    let mut pending = pending();
+    pending.connected();
+    pending.camera_status(&camera_status(CameraState::Online, 0));
+    pending.occupancy(&occupancy("door"));
+    publish(&mut pending);
+    let _ = offers(&mut pending);
+    publish(&mut pending);
+    pending.change(settings(|mqtt| mqtt.root = "site/7".to_owned()), vec![scene()]);
+    assert!(pending.is_moving() && pending.is_answered());
+    assert_eq!(pending.next_before_leaving(), None, "tags wait");
+    pending.take_leave();
+    let farewell: Vec<Offer> = std::iter::from_fn(|| pending.next_farewell()).collect();
+    assert_eq!(
+        told(&farewell),
+        [
+            ("spotter/v1/edge-1/status", true),
+            ("spotter/v1/edge-1/ramp/occupancy/door", false),
+            ("spotter/v1/edge-1/ramp/snapshot/jpeg", false),
+            ("spotter/v1/edge-1/ramp/status", false),
+            ("spotter/v1/edge-1/status", false),
+        ]
+    );
+    assert_eq!(
+        (&json(&farewell[0])["state"], &json(&farewell[0])["reason"]),
+        (&"offline".into(), &"moved".into())
+    );
+    pending.disconnected(None);
+    assert!(pending.adopt().is_some() && !pending.is_moving());
+    assert!(pending.subscriptions().iter().all(|filter| !filter.starts_with("spotter/v1")));
+    let all = offers(&mut pending);
+    assert_eq!(
+        told(&all),
+        [
+            ("site/7/edge-1/status", true),
+            ("site/7/edge-1/ramp/status", true),
+            ("site/7/edge-1/ramp/occupancy/door", true),
+            ("site/7/edge-1/ramp/tag/object", true),
+            ("site/7/edge-1/ramp/tag/object", true),
+        ]
+    );
+    let numbers: Vec<_> = all[3..].iter().map(|offer| json(offer)["seq"].clone()).collect();
+    assert_eq!(numbers, [1, 2], "what was on its way is sent again, and numbers go on");
+}
+
+#[test]
+fn where_nobody_was_there_to_take_leave_of_the_old_topics_are_cleared_later() {
+    let mut pending = pending();
+    pending.camera_status(&camera_status(CameraState::Online, 0));
+    pending.change(settings(|mqtt| mqtt.root = "site/7".to_owned()), vec![scene()]);
+    pending.adopt();
+    let all = offers(&mut pending);
+    assert!(told(&all).contains(&("spotter/v1/edge-1/status", false)), "{all:?}");
+    assert!(told(&all).contains(&("spotter/v1/edge-1/ramp/status", false)), "{all:?}");
+    // At another broker there is nothing to clear.
+    pending.change(settings(|mqtt| mqtt.port = 1884), vec![scene()]);
+    pending.adopt();
+    assert!(offers(&mut pending).iter().all(|offer| !offer.payload.is_empty()));
+}
+
+#[test]
+fn home_assistant_hears_of_the_change_and_of_the_end() {
+    const CONFIG: &str = "homeassistant/device/edge-1/config";
+    let mut pending = pending();
+    offers(&mut pending);
+    pending.change(settings(|mqtt| mqtt.home_assistant.enabled = true), vec![scene()]);
+    pending.adopt();
+    assert!(told(&offers(&mut pending)).contains(&(CONFIG, true)));
+    pending.change(settings(|mqtt| mqtt.home_assistant.enabled = true), Vec::new());
+    assert!(told(&offers(&mut pending)).contains(&(CONFIG, true)), "it has fewer cameras");
+    pending.change(settings(|_| {}), Vec::new());
+    pending.adopt();
+    assert!(told(&offers(&mut pending)).contains(&(CONFIG, false)));
+}
+
+#[test]
+fn whoever_has_asked_is_answered_before_the_connection_is_left() {
+    let commands = BTreeSet::from([Command::Reload]);
+    let (mut pending, requests) =
+        pending_of(&config::Mqtt { commands, stats_interval: None, ..test_config(1883) });
+    offers(&mut pending);
+    pending.received(&incoming("spotter/v1/edge-1/command/reload", "", false));
+    pending.change(settings(|mqtt| mqtt.port = 1884), vec![scene()]);
+    assert!(pending.is_moving() && !pending.is_answered());
+    pending.answer(&requests.try_recv().unwrap(), Ok(Answer::Reloaded(1)));
+    assert!(!pending.is_answered());
+    assert_eq!(pending.next_before_leaving().map(|offer| offer.topic.to_string()), Some("desk/7".to_owned()));
+    assert!(pending.is_answered());
 }

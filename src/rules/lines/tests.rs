@@ -156,3 +156,18 @@ proptest! {
         prop_assert_eq!(rules.end(&[track(1, (0.5, 0.5), true)]).len(), usize::from(open));
     }
 }
+
+#[test]
+fn a_changed_line_ends_its_crossings_and_an_unchanged_one_keeps_them() {
+    let feet = [(0.5, 0.45), (0.5, 0.52)];
+    let there = track(1, feet[1], true);
+    for (changed, expected) in [(line(None), &[][..]), (line(Some(&["person"])), &[Phase::End])] {
+        let mut rules_before = rules(line(None));
+        assert_eq!(live(&mut rules_before, &feet), [(1, Phase::Start, Direction::In)]);
+        let ended = rules_before.change(rules(changed), [&there]);
+        assert_eq!(ended.iter().map(|tag| tag.phase).collect::<Vec<_>>(), expected);
+        // Whoever has ended is met anew; whoever has not ends in time.
+        let later = rules_before.observe(at(30), [&there]);
+        assert_eq!(later.len(), 1 - expected.len());
+    }
+}

@@ -188,3 +188,32 @@ proptest! {
         prop_assert_eq!(rules.end(&all).len(), open.len());
     }
 }
+
+#[test]
+fn a_changed_zone_ends_its_stays_and_an_unchanged_one_keeps_them() {
+    let phases = |tags: &[Tag]| tags.iter().map(|tag| tag.phase).collect::<Vec<_>>();
+    let inside = track(1, 0, 0.3);
+    let mut kept = rules(zone(None, 0.0));
+    assert_eq!(phases(&kept.observe(at(0), [&inside])), [Phase::Start]);
+    assert_eq!(kept.occupancies(at(0)).len(), 1);
+    assert_eq!(kept.change(rules(zone(None, 0.0)), [&inside]), []);
+    assert_eq!(kept.occupancies(at(1)), [], "nothing new");
+    assert_eq!(kept.observe(at(1), [&inside]), []);
+    for changed in [zone(None, 1.0), zone(Some(&["person"]), 0.0)] {
+        let mut rules_before = rules(zone(None, 0.0));
+        rules_before.observe(at(0), [&inside]);
+        rules_before.occupancies(at(0));
+        let ended = rules_before.change(rules(changed), [&inside]);
+        assert_eq!(phases(&ended), [Phase::End]);
+        let occupancies = rules_before.occupancies(at(1));
+        assert!(occupancies[0].counts.values().all(|count| *count == 0), "{occupancies:?}");
+    }
+    // A zone that is no more ends too, and who was inside untold is not spoken of.
+    let vocabulary = kept.vocabulary.clone();
+    let none = || ZoneRules::new(kept.camera.clone(), vocabulary.clone(), &[], &[], Duration::from_secs(60));
+    let (first, second) = (none(), none());
+    assert_eq!(phases(&kept.change(first, [&inside])), [Phase::End]);
+    let mut untold = rules(zone(None, 9.0));
+    untold.observe(at(0), [&inside]);
+    assert_eq!(untold.change(second, [&inside]), []);
+}
