@@ -6,7 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::frame::Frame;
-use crate::telemetry::FrameCounters;
+use crate::telemetry::{FrameCounters, Pulse};
 
 /// What a worker takes from the board.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Board {
     state: Mutex<State>,
     changed: Condvar,
     counters: Vec<Arc<FrameCounters>>,
+    taker: Arc<Pulse>,
 }
 
 struct State {
@@ -42,7 +43,9 @@ impl Board {
     /// A board with one place for each camera, which counts its frames.
     pub fn new(counters: Vec<Arc<FrameCounters>>) -> Self {
         let slots = counters.iter().map(|_| Slot::default()).collect();
-        Board { state: Mutex::new(State { slots, next: 0, open: true }), changed: Condvar::new(), counters }
+        let state = Mutex::new(State { slots, next: 0, open: true });
+        let taker = Arc::new(Pulse::new("recognize"));
+        Board { state, changed: Condvar::new(), counters, taker }
     }
 
     /// Puts a frame of camera `index`; one that still waits there is dropped and counted.
@@ -63,8 +66,20 @@ impl Board {
         self.changed.notify_one();
     }
 
+    /// The pulse of the worker: it is busy with what it took until it comes back for more.
+    pub fn taker(&self) -> &Arc<Pulse> {
+        &self.taker
+    }
+
     /// Waits for the next item, from the cameras in turn; nothing once the board is closed.
     pub fn take(&self) -> Option<Item> {
+        self.taker.rest();
+        let item = self.wait();
+        self.taker.beat();
+        item
+    }
+
+    fn wait(&self) -> Option<Item> {
         let mut state = self.lock();
         loop {
             if !state.open {
