@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::credential::Files;
 use super::read::{Problem, Report, Section};
 use super::{
-    Activities, Camera, Config, Models, Objects, Runtime, Source, Transport, activities, mqtt, zones,
+    Activities, Camera, Config, Models, Objects, Runtime, Source, Transport, activities, health, mqtt, zones,
 };
 use crate::name::Name;
 use toml::de::DeTable;
@@ -30,11 +30,12 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let runtime = runtime(root.child("runtime"), base);
     let models = models(root.child("models"), base);
     let mqtt = mqtt::read(root.child("mqtt"), &Files::new(base), base);
+    let health = health::read(root.child("health"));
     let objects = objects(root.child("objects"), &Objects::default());
     let activities = activities::read(root.child("activities"), &Activities::default());
     let cameras = cameras(&mut root, base, &objects, &activities);
     root.finish();
-    let config = node.map(|node| Config { node, runtime, models, mqtt, cameras });
+    let config = node.map(|node| Config { node, runtime, models, mqtt, health, cameras });
     (config, report.finish())
 }
 
