@@ -3,7 +3,15 @@
 //! `spotter run` and `spotter demo` use it. It joins stages and does nothing of what they do.
 
 mod commands;
+mod control;
+mod health;
+mod notify;
+mod reload;
+mod service;
 mod signals;
+mod summary;
+mod vitals;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +33,21 @@ use crate::recognize::{Output, RecognizeError, Recognizer, UnknownLabels};
 use crate::tag::ModelRef;
 
 use commands::{Commands, Means};
+pub use control::{ControlError, ReloadError, ask_to_reload};
+pub use health::HealthError;
+pub use reload::{Outcome, Reload, Waiting};
+pub use service::{Service, ServiceError};
 pub use signals::{Signals, stop_on_signals};
+pub use summary::Summary;
+pub use watchdog::Pulses;
 
 /// How often camera statuses are published when nothing changes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
-/// How long the broker may take with what waits when the daemon stops.
-const FLUSH_GRACE: Duration = Duration::from_secs(3);
+/// How long the broker may take with what waits when the daemon stops: the most, and the least, however long the rest
+/// has taken.
+const FLUSH_GRACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
+/// What the whole of stopping is to take at most, with something left of [`vitals::LONGEST_STOP`] for the process itself.
+const STOP_GRACE: Duration = Duration::from_millis(4500);
 
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -113,11 +130,11 @@ pub struct Daemon {
 impl Daemon {
     /// Loads and warms up the models, then starts the publisher, the worker and the cameras. Waits for neither broker
     /// nor cameras: when it returns, the daemon is ready. `file` is where the configuration came from, to be read again
-    /// when somebody asks for it.
+    /// when somebody asks for it. Its threads are watched by `pulses`.
     ///
     /// # Errors
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
-    pub fn start(config: &Config, file: Option<&Path>) -> Result<Daemon, DaemonError> {
+    pub fn start(config: &Config, file: Option<&Path>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
         let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
@@ -172,6 +189,9 @@ impl Daemon {
             };
             Commands::start(inbox, requests, means)?
         };
+        [board.taker(), publisher.pulse(), commands.pulse()]
+            .into_iter()
+            .for_each(|pulse| pulses.watch(pulse));
         tracing::info!(cameras = cameras.len(), "ready");
         let next_report = Instant::now() + REPORT_INTERVAL;
         let stopper = Stopper { ring, asked: Arc::default() };
@@ -181,6 +201,12 @@ impl Daemon {
     /// Asks the daemon to stop, from any thread and as often as one likes.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// How it is, in a line.
+    pub fn summary(&self) -> Summary {
+        let states = self.cameras.iter().map(|camera| camera.health().state().0);
+        Summary::new(states, &self.publisher.handle().counts())
     }
 
     /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, and gives the reason
@@ -224,6 +250,7 @@ impl Daemon {
     /// When the worker had failed or panicked; everything is stopped all the same.
     pub fn stop(self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
+        let begun = Instant::now();
         let stopping: Vec<_> = self.cameras.into_iter().map(Camera::stop).collect();
         for camera in stopping {
             camera.join();
@@ -231,7 +258,7 @@ impl Daemon {
         self.board.close();
         let worked = self.worker.join();
         self.commands.stop();
-        let stopped = self.publisher.stop(FLUSH_GRACE);
+        let stopped = self.publisher.stop(flush_grace(begun.elapsed()));
         match stopped {
             Stopped { unsent: 0, .. } => {}
             Stopped { unsent, kept: true, .. } => {
@@ -248,6 +275,11 @@ impl Daemon {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// What the broker gets of the time to stop when the rest has taken `spent`.
+fn flush_grace(spent: Duration) -> Duration {
+    STOP_GRACE.saturating_sub(spent).clamp(FLUSH_GRACE.0, FLUSH_GRACE.1)
 }
 
 /// Asks a daemon to stop.

@@ -10,12 +10,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::unservable;
+use super::reload;
 use crate::capture::Remote;
 use crate::config::Config;
 use crate::name::Name;
 use crate::picture;
 use crate::publish::{Answer, Ask, Handle, Request, Snapshot};
+use crate::telemetry::Pulse;
 
 /// Requests that wait for their turn; past it new ones are refused as too many.
 const WAITING: usize = 8;
@@ -34,6 +35,7 @@ pub(super) struct Inbox {
 /// The thread that carries them out.
 pub(super) struct Commands {
     inbox: Inbox,
+    pulse: Arc<Pulse>,
     thread: JoinHandle<()>,
 }
 
@@ -67,18 +69,30 @@ impl Commands {
         means: Means,
     ) -> std::io::Result<Self> {
         let stopping = Arc::clone(&inbox.stopping);
+        let pulse = Arc::new(Pulse::new("commands"));
+        let beats = Arc::clone(&pulse);
         let run = move || {
             while let Ok(Some(request)) = requests.recv() {
+                // A configuration may take as long as its models take to load.
+                if request.ask != Ask::Reload {
+                    beats.beat();
+                }
                 let answer = if stopping.load(Ordering::Relaxed) {
                     Err("the node is stopping".to_owned())
                 } else {
                     means.carry_out(&request)
                 };
                 means.handle.answer(&request, answer);
+                beats.rest();
             }
         };
         let thread = std::thread::Builder::new().name("commands".to_owned()).spawn(run)?;
-        Ok(Commands { inbox, thread })
+        Ok(Commands { inbox, pulse, thread })
+    }
+
+    /// That of the thread.
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// Whether the thread runs. It ends only by [`Commands::stop`], so otherwise it has panicked.
@@ -111,13 +125,9 @@ impl Means {
             }
             Ask::Reload => {
                 let file = self.file.as_ref().ok_or("this node runs without a configuration file")?;
-                let config = Config::load(file).map_err(|error| error.to_string())?;
-                let problems = unservable(&config);
-                if !problems.is_empty() {
-                    return Err(problems.join("\n"));
-                }
+                let config = reload::read(file).map_err(|problems| problems.join("\n"))?;
                 let cameras = config.cameras.len();
-                (self.reload)(Box::new(config));
+                (self.reload)(config);
                 Ok(Answer::Reloaded(cameras))
             }
         }
