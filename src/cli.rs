@@ -4,9 +4,11 @@ mod check;
 mod demo;
 mod eval;
 mod footage;
+mod journal;
 mod manual;
 mod output;
 mod ranges;
+mod reload;
 mod replay;
 mod run;
 mod schema;
@@ -19,6 +21,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use output::OutputError;
 
@@ -43,6 +47,8 @@ struct Arguments {
 enum Command {
     #[command(after_long_help = manual::RUN)]
     Run(run::Arguments),
+    #[command(after_long_help = manual::RELOAD)]
+    Reload(reload::Arguments),
     #[command(after_long_help = manual::CHECK)]
     Check(check::Arguments),
     #[command(after_long_help = manual::REPLAY)]
@@ -84,12 +90,13 @@ pub fn main() -> ExitCode {
         Command::Run(_) => "info",
         _ => "warn",
     };
-    if let Err(error) = log_to_stderr(default) {
+    if let Err(error) = log(default) {
         eprintln!("spotter: {error:#}");
         return ExitCode::from(2);
     }
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
@@ -107,8 +114,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Sends the log to standard error: what SPOTTER_LOG asks for, or else what is `default` or worse.
-fn log_to_stderr(default: &str) -> anyhow::Result<()> {
+/// Sends the log to the journal when standard error leads there, else to standard error: what SPOTTER_LOG asks for, or
+/// else what is `default` or worse.
+fn log(default: &str) -> anyhow::Result<()> {
     let filter = match std::env::var("SPOTTER_LOG") {
         Ok(asked) if !asked.trim().is_empty() => {
             // Its display holds its cause already.
@@ -120,10 +128,14 @@ fn log_to_stderr(default: &str) -> anyhow::Result<()> {
             EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}"))
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
-        .init();
+    if journal::is_stderr() {
+        tracing_subscriber::registry().with(filter).with(journal::Journal).init();
+    } else {
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(stderr)
+            .with_ansi(stderr().is_terminal())
+            .init();
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod activities;
 mod broker;
 mod capture;
 mod credential;
+mod health;
 mod mqtt;
 mod outbox;
 mod read;
@@ -23,8 +24,9 @@ pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
 pub use capture::{Capture, Decoder};
 pub use credential::{Pem, Secret};
+pub use health::Health;
 pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
-pub use outbox::{Outbox, Sync};
+pub use outbox::{Outbox, Sync, state_directory};
 pub use read::{Problem, visible};
 pub use source::{BadSource, CameraUrl, Source, Transport};
 pub use zones::{Line, Zone};
@@ -40,6 +42,8 @@ pub struct Config {
     pub models: Models,
     /// `[mqtt]`: the broker.
     pub mqtt: Mqtt,
+    /// `[health]`: where the daemon answers whether it lives and is ready.
+    pub health: Health,
     /// `[[camera]]`: one entry per camera, names unique; at least one.
     pub cameras: Vec<Camera>,
 }

@@ -2,12 +2,20 @@
 //!
 //! `spotter run` and `spotter demo` use it. It joins stages and does nothing of what they do.
 
+mod asking;
 mod check;
 mod commands;
+mod control;
+mod health;
 mod models;
+mod notify;
 mod plan;
 mod reload;
+mod service;
 mod signals;
+mod summary;
+mod vitals;
+mod watchdog;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,17 +36,25 @@ use crate::publish::{Accelerators, Node, PublishError, Publisher, Scene, Stopped
 use crate::recognize::{Known, Output, RecognizeError, UnknownLabels};
 use crate::telemetry::FrameCounters;
 
+pub use asking::Outcome;
 use check::Served;
 pub use check::unservable;
 use commands::{Commands, Means};
+pub use control::{ControlError, ReloadError, ask_to_reload};
+pub use health::HealthError;
 pub use models::open_recognizer;
 pub use reload::{Applied, How, Refused, Reloader};
+pub use service::{Service, ServiceError};
 pub use signals::{Signals, stop_on_signals};
+pub use summary::Summary;
+pub use watchdog::Pulses;
 
 /// How often camera statuses are published when nothing changes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
-/// How long the broker may take with what waits when the daemon stops.
-const FLUSH_GRACE: Duration = Duration::from_secs(3);
+/// How long the broker may take with what waits when the daemon stops, at least and at most.
+const FLUSH_GRACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
+/// How long stopping may take; the broker has what cameras and models leave of it.
+const STOP_GRACE: Duration = Duration::from_millis(4500);
 
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -129,17 +145,18 @@ pub struct Daemon {
     asked: Receiver<Ring>,
     stopper: Stopper,
     reloader: Reloader,
+    pulses: Pulses,
     next_report: Instant,
 }
 
 impl Daemon {
     /// Loads and warms up the models, then starts the publisher, the worker and the cameras. Waits for neither broker
     /// nor cameras: when it returns, the daemon is ready. `file` is where the configuration came from, to be read again
-    /// when somebody asks for it.
+    /// when somebody asks for it. Its threads are watched by `pulses`.
     ///
     /// # Errors
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
-    pub fn start(config: &Config, file: Option<&Path>) -> Result<Daemon, DaemonError> {
+    pub fn start(config: &Config, file: Option<&Path>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
         let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
@@ -195,6 +212,7 @@ impl Daemon {
             asked,
             stopper,
             reloader,
+            pulses: pulses.clone(),
             next_report: Instant::now() + REPORT_INTERVAL,
         };
         for (index, (camera, counters)) in config.cameras.iter().zip(counters).enumerate() {
@@ -202,6 +220,9 @@ impl Daemon {
             daemon.cameras.push(running);
         }
         daemon.commands.command(daemon.remotes());
+        for pulse in [daemon.board.taker(), daemon.publisher.pulse(), daemon.commands.pulse()] {
+            pulses.watch(pulse);
+        }
         tracing::info!(cameras = daemon.cameras.len(), "ready");
         Ok(daemon)
     }
@@ -215,7 +236,9 @@ impl Daemon {
         let handle = self.publisher.handle();
         let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
         let changed = move |status| handle.camera_status(&status);
-        Ok(Running { index, camera: Camera::start(camera, index, board, counters, clock, changed)? })
+        let camera = Camera::start(camera, index, board, counters, clock, changed)?;
+        self.pulses.watch(camera.pulse());
+        Ok(Running { index, camera })
     }
 
     /// What asks things of the cameras.
@@ -226,6 +249,12 @@ impl Daemon {
     /// Asks the daemon to stop, from any thread and as often as one likes.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// How it is, in a line.
+    pub fn summary(&self) -> Summary {
+        let states = self.cameras.iter().map(|running| running.camera.health().state().0);
+        Summary::new(states, &self.publisher.handle().counts())
     }
 
     /// Watches over the daemon for up to `timeout`: publishes the cameras' figures when it is time, goes on with a changed
@@ -270,6 +299,7 @@ impl Daemon {
     /// When the worker had failed or panicked; everything is stopped all the same.
     pub fn stop(self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
+        let begun = Instant::now();
         // Whoever waits for a reload is to hear that there is none.
         drop(self.asked);
         let stopping: Vec<_> = self.cameras.into_iter().map(|running| running.camera.stop()).collect();
@@ -279,7 +309,7 @@ impl Daemon {
         self.board.close();
         let worked = self.worker.join();
         self.commands.stop();
-        let stopped = self.publisher.stop(FLUSH_GRACE);
+        let stopped = self.publisher.stop(flush_grace(begun.elapsed()));
         match stopped {
             Stopped { unsent: 0, .. } => {}
             Stopped { unsent, kept: true, .. } => {
@@ -296,6 +326,11 @@ impl Daemon {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// What is left for the broker after so long.
+fn flush_grace(spent: Duration) -> Duration {
+    STOP_GRACE.saturating_sub(spent).clamp(FLUSH_GRACE.0, FLUSH_GRACE.1)
 }
 
 /// Asks a daemon to stop.

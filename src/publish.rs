@@ -18,7 +18,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::name::Name;
 use crate::tag::{FrameTracks, ModelRef, Occupancy, Tag};
-use crate::telemetry::CameraStatus;
+use crate::telemetry::{CameraStatus, Pulse};
 
 mod audit;
 pub mod broker;
@@ -192,9 +192,15 @@ impl Publisher {
         };
         let pending = Pending::new(config, root, node, outbox, Box::new(requests), clock);
         let shared = Arc::new(Shared::new(pending, wake));
+        let (rests, beats) = (Arc::clone(&shared.pulse), Arc::clone(&shared.pulse));
         let (orders, ordered) = watch::channel(Order::Publish);
         let failed = |error| PublishError::Thread { thread: "publish", error };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(move || rests.rest())
+            .on_thread_unpark(move || beats.beat())
+            .build()
+            .map_err(failed)?;
         let run = {
             let shared = Arc::clone(&shared);
             move || {
@@ -222,6 +228,11 @@ impl Publisher {
     /// A way in for a thread that has something to publish.
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// The pulse of the thread, which is at rest while it waits for the broker and for something to publish.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.shared.pulse
     }
 
     /// Whether the thread and that of the outbox run. They end only by [`Publisher::stop`], so otherwise one has panicked.

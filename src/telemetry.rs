@@ -2,12 +2,16 @@
 //!
 //! A leaf: stages write here, [`crate::publish`] reads. Counters are plain atomics, so counting never blocks a stage.
 
+mod pulse;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::name::Name;
+
+pub use pulse::Pulse;
 
 /// What a camera is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -109,13 +109,19 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redb", &["publish/outbox"]),
     ("bytes", &["publish/broker"]),
     ("rustls", &["publish/link"]),
-    ("tokio", &["publish"]),
+    ("tokio", &["publish", "daemon/health"]),
+    ("hyper", &["daemon/health"]),
+    ("hyper_util", &["daemon/health"]),
+    ("http_body_util", &["daemon/health"]),
     ("jiff", &["clock"]),
+    // The system around the service.
     ("signal_hook", &["daemon/signals"]),
+    ("systemd", &["daemon/notify", "cli/journal"]),
+    ("rustix", &["daemon/notify", "daemon/control"]),
     // Formats: JSON is on the wire, TOML in files.
     ("serde", &["publish"]),
-    // `eval --json` is for machines.
-    ("serde_json", &["publish", "cli/eval", "cli/schema"]),
+    // `eval --json` and the health endpoint are for machines.
+    ("serde_json", &["publish", "cli/eval", "cli/schema", "daemon/health"]),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
     ("zip", &["eval"]),
@@ -244,7 +250,7 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
     (
         "daemon",
         "//! .\nfn a() {\n    tokio::spawn(b());\n}\n",
-        &["src/daemon.rs:3: `tokio` is only for publish"],
+        &["src/daemon.rs:3: `tokio` is only for publish, daemon/health"],
     ),
     ("rules", "//! .\nuse gstreamer as gst;\n", &["src/rules.rs:2: `gstreamer` is only for capture"]),
     (

@@ -125,6 +125,10 @@ const WRONG: &[(&str, &str)] = &[
         "a credential that is a path",
         "[mqtt]\nusername = \"me\"\npassword_file = \"credential:../mqtt\"\nCAMERA",
     ),
+    // The health endpoint.
+    ("health for everybody", "[health]\nlisten = \"0.0.0.0:9464\"\nport = 9464\nCAMERA"),
+    ("health without a port", "[health]\nlisten = \"127.0.0.1\"\nCAMERA"),
+    ("health at any port", "[health]\nlisten = \"[::1]:0\"\nCAMERA"),
     // Labels.
     (
         "activities out of range",
@@ -192,7 +196,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: string values must be quoted, expected literal string
     line 4: invalid float, expected `nan`
     # unknown section
-    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, objects, activities, camera
+    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, health, objects, activities, camera
     # unknown keys
     line 2: mqtt.host is unknown; allowed here: broker, version, username, password_file, ca_file, client_cert_file, client_key_file, server_name, alpn, insecure, root, keep_alive_s, profile, commands, stats_interval_s, outbox, home_assistant
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
@@ -363,6 +367,13 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 3: mqtt.password_file is "credential:mqtt", but $CREDENTIALS_DIRECTORY is not set; credentials come from systemd's LoadCredential=
     # a credential that is a path
     line 3: mqtt.password_file is "credential:../mqtt"; a credential has the name of a file, such as credential:mqtt
+    # health for everybody
+    line 2: health.listen is "0.0.0.0:9464", which others can reach; allowed is a loopback address with a port, such as "127.0.0.1:9464" or "[::1]:9464"
+    line 3: health.port is unknown; allowed here: listen
+    # health without a port
+    line 2: health.listen is "127.0.0.1"; allowed is a loopback address with a port, such as "127.0.0.1:9464" or "[::1]:9464"
+    # health at any port
+    line 2: health.listen is "[::1]:0", which has no port; allowed is a loopback address with a port, such as "127.0.0.1:9464" or "[::1]:9464"
     # activities out of range
     line 2: runtime.activity_share is 1; it must be a number from 0.05 to 0.95
     line 4: activities.enabled is 1; it must be true or false
@@ -411,7 +422,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"
-    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, objects, activities, camera
+    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, health, objects, activities, camera
     "#);
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::config;
 use crate::frame::Frame;
-use crate::telemetry::FrameCounters;
+use crate::telemetry::{FrameCounters, Pulse};
 
 /// What a worker takes from the board.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub enum Item {
 pub struct Board {
     state: Mutex<State>,
     changed: Condvar,
+    taker: Arc<Pulse>,
 }
 
 struct State {
@@ -64,7 +65,8 @@ impl Board {
     pub fn new(counters: Vec<Arc<FrameCounters>>) -> Self {
         let slot = |counters| Slot { counters, occupant: Occupant::Camera, ..Slot::default() };
         let slots = counters.into_iter().map(slot).collect();
-        Board { state: Mutex::new(State { slots, next: 0, open: true }), changed: Condvar::new() }
+        let state = Mutex::new(State { slots, next: 0, open: true });
+        Board { state, changed: Condvar::new(), taker: Arc::new(Pulse::new("recognize")) }
     }
 
     /// Makes place for a camera; its index. The worker hears of it before its first frame.
@@ -118,8 +120,20 @@ impl Board {
         self.changed.notify_one();
     }
 
+    /// The pulse of the worker: it is busy with what it took until it comes back for more.
+    pub fn taker(&self) -> &Arc<Pulse> {
+        &self.taker
+    }
+
     /// Waits for the next item, from the cameras in turn; nothing once the board is closed.
     pub fn take(&self) -> Option<Item> {
+        self.taker.rest();
+        let item = self.wait();
+        self.taker.beat();
+        item
+    }
+
+    fn wait(&self) -> Option<Item> {
         let mut state = self.lock();
         loop {
             if !state.open {

@@ -14,7 +14,7 @@ use super::remote::Remote;
 use crate::clock::Clock;
 use crate::config;
 use crate::name::Name;
-use crate::telemetry::{CameraStatus, FrameCounters};
+use crate::telemetry::{CameraStatus, FrameCounters, Pulse};
 use control::Control;
 
 /// How long a camera's thread may take to end; it bounds all that it waits for below this.
@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A running camera.
 pub struct Camera {
     guard: Guard,
+    pulse: Arc<Pulse>,
     thread: JoinHandle<()>,
 }
 
@@ -52,6 +53,7 @@ impl Camera {
         changed: impl Fn(CameraStatus) + Send + 'static,
     ) -> std::io::Result<Camera> {
         let remote = Remote::new(Arc::new(Health::new(config.name.clone(), counters, clock.now())));
+        let pulse = Arc::new(Pulse::new(format!("camera-{}", config.name)));
         let control = Control {
             name: config.name.clone(),
             config: config.capture.clone(),
@@ -60,11 +62,11 @@ impl Camera {
             remote: remote.clone(),
             clock,
             changed: Box::new(changed),
+            pulse: Arc::clone(&pulse),
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("camera-{}", config.name))
-            .spawn(move || control.run())?;
-        Ok(Camera { guard: Guard(remote), thread })
+        let thread =
+            std::thread::Builder::new().name(pulse.thread().to_owned()).spawn(move || control.run())?;
+        Ok(Camera { guard: Guard(remote), pulse, thread })
     }
 
     /// How it is.
@@ -75,6 +77,11 @@ impl Camera {
     /// What asks things of it from other threads.
     pub fn remote(&self) -> Remote {
         self.guard.0.clone()
+    }
+
+    /// Whether its thread makes progress: a lost camera's does.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// Whether its thread runs. It ends only by [`Camera::stop`], so otherwise it has panicked.

@@ -113,7 +113,7 @@ impl Health {
     }
 
     /// What it is doing, and why.
-    pub(super) fn state(&self) -> (CameraState, Option<String>) {
+    pub fn state(&self) -> (CameraState, Option<String>) {
         let state = self.lock();
         (state.state, state.reason.clone())
     }

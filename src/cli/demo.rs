@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spotter::config::{Activities, Camera, Capture, Config, Models, Mqtt, Objects, Outbox, Runtime, Source};
-use spotter::daemon::{Daemon, Event};
+use spotter::config::{
+    Activities, Camera, Capture, Config, Health, Models, Mqtt, Objects, Outbox, Runtime, Source,
+};
+use spotter::daemon::{Daemon, Event, Pulses};
 use spotter::name::Name;
 use spotter::publish::broker::Broker;
 use spotter::publish::subscriber::{Heard, Subscriber, Summary};
@@ -56,6 +58,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         runtime: Runtime::default(),
         models: Models::default(),
         mqtt: mqtt.clone(),
+        health: Health::default(),
         cameras: vec![Camera {
             name: Name::new(name)?,
             capture: Capture::of(source),
@@ -72,7 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     say!("Subscribe from another terminal, for as long as this runs:")?;
     say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root)?;
     say!("Loading the models ...\n")?;
-    let mut daemon = Daemon::start(&config, None)?;
+    let mut daemon = Daemon::start(&config, None, &Pulses::default())?;
     say!("{HEADER}")?;
 
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));

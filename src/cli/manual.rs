@@ -31,12 +31,27 @@ EXIT STATUS
     1    it could not start, or failed; the last line says why
     2    the command line or SPOTTER_LOG is wrong
     78   the configuration or a model package is wrong; every error has its line
+    130, 143   a second SIGINT or SIGTERM came
 
 EXAMPLES
     spotter run
         Run with /etc/spotter/spotter.toml.
     SPOTTER_LOG=info,spotter::capture=debug spotter run --config spotter.toml
         Run with another configuration, and see what the cameras do.";
+
+/// Of `spotter reload --help`.
+pub(super) const RELOAD: &str = "\
+EXIT STATUS
+    0    the daemon runs with the new configuration
+    1    there is no such daemon, or it failed; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+    78   the new configuration is wrong, and the old one goes on; every error has its line
+
+EXAMPLES
+    spotter reload
+        Apply /etc/spotter/spotter.toml after it was edited.
+    sudo systemctl reload spotter
+        The same; the errors are in `systemctl status spotter` and in the journal.";
 
 /// Of `spotter check --help`.
 pub(super) const CHECK: &str = "\

@@ -1,19 +1,22 @@
 //! `spotter run`: the daemon.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spotter::config::{Config, ConfigError};
-use spotter::daemon::{Daemon, Event, Stopper, stop_on_signals};
+use spotter::daemon::{Daemon, Event, Service};
 
 use super::Outcome;
+
+/// How soon a reload is seen.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Runs the daemon until SIGTERM or SIGINT.
 ///
 /// It starts when the configuration is valid and the models are loaded, and waits for neither broker nor cameras: both
 /// are tried again for as long as it runs. On SIGTERM or SIGINT every track ends, what waits is published, and the
-/// process exits with 0; a second signal ends it at once.
+/// process exits with 0 within 5 seconds; a second signal ends it at once. SIGHUP and `spotter reload` apply the changed
+/// configuration. systemd is told how it is (Type=notify, WatchdogSec=).
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The configuration.
@@ -22,74 +25,83 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let mut config = match Config::load(&arguments.config) {
+    let file = &arguments.config;
+    let config = match Config::load(file) {
         Ok(config) => Box::new(config),
-        Err(error) => return Ok(refuse(&arguments.config, &error)),
+        Err(error) => return Ok(refuse(file, &error)),
     };
-    // A signal may come before there is anything to stop, which is then stopped as soon as it is there.
-    let running = Arc::new(Mutex::new(Running::default()));
-    let signals = {
-        let running = Arc::clone(&running);
-        stop_on_signals(move || lock(&running).stop())?
-    };
-    let event = loop {
-        let mut daemon = match Daemon::start(&config, Some(&arguments.config)) {
+    let mut service = Service::start(file)?;
+    let ran = serve(&mut service, config, file);
+    service.stopping();
+    service.end();
+    ran
+}
+
+/// How a daemon's time ends.
+enum Next {
+    Stop,
+    /// Something has ended that must not.
+    Fail(String),
+    /// Another one is to follow.
+    Reload(Box<Config>),
+}
+
+/// Runs daemons, one after the other, until one is to stop and no other is to follow.
+fn serve(service: &mut Service, mut config: Box<Config>, file: &Path) -> anyhow::Result<Outcome> {
+    service.listen(config.health.listen)?;
+    loop {
+        service.rest();
+        let mut daemon = match Daemon::start(&config, Some(file), service.pulses()) {
             Err(error) if error.is_configuration() => {
-                eprintln!("spotter: {}: {error}", arguments.config.display());
+                eprintln!("spotter: {}: {error}", file.display());
                 return Ok(Outcome::BadConfiguration);
             }
             started => started?,
         };
-        lock(&running).started(daemon.stopper());
-        let event = loop {
-            if let Some(event) = daemon.watch(Duration::from_secs(1)) {
-                break event;
-            }
-        };
+        service.started(&daemon);
+        service.tell(&daemon.summary());
+        service.ready();
+        let next = watch(service, &mut daemon);
+        match next {
+            Next::Reload(..) => service.reloading(),
+            Next::Stop | Next::Fail(_) => service.stopping(),
+        }
         daemon.stop()?;
-        match event {
-            Event::Reload(new) => {
+        match next {
+            Next::Stop => return Ok(Outcome::Done),
+            Next::Fail(what) => anyhow::bail!("{what} ended without being asked to"),
+            Next::Reload(..) if service.is_stopping() => return Ok(Outcome::Done),
+            Next::Reload(new) => {
                 tracing::info!("starting anew with the changed configuration");
                 config = new;
             }
-            event => break event,
         }
-    };
-    drop(signals);
-    match event {
-        Event::Stop | Event::Reload(_) => Ok(Outcome::Done),
-        Event::Ended(what) => anyhow::bail!("{what} ended without being asked to"),
     }
 }
 
-/// What a signal stops.
-#[derive(Default)]
-struct Running {
-    asked: bool,
-    stopper: Option<Stopper>,
-}
-
-impl Running {
-    fn stop(&mut self) {
-        self.asked = true;
-        self.stopper.iter().for_each(Stopper::stop);
-    }
-
-    fn started(&mut self, stopper: Stopper) {
-        if self.asked {
-            stopper.stop();
+/// Watches over a daemon until its time ends.
+fn watch(service: &mut Service, daemon: &mut Daemon) -> Next {
+    loop {
+        match daemon.watch(LOOK) {
+            None => {}
+            Some(Event::Stop) => return Next::Stop,
+            Some(Event::Ended(what)) => return Next::Fail(what),
+            Some(Event::Reload(config)) => match service.listen(config.health.listen) {
+                Ok(()) => return Next::Reload(config),
+                Err(error) => {
+                    tracing::error!(
+                        "the changed configuration is refused after all, the old one goes on: {error}"
+                    );
+                    service.ready();
+                }
+            },
         }
-        self.stopper = Some(stopper);
+        service.tell(&daemon.summary());
     }
-}
-
-/// Each change of it is whole, so a poisoned lock is as good as any.
-fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints every problem, each with the file's name.
-pub(super) fn refuse(path: &std::path::Path, error: &ConfigError) -> Outcome {
+pub(super) fn refuse(path: &Path, error: &ConfigError) -> Outcome {
     match error {
         ConfigError::Unreadable { .. } => eprintln!("spotter: {error}"),
         ConfigError::Wrong { problems, .. } => {

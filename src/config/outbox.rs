@@ -60,8 +60,8 @@ impl Outbox {
     }
 }
 
-/// Where state belongs: what systemd gives a service, else the user's own place. Without either there is none.
-fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// Where state belongs, as the variables of the environment say: what systemd gives a service, else the user's own place. Without either there is none.
+pub fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // systemd gives a list when a service has several.
     let of_service = variable("STATE_DIRECTORY")

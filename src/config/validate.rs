@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::credential::Files;
 use super::read::{Problem, Report, Section};
-use super::{Activities, Camera, Config, Models, Objects, Runtime, activities, capture, mqtt, zones};
+use super::{Activities, Camera, Config, Models, Objects, Runtime, activities, capture, health, mqtt, zones};
 use crate::name::Name;
 use toml::de::DeTable;
 
@@ -29,11 +29,12 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let models = models(root.child("models"), base);
     let files = Files::new(base);
     let mqtt = mqtt::read(root.child("mqtt"), &files, base);
+    let health = health::read(root.child("health"));
     let objects = objects(root.child("objects"), &Objects::default());
     let activities = activities::read(root.child("activities"), &Activities::default());
     let cameras = cameras(&mut root, &files, base, &objects, &activities);
     root.finish();
-    let config = node.map(|node| Config { node, runtime, models, mqtt, cameras });
+    let config = node.map(|node| Config { node, runtime, models, mqtt, health, cameras });
     (config, report.finish())
 }
 

@@ -14,6 +14,7 @@ use crate::capture::Remote;
 use crate::name::Name;
 use crate::picture;
 use crate::publish::{Answer, Ask, Handle, Request, Snapshot};
+use crate::telemetry::Pulse;
 
 /// Requests that wait for their turn; past it new ones are refused as too many.
 const WAITING: usize = 8;
@@ -33,6 +34,7 @@ pub(super) struct Inbox {
 pub(super) struct Commands {
     inbox: Inbox,
     cameras: Arc<Mutex<Vec<Remote>>>,
+    pulse: Arc<Pulse>,
     thread: JoinHandle<()>,
 }
 
@@ -64,18 +66,30 @@ impl Commands {
         let stopping = Arc::clone(&inbox.stopping);
         let cameras: Arc<Mutex<Vec<Remote>>> = Arc::default();
         let commanded = Arc::clone(&cameras);
+        let pulse = Arc::new(Pulse::new("commands"));
+        let beats = Arc::clone(&pulse);
         let run = move || {
             while let Ok(Some(request)) = requests.recv() {
+                // A configuration may take as long as its models take to load.
+                if request.ask != Ask::Reload {
+                    beats.beat();
+                }
                 let answer = if stopping.load(Ordering::Relaxed) {
                     Err("the node is stopping".to_owned())
                 } else {
                     means.carry_out(&request, &commanded)
                 };
                 means.handle.answer(&request, answer);
+                beats.rest();
             }
         };
         let thread = std::thread::Builder::new().name("commands".to_owned()).spawn(run)?;
-        Ok(Commands { inbox, cameras, thread })
+        Ok(Commands { inbox, cameras, pulse, thread })
+    }
+
+    /// That of the thread.
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// These cameras can be commanded from now on.

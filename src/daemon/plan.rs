@@ -34,6 +34,7 @@ impl Plan {
         let reasons = [
             ("node", old.node != new.node),
             ("runtime", old.runtime != new.runtime),
+            ("health", old.health != new.health),
             ("models", old.models != new.models),
             ("mqtt.outbox.directory", old.mqtt.outbox.directory != new.mqtt.outbox.directory),
             ("activities", wants_activities && !has_activities),

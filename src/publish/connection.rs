@@ -116,6 +116,7 @@ impl<'a> Connection<'a> {
     pub(super) async fn run(&mut self, event_loop: EventLoop, orders: &mut watch::Receiver<Order>) -> Ended {
         let mut stepping = pin!(step(event_loop));
         loop {
+            self.shared.pulse.beat();
             let order = *orders.borrow_and_update();
             if let Some(ended) = self.obey(order).or_else(|| self.advance(Instant::now())) {
                 return ended;

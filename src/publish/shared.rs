@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::link::Incoming;
 use super::pending::Pending;
+use crate::telemetry::Pulse;
 
 /// What the thread is told.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +25,13 @@ pub(super) struct Shared {
     pending: Mutex<Pending>,
     /// Rung when something is pending. One ring is remembered, so it is bounded and none is missed.
     pub(super) wake: Arc<Notify>,
+    /// That of the thread.
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl Shared {
     pub(super) fn new(pending: Pending, wake: Arc<Notify>) -> Self {
-        Shared { pending: Mutex::new(pending), wake }
+        Shared { pending: Mutex::new(pending), wake, pulse: Arc::new(Pulse::new("publish")) }
     }
 
     /// What is pending. Every change of it is complete in itself, so a panic elsewhere leaves it sound.

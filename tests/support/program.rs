@@ -59,13 +59,25 @@ pub struct Program {
 impl Program {
     /// Starts `spotter` with these arguments, a log as it is by default, and no state of an earlier run.
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same with these variables of the environment.
+    pub fn start_with<A: AsRef<OsStr>>(
+        arguments: impl IntoIterator<Item = A>,
+        variables: &[(&str, &OsStr)],
+    ) -> Self {
         let state = TempDir::new().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_spotter"))
             .args(arguments)
             .env("XDG_STATE_HOME", state.path())
             .env_remove("STATE_DIRECTORY")
+            .env_remove("RUNTIME_DIRECTORY")
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
             .env_remove("SPOTTER_LOG")
             .env_remove("GST_DEBUG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

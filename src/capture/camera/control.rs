@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{self, Source};
 use crate::frame::Frame;
 use crate::name::Name;
-use crate::telemetry::{CameraState, CameraStatus, Troubles};
+use crate::telemetry::{CameraState, CameraStatus, Pulse, Troubles};
 
 /// How long to wait for a frame before looking at the bus and for the request to stop.
 const POLL: Duration = Duration::from_millis(200);
@@ -40,6 +40,7 @@ pub(super) struct Control {
     pub(super) remote: Remote,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) changed: Box<dyn Fn(CameraStatus) + Send>,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// Why a connection is over.
@@ -102,6 +103,7 @@ impl Control {
                 tracing::info!(camera = %self.name, "disabled");
                 self.board.cut(self.index);
                 self.set(CameraState::Disabled, None);
+                self.pulse.rest();
                 self.remote.wishes().wait(wish, FOREVER);
             } else {
                 self.set(CameraState::Connecting, None);
@@ -230,13 +232,17 @@ impl Control {
     /// Waits; true when the camera is to stop or to be off.
     fn pause(&self, duration: Duration) -> bool {
         let wish = self.remote.wishes().now();
-        !wish.runs() || !self.remote.wishes().wait(wish, duration).runs()
+        self.pulse.rest();
+        let wish = if wish.runs() { self.remote.wishes().wait(wish, duration) } else { wish };
+        self.pulse.beat();
+        !wish.runs()
     }
 }
 
 impl Connection<'_> {
     fn run(&mut self, stream: &mut Stream) -> Over {
         loop {
+            self.control.pulse.beat();
             if !self.control.wanted() {
                 return Over::Unwanted;
             }

@@ -1,0 +1,59 @@
+//! Lines there and back, and requests that are none.
+
+use super::*;
+
+#[test]
+fn outcomes_come_through_the_socket_as_they_are() {
+    let problems = vec!["line 3: mqtt.host is unknown".to_owned(), "applied nothing".to_owned()];
+    for told in [
+        Outcome::Applied("6 cameras".to_owned()),
+        Outcome::Failed("the daemon is stopping".to_owned()),
+        Outcome::Refused(problems),
+        Outcome::Refused(Vec::new()),
+    ] {
+        assert_eq!(outcome(&lines(&told)), Some(told));
+    }
+    let broken = Outcome::Failed("a\nrefused".to_owned());
+    assert_eq!(outcome(&lines(&broken)), Some(Outcome::Failed("a\\nrefused".to_owned())));
+    assert_eq!(outcome(""), None);
+    assert_eq!(outcome("perhaps so"), None);
+}
+
+/// What is read when somebody writes these pieces and then closes or waits.
+fn read(pieces: &[&[u8]], closes: bool) -> io::Result<String> {
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    pieces.iter().for_each(|piece| there.write_all(piece).unwrap());
+    let kept = (!closes).then_some(there);
+    let read = read_request(&mut here);
+    drop(kept);
+    read
+}
+
+#[test]
+fn a_request_is_a_short_line_that_comes_in_time() {
+    assert_eq!(read(&[b"reload ab\n"], false).unwrap(), "reload ab");
+    assert_eq!(read(&[b"rel", b"oad ab\nmore"], true).unwrap(), "reload ab");
+    let refused = |pieces: &[&[u8]], closes| read(pieces, closes).unwrap_err().kind();
+    assert_eq!(refused(&[b"reload"], true), io::ErrorKind::InvalidData);
+    assert_eq!(refused(&[b"\xff\n"], true), io::ErrorKind::InvalidData);
+    assert_eq!(refused(&[&[b'a'; 4096]], false), io::ErrorKind::InvalidData);
+    let begun = Instant::now();
+    assert_eq!(refused(&[b"reload"], false), io::ErrorKind::WouldBlock);
+    assert!(begun.elapsed() >= PATIENCE);
+}
+
+#[test]
+fn a_place_has_one_daemon_and_is_free_again_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::at(folder.path().join("control"));
+    place.make().unwrap();
+    let held = lock(&place).unwrap();
+    match lock(&place).unwrap_err() {
+        ControlError::Taken { process, socket } => {
+            assert_eq!((process, socket), (std::process::id().to_string(), place.socket()));
+        }
+        other => panic!("{other}"),
+    }
+    drop(held);
+    drop(lock(&place).unwrap());
+}

@@ -1,0 +1,174 @@
+//! The process as a service: what surrounds the daemon for as long as `spotter run` lives, through all reloads.
+//!
+//! It tells systemd, watches the threads, listens for signals, at the control socket and at the health endpoint, and hands
+//! what is asked for to the daemon's main thread.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::asking::Asking;
+use super::control::{Control, ControlError};
+use super::health::{Endpoint, HealthError};
+use super::signals::{self, Signals};
+use super::vitals::Vitals;
+use super::watchdog::{Pulses, Watchdog};
+use super::{Daemon, Reloader, Stopper, Summary};
+use crate::telemetry::Pulse;
+
+/// Why the service cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// Another daemon runs with this configuration.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The health endpoint cannot listen.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// The operating system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The process as a service.
+pub struct Service {
+    vitals: Arc<Vitals>,
+    running: Arc<Mutex<Running>>,
+    /// The main thread's.
+    pulse: Arc<Pulse>,
+    endpoint: Option<Endpoint>,
+    // These end in this order: those who ask before those who are asked.
+    signals: Signals,
+    control: Option<Control>,
+    asking: Asking,
+    watchdog: Watchdog,
+}
+
+impl Service {
+    /// Listens for signals, and at the control socket for the configuration's `file`. The health endpoint comes with
+    /// [`Service::listen`].
+    ///
+    /// # Errors
+    /// When another daemon runs with this configuration, or a thread is not to be had.
+    pub fn start(file: &Path) -> Result<Service, ServiceError> {
+        let vitals = Arc::new(Vitals::new());
+        let watchdog = Watchdog::start(Arc::clone(&vitals))?;
+        let running = Arc::<Mutex<Running>>::default();
+        let reloader = {
+            let running = Arc::clone(&running);
+            move || lock(&running).reloader.clone()
+        };
+        let (asking, asker) = Asking::start(Arc::clone(&vitals), reloader)?;
+        let signals = {
+            let (vitals, running, asker) = (Arc::clone(&vitals), Arc::clone(&running), asker.clone());
+            let stop = move || {
+                vitals.stopping();
+                lock(&running).stop();
+            };
+            signals::obey(stop, move || asker.ask())?
+        };
+        let control = match Control::start(file, asker) {
+            Ok(control) => Some(control),
+            Err(error @ ControlError::Taken { .. }) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!("`spotter reload` will not find this daemon, SIGHUP will: {error}");
+                None
+            }
+        };
+        let pulse = Arc::new(Pulse::new("main"));
+        vitals.pulses().watch(&pulse);
+        vitals.starting();
+        Ok(Service { vitals, running, pulse, endpoint: None, signals, control, asking, watchdog })
+    }
+
+    /// Answers at this address whether the daemon is well, or nowhere. When the new address is not to be had, the old one
+    /// stays.
+    ///
+    /// # Errors
+    /// When it is not to be had.
+    pub fn listen(&mut self, address: Option<SocketAddr>) -> Result<(), HealthError> {
+        if self.endpoint.as_ref().map(Endpoint::address) != address {
+            self.endpoint =
+                address.map(|address| Endpoint::start(address, Arc::clone(&self.vitals))).transpose()?;
+        }
+        Ok(())
+    }
+
+    /// The threads that are watched; the daemon adds its own.
+    pub fn pulses(&self) -> &Pulses {
+        self.vitals.pulses()
+    }
+
+    /// The daemon runs and is what signals stop and reload, at once when one has come already.
+    pub fn started(&self, daemon: &Daemon) {
+        lock(&self.running).started(daemon.stopper(), daemon.reloader());
+    }
+
+    /// The daemon does what it is for.
+    pub fn ready(&self) {
+        self.vitals.ready();
+    }
+
+    /// The main thread goes on, and the daemon does this.
+    pub fn tell(&self, summary: &Summary) {
+        self.pulse.beat();
+        self.vitals.tell(summary.to_string());
+    }
+
+    /// The main thread does what may take as long as it takes.
+    pub fn rest(&self) {
+        self.pulse.rest();
+    }
+
+    /// A changed configuration is about to be applied.
+    pub fn reloading(&self) {
+        self.vitals.reloading();
+    }
+
+    /// Whether the daemon is to stop.
+    pub fn is_stopping(&self) -> bool {
+        lock(&self.running).asked
+    }
+
+    /// The daemon is to stop, whether a signal has said so or something has failed.
+    pub fn stopping(&self) {
+        self.vitals.stopping();
+    }
+
+    /// The daemon has stopped: whatever surrounds it ends too.
+    pub fn end(self) {
+        let Service { endpoint, signals, control, asking, watchdog, .. } = self;
+        drop(endpoint);
+        drop(control);
+        drop(signals);
+        asking.join();
+        drop(watchdog);
+    }
+}
+
+/// What a signal stops. It may come before there is anything to stop.
+#[derive(Default)]
+struct Running {
+    asked: bool,
+    stopper: Option<Stopper>,
+    reloader: Option<Reloader>,
+}
+
+impl Running {
+    fn stop(&mut self) {
+        self.asked = true;
+        self.stopper.iter().for_each(Stopper::stop);
+    }
+
+    fn started(&mut self, stopper: Stopper, reloader: Reloader) {
+        if self.asked {
+            stopper.stop();
+        }
+        (self.stopper, self.reloader) = (Some(stopper), Some(reloader));
+    }
+}
+
+/// Each change of it is whole, so a poisoned lock is as good as any.
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
+}

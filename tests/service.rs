@@ -1,0 +1,492 @@
+//! The program as a service: what a notify socket hears of it, how it reloads and stops, what it answers about its health,
+//! and the unit that systemd runs it by.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/program.rs"]
+mod program;
+
+use mosquitto::{Mosquitto, free_port, wait, write_password_file};
+use program::{Ended, PATIENCE, Program};
+
+/// What stopping may take in all.
+const STOP: Duration = Duration::from_secs(5);
+/// What a busy machine may add to that before anybody here sees it.
+const SLACK: Duration = Duration::from_secs(1);
+
+fn camera(name: &str) -> String {
+    format!(
+        "[[camera]]\nname = \"{name}\"\nactivities.enabled = false\npipeline = \"videotestsrc is-live=true ! \
+         video/x-raw,width=160,height=120,framerate=5/1\"\n"
+    )
+}
+
+/// A machine with a configuration, and a notify socket for a service, which is read at once as systemd does.
+struct Machine {
+    folder: TempDir,
+    heard: Receiver<String>,
+    reader: Option<JoinHandle<()>>,
+    broker: u16,
+}
+
+/// What ends the reader of a notify socket.
+const END: &str = "END";
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let ended = UnixDatagram::unbound()
+            .and_then(|socket| socket.send_to(END.as_bytes(), self.folder.path().join("notify")));
+        let joined = self.reader.take().map(JoinHandle::join);
+        if ended.is_err() || joined.is_some_and(|joined| joined.is_err()) {
+            eprintln!("the notify socket was not closed");
+        }
+    }
+}
+
+impl Machine {
+    /// One whose broker is at this port of it.
+    fn new(broker: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        let (sender, heard) = channel();
+        let read = move || {
+            let mut bytes = [0; 4096];
+            loop {
+                let read = socket.recv(&mut bytes).unwrap();
+                let text = String::from_utf8(bytes[..read].to_vec()).unwrap();
+                if text == END || sender.send(text).is_err() {
+                    return;
+                }
+            }
+        };
+        let reader = std::thread::Builder::new().name("notify".to_owned()).spawn(read).unwrap();
+        Machine { folder, heard, reader: Some(reader), broker }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("spotter.toml")
+    }
+
+    /// Writes the configuration, with more of `[mqtt]` and what follows it.
+    fn configure(&self, more: &str) {
+        let text =
+            format!("[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n{more}", self.broker);
+        fs::write(self.file(), text).unwrap();
+    }
+
+    fn run(&self) -> Program {
+        self.run_with("run", &[])
+    }
+
+    fn reload(&self) -> Ended {
+        self.run_with("reload", &[]).wait(PATIENCE)
+    }
+
+    fn run_with(&self, command: &str, variables: &[(&str, &OsStr)]) -> Program {
+        let (state, notify) = (self.folder.path().join("state"), self.folder.path().join("notify"));
+        let mut all = vec![("XDG_STATE_HOME", state.as_os_str()), ("NOTIFY_SOCKET", notify.as_os_str())];
+        all.extend(variables);
+        Program::start_with([OsStr::new(command), "--config".as_ref(), self.file().as_os_str()], &all)
+    }
+
+    /// The first message for which this holds; those before it are passed by, unless they are no status and no sign of life.
+    fn until(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let heard = self
+                .heard
+                .recv_timeout(left)
+                .unwrap_or_else(|error| panic!("systemd hears nothing: {error}"));
+            if wanted(&heard) {
+                return heard;
+            }
+            let passing = heard.starts_with("STATUS=") || heard == "WATCHDOG=1";
+            assert!(passing, "instead came:\n{heard}");
+        }
+    }
+
+    fn until_ready(&self) -> String {
+        self.until(|heard| heard.starts_with("READY=1\n"))
+    }
+
+    fn until_status(&self, status: &str) {
+        self.until(|heard| heard.strip_prefix("STATUS=") == Some(status));
+    }
+}
+
+/// SIGTERM, and how it ended; panics when that takes too long.
+fn stop(program: Program) -> Ended {
+    let asked = Instant::now();
+    program.signal("TERM");
+    let ended = program.wait(PATIENCE);
+    assert!(asked.elapsed() < STOP + SLACK, "{:?}\n{}", asked.elapsed(), ended.stderr);
+    ended
+}
+
+/// The status code and the body of what the health endpoint answers.
+fn ask(port: u16, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: `{answer}`"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.trim_end().to_owned())
+}
+
+fn get(port: u16, path: &str) -> (u16, String) {
+    ask(port, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+}
+
+#[test]
+fn systemd_hears_how_the_service_is_from_its_start_to_its_end() {
+    let mut broker = Mosquitto::reserve("");
+    let machine = Machine::new(broker.port());
+    machine.configure(&camera("ramp"));
+    // Every two seconds a sign of life.
+    let allowed = Duration::from_secs(4);
+    let allowed_us = allowed.as_micros().to_string();
+    let program = machine.run_with("run", &[("WATCHDOG_USEC", allowed_us.as_ref())]);
+
+    let first = machine.until(|heard| heard.starts_with("STATUS="));
+    assert_eq!(first, "STATUS=starting: loading the models");
+    let ready = machine.until_ready();
+    assert_eq!(ready.lines().count(), 2, "{ready}");
+    assert!(ready.lines().nth(1).unwrap().starts_with("STATUS=0 of 1 cameras online"), "{ready}");
+    machine.until(|heard| {
+        heard.starts_with("STATUS=1 of 1 cameras online; ")
+            && (heard.ends_with("the broker is away") || heard.ends_with("for the broker, which is away"))
+    });
+    broker.restart();
+    machine.until_status("1 of 1 cameras online");
+
+    let is_sign = |heard: &str| heard == "WATCHDOG=1";
+    machine.until(is_sign);
+    for _ in 0..2 {
+        let before = Instant::now();
+        machine.until(is_sign);
+        let pause = before.elapsed();
+        assert!(pause > allowed / 4 && pause < allowed, "{pause:?}");
+    }
+
+    machine.configure(&[camera("ramp"), camera("gate")].concat());
+    program.signal("HUP");
+    let reloading = machine.until(|heard| heard.starts_with("RELOADING=1\n"));
+    let fields: Vec<&str> = reloading.lines().collect();
+    let monotonic = fields[1].strip_prefix("MONOTONIC_USEC=").unwrap().parse::<u64>().unwrap();
+    assert!(monotonic > 0);
+    assert_eq!(fields[2..], ["STATUS=reloading the configuration"]);
+    machine.until_ready();
+    machine.until_status("2 of 2 cameras online");
+
+    program.signal("TERM");
+    machine.until(|heard| heard == "STOPPING=1\nSTATUS=stopping: every track ends");
+    let ended = program.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the configuration was reloaded: 2 cameras"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_reload_is_applied_or_refused_whole_and_whoever_asked_is_told() {
+    let broker = Mosquitto::start("");
+    let machine = Machine::new(broker.port());
+    machine.configure(&camera("ramp"));
+    let folder = machine.folder.path().to_path_buf();
+    let none = machine.reload();
+    assert_eq!(none.code, Some(1), "{}", none.stderr);
+    assert!(none.stderr.contains("no running spotter has the configuration"), "{}", none.stderr);
+
+    // What a killed daemon leaves behind is in nobody's way.
+    let mut killed = machine.run();
+    machine.until_ready();
+    killed.kill();
+    let program = machine.run();
+    machine.until_ready();
+    machine.until_status("1 of 1 cameras online");
+
+    machine.configure(&format!("commands = [\"dance\"]\n{}colour = \"red\"\n", camera("ramp")));
+    let refused = machine.reload();
+    assert_eq!(
+        refused.complaint(&folder),
+        "78: <folder>/spotter.toml: line 5: mqtt.commands has \"dance\"; allowed: snapshot, reload, camera/enable, \
+         camera/disable, stats, models\n\
+         <folder>/spotter.toml: line 10: camera[1].colour is unknown; allowed here: name, source, pipeline, loop, \
+         frame_rate, transport, objects, activities, tracks, zone, line\n"
+    );
+    machine.until(|heard| heard.starts_with("RELOADING=1\n"));
+    machine.until(|heard| heard == "READY=1\nSTATUS=1 of 1 cameras online");
+
+    machine.configure(&[camera("ramp"), camera("gate")].concat());
+    let applied = machine.reload();
+    assert_eq!(applied.code, Some(0), "{}", applied.stderr);
+    assert_eq!(
+        applied.stdout.replace(&folder.display().to_string(), "<folder>"),
+        "<folder>/spotter.toml: applied; 2 cameras\n"
+    );
+    machine.until(|heard| heard.starts_with("RELOADING=1\n"));
+    machine.until_ready();
+
+    let second = machine.run().wait(PATIENCE);
+    assert_eq!(second.code, Some(1), "{}", second.stderr);
+    assert!(
+        second.stderr.contains("another spotter runs with this configuration (process "),
+        "{}",
+        second.stderr
+    );
+    assert_eq!(stop(program).code, Some(0));
+    assert_eq!(machine.reload().code, Some(1), "it is gone, and its socket with it");
+}
+
+#[test]
+fn stopping_waits_neither_for_a_broker_nor_for_a_camera_and_not_at_all_when_asked_twice() {
+    // Both take connections and never answer.
+    let [broker, silent] = [0; 2].map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let machine = Machine::new(broker.local_addr().unwrap().port());
+    let port = silent.local_addr().unwrap().port();
+    machine.configure(&format!(
+        "{}[[camera]]\nname = \"gate\"\nactivities.enabled = false\nsource = \"rtsp://127.0.0.1:{port}/\"\n",
+        camera("ramp")
+    ));
+    silent.set_nonblocking(true).unwrap();
+    let mut connections = Vec::new();
+    let mut is_asked = || {
+        connections.extend(silent.accept().map(|(stream, _)| stream));
+        !connections.is_empty()
+    };
+
+    let program = machine.run();
+    machine.until_ready();
+    assert!(wait(&mut is_asked), "the camera is not connected to");
+    let ended = stop(program);
+    assert!(ended.stderr.contains("stopping"), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+
+    let program = machine.run();
+    machine.until_ready();
+    program.signal("TERM");
+    machine.until(|heard| heard.starts_with("STOPPING=1\n"));
+    // A second one within a second is an echo of the first.
+    let asked = Instant::now();
+    while asked.elapsed() < Duration::from_millis(1200) {
+        std::thread::park_timeout(Duration::from_millis(1200) - asked.elapsed());
+    }
+    let again = Instant::now();
+    program.signal("TERM");
+    let ended = program.wait(PATIENCE);
+    assert!(again.elapsed() < SLACK, "{:?}", again.elapsed());
+    assert_eq!(ended.code, Some(128 + 15), "{}", ended.stderr);
+}
+
+#[test]
+fn the_health_endpoint_tells_whether_it_lives_and_is_ready() {
+    let machine = Machine::new(free_port());
+    let port = free_port();
+    let listen = format!("[health]\nlisten = \"127.0.0.1:{port}\"\n{}", camera("ramp"));
+    machine.configure(&listen);
+    let program = machine.run();
+    // It listens before the models are loaded.
+    let mut first = String::new();
+    let answers = wait(|| {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() && {
+            first = get(port, "/readyz").1;
+            true
+        }
+    });
+    assert!(answers);
+    assert!([r#"{"status":"starting"}"#, r#"{"status":"ready"}"#].contains(&&*first), "{first}");
+    machine.until_ready();
+    assert_eq!(get(port, "/readyz"), (200, r#"{"status":"ready"}"#.to_owned()));
+    assert_eq!(get(port, "/healthz"), (200, r#"{"status":"ok"}"#.to_owned()));
+    assert_eq!(ask(port, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"), (200, String::new()));
+    assert_eq!(get(port, "/metrics").0, 404);
+    assert_eq!(ask(port, "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").0, 405);
+    assert_eq!(ask(port, "what is it\r\n\r\n").0, 400);
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nLong: {}\r\n\r\n", "x".repeat(5000));
+    assert_eq!(ask(port, &long).0, 200, "a long head is none too long");
+
+    // Another daemon has the port: refused. Then it moves to another port, and then nowhere.
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    machine.configure(&listen.replace(&port.to_string(), &taken.local_addr().unwrap().port().to_string()));
+    let refused = machine.reload();
+    assert_eq!(refused.code, Some(78), "{}", refused.stderr);
+    assert!(refused.stderr.contains("health.listen: cannot listen on 127.0.0.1:"), "{}", refused.stderr);
+    assert_eq!(get(port, "/healthz").0, 200, "the old one goes on");
+    machine.configure(&camera("ramp"));
+    assert_eq!(machine.reload().code, Some(0));
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "nothing listens any more");
+    assert_eq!(stop(program).code, Some(0));
+}
+
+/// Holds one thread of a process still, as a debugger does, until its standard input is closed. Says `held`, or `refused`
+/// where the system lets nobody do so.
+const HOLD: &str = r#"
+import ctypes, glob, os, sys
+process, name = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+SEIZE, INTERRUPT = 0x4206, 0x4207
+tasks = [path for path in glob.glob(f"/proc/{process}/task/*/comm") if open(path).read().strip() == name]
+task = int(tasks[0].split("/")[4])
+held = libc.ptrace(SEIZE, task, None, None) == 0 and libc.ptrace(INTERRUPT, task, None, None) == 0
+print("held" if held else "refused", flush=True)
+sys.stdin.read()
+"#;
+
+/// A thread that is held still until this is dropped.
+struct Held(Child);
+
+impl Held {
+    /// Holds the thread with this name; nothing where the system lets nobody do so.
+    fn hold(process: u32, thread: &str) -> Option<Held> {
+        let mut child = Command::new("python3")
+            .args(["-c", HOLD, &process.to_string(), thread])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let held = Held(child);
+        match said.trim_end() {
+            "held" => Some(held),
+            "refused" => None,
+            other => panic!("`{other}`"),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        if let Err(error) = self.0.wait() {
+            eprintln!("the thread is not let go: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_stuck_worker_ends_the_signs_of_life_until_it_goes_on() {
+    let machine = Machine::new(free_port());
+    let port = free_port();
+    // More frames than the worker can take, so that it is never at rest.
+    let busy = camera("ramp").replace("160,height=120,framerate=5/1", "640,height=480,framerate=100/1");
+    machine.configure(&format!("[health]\nlisten = \"127.0.0.1:{port}\"\n{busy}"));
+    let program = machine.run_with("run", &[("WATCHDOG_USEC", "1000000".as_ref())]);
+    machine.until_ready();
+    machine.until(|heard| heard.starts_with("STATUS=1 of 1 cameras online"));
+    let is_sign = |heard: &str| heard == "WATCHDOG=1";
+    machine.until(is_sign);
+
+    let Some(held) = Held::hold(program.id(), "recognize") else {
+        eprintln!("not run: this system lets nobody hold a thread");
+        return;
+    };
+    let begun = Instant::now();
+    let is_stuck = || get(port, "/healthz").0 == 503;
+    assert!(wait(is_stuck), "it is not noticed");
+    assert!(begun.elapsed() > Duration::from_secs(18), "{:?}", begun.elapsed());
+    let (_, body) = get(port, "/healthz");
+    assert!(body.starts_with(r#"{"status":"stuck","threads":[{"stuck_s":2"#), "{body}");
+    assert!(body.contains(r#""thread":"recognize""#), "{body}");
+    // What came before is passed by; then no sign comes in the time of four.
+    while machine.heard.try_recv().is_ok() {}
+    let until = Instant::now() + Duration::from_secs(2);
+    while let Ok(heard) = machine.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        assert_ne!(heard, "WATCHDOG=1");
+    }
+
+    drop(held);
+    machine.until(is_sign);
+    assert_eq!(get(port, "/healthz").0, 200);
+    let ended = stop(program);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let told = |line: &&str| line.contains("the thread is stuck") && line.contains("recognize");
+    assert_eq!(ended.stderr.lines().filter(told).count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("the thread was stuck and goes on"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_credential_of_systemd_is_the_password_for_the_broker() {
+    let mut broker = Mosquitto::reserve("allow_anonymous false");
+    let passwords = broker.folder().join("passwords");
+    write_password_file(&passwords, "spotter", "right");
+    broker.configure(&format!("password_file {}", passwords.display()));
+    broker.restart();
+    let machine = Machine::new(broker.port());
+    let credentials = machine.folder.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("mqtt-password"), "right\n").unwrap();
+    let login = "username = \"spotter\"\npassword_file = \"credential:mqtt-password\"\n";
+    machine.configure(&format!("{login}{}", camera("ramp")));
+
+    let without = machine.run().wait(PATIENCE);
+    assert_eq!(without.code, Some(78), "{}", without.stderr);
+    assert!(without.stderr.contains("$CREDENTIALS_DIRECTORY is not set"), "{}", without.stderr);
+    let program = machine.run_with("run", &[("CREDENTIALS_DIRECTORY", credentials.as_os_str())]);
+    machine.until_ready();
+    machine.until_status("1 of 1 cameras online");
+    let ended = stop(program);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("connected to the broker"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("right"), "{}", ended.stderr);
+}
+
+/// The unit with the program where it is here.
+fn unit(folder: &Path) -> PathBuf {
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/spotter.service");
+    let text = fs::read_to_string(packaging).unwrap();
+    assert_eq!(text.matches("=/usr/bin/spotter ").count(), 2, "one to start and one to reload");
+    let path = folder.join("spotter.service");
+    let here = format!("={} ", env!("CARGO_BIN_EXE_spotter"));
+    fs::write(&path, text.replace("=/usr/bin/spotter ", &here)).unwrap();
+    path
+}
+
+fn analyze(arguments: &[&str], unit: &Path) -> String {
+    let analyzed = Command::new("systemd-analyze").args(arguments).arg(unit).output();
+    let analyzed = analyzed.expect("systemd-analyze is installed");
+    let said = [analyzed.stdout, analyzed.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(analyzed.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn the_unit_is_right_and_exposes_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = unit(folder.path());
+    assert_eq!(analyze(&["verify", "--man=no"], &unit), "");
+    let said = analyze(&["security", "--offline=true", "--no-pager"], &unit);
+    let line = said.lines().find(|line| line.contains("Overall exposure level")).unwrap();
+    let figure = line.split(": ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(figure.parse::<f32>().unwrap() <= 2.0, "{line}");
+
+    // Its own promises agree with the program's.
+    let text = fs::read_to_string(&unit).unwrap();
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+        line.to_owned()
+    };
+    let seconds = |key: &str| Duration::from_secs(value(key).parse().unwrap());
+    assert_eq!(value("Type"), "notify");
+    assert!(seconds("TimeoutStopSec") > STOP);
+    assert!(seconds("WatchdogSec") > Duration::from_secs(20), "a thread is stuck after 20 s");
+    assert_eq!(value("RestartPreventExitStatus"), "78");
+}
