@@ -179,9 +179,9 @@ impl Pending {
         }
     }
 
-    /// A frame's tracks, for those who are there now.
+    /// A frame's tracks, for those who are there now and stay so.
     pub(super) fn tracks(&mut self, tracks: &FrameTracks) {
-        if self.counts.connected {
+        if self.counts.connected && !self.is_moving() {
             let topic = self.root.tracks(&self.node.name, &tracks.camera);
             let message = wire::Message::Tracks(status::tracks(&self.node, tracks));
             self.note_message(topic, &message, QoS::AtMostOnce);

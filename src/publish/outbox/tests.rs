@@ -244,3 +244,33 @@ fn an_empty_file_gives_its_room_back() {
     bench.append(4001..=4001);
     assert_eq!(bench.drain(), (vec![4001], vec![]));
 }
+
+#[test]
+fn other_limits_hold_from_now_on() {
+    // In memory, and on the disk, whose thread hears of it.
+    let folder = tempfile::tempdir().unwrap();
+    let in_memory = config::Outbox { memory_tags: 500, ..config::Outbox::in_memory() };
+    let on_disk = config(folder.path());
+    for (before, after) in [
+        (in_memory.clone(), config::Outbox { memory_tags: 200, ..in_memory }),
+        (on_disk.clone(), config::Outbox { max_bytes: 20_000, ..on_disk }),
+    ] {
+        let (mut outbox, _rung) = open(&before);
+        for tag in test_tags(1..=300) {
+            drop(outbox.append(tag));
+        }
+        let until = Instant::now() + SOON;
+        let stored = |outbox: &Outbox| before.directory.is_none() || outbox.depth().disk_bytes > 0;
+        while !stored(&outbox) && Instant::now() < until {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        assert_eq!(outbox.depth().dropped_tags(), 0);
+        outbox.configure(&after);
+        while outbox.depth().dropped_tags() < 100 && Instant::now() < until {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        let depth = outbox.depth();
+        assert!(depth.dropped_tags() >= 100 && depth.gaps > 0, "{depth:?}");
+        assert_eq!(depth.waiting + depth.dropped_tags(), 300);
+    }
+}

@@ -30,6 +30,7 @@ impl Pending {
             self.outbox.configure(&mqtt.outbox);
             self.lanes = Lanes::new(mqtt.outbox.backlog_rate, Instant::now());
         }
+        self.took_leave = false;
         self.staged = reconnects(&self.mqtt, &settings.mqtt).then_some(settings);
     }
 
