@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use spotter::capture::{Board, Camera, CaptureError, Item, Next, Stopping, Stream, Timing};
+use spotter::capture::{Board, Camera, CaptureError, Next, Stopping, Stream, Timing};
 use spotter::clock::SystemClock;
 use spotter::config::{self, Config};
 use spotter::frame::Frame;
@@ -147,7 +147,7 @@ impl Running {
         let (sender, states) = channel();
         let worker = {
             let board = Arc::clone(&board);
-            std::thread::spawn(move || while let Some(Item::Frame(..) | Item::Cut(_)) = board.take() {})
+            std::thread::spawn(move || while board.take().is_some() {})
         };
         let changed = move |status| drop(sender.send(status));
         let clock = Arc::new(SystemClock);

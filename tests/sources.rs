@@ -87,6 +87,7 @@ impl Watched {
                 let shot = match &item {
                     Item::Frame(_, frame) => Some(Shot::of(frame)),
                     Item::Cut(_) => None,
+                    Item::Changed(..) | Item::Removed(_) => continue,
                 };
                 let mut given = notes.0.lock().unwrap();
                 match shot {
