@@ -101,7 +101,8 @@ impl Fault {
         match self {
             Fault::Die => (1000, 4000),
             Fault::Hang | Fault::Silence => (5000, 9000),
-            Fault::Freeze => (10_000, 13_000),
+            // An encoder takes up to ten seconds until it makes the same of the same picture each time.
+            Fault::Freeze => (18_000, 21_000),
             Fault::Size | Fault::Garbage => (2000, 6000),
             Fault::Refuse => (2000, 5000),
             Fault::Cut => (0, 100),
@@ -212,8 +213,8 @@ struct Heard {
     /// When messages about what it shows came.
     tracks: Vec<Instant>,
     tags: Vec<Instant>,
-    /// People who were there no more.
-    ends: Vec<Instant>,
+    /// People who were there no more, and what was said of them.
+    ends: Vec<(Instant, String)>,
 }
 
 impl Heard {
@@ -282,7 +283,7 @@ impl Listener {
                     ["tag", "object"] => {
                         heard.tags.push(at);
                         if message["phase"] == "end" {
-                            heard.ends.push(at);
+                            heard.ends.push((at, message.to_string()));
                         }
                     }
                     _ => {}
@@ -600,7 +601,7 @@ fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
         before,
         after,
         gaps: gaps(&heard, &outcomes, start, end),
-        haven_ends: heard[HAVEN].ends.iter().filter(|at| **at < end).count(),
+        haven_ends: heard[HAVEN].ends.iter().filter(|(at, _)| *at < end).cloned().collect(),
         haven_tag_gap: Heard::longest_gap(&heard[HAVEN].tags, (start, end)),
         outcomes,
     };
@@ -650,7 +651,7 @@ struct Verdict {
     before: Option<Figures>,
     after: Option<Figures>,
     gaps: Vec<Duration>,
-    haven_ends: usize,
+    haven_ends: Vec<(Instant, String)>,
     haven_tag_gap: Duration,
 }
 
@@ -769,8 +770,9 @@ impl Verdict {
         if self.haven_tag_gap > GAP {
             faults.push(format!("{}: no tag for {:?}", CAMERAS[HAVEN].0, self.haven_tag_gap));
         }
-        if self.haven_ends > 0 {
-            faults.push(format!("{}: {} people ended", CAMERAS[HAVEN].0, self.haven_ends));
+        for (at, message) in &self.haven_ends {
+            let at = (*at - self.start).as_secs_f64();
+            faults.push(format!("{}: somebody ended at {at:.1} s: {message}", CAMERAS[HAVEN].0));
         }
         match (self.before, self.after) {
             (Some(before), Some(after)) => {
