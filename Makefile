@@ -1,7 +1,7 @@
 # Spotter's commands. `make demo` and `make test` do all the set-up themselves.
 ARGS ?=
 
-.PHONY: help setup demo test lint docs bench picture
+.PHONY: help setup demo test lint docs bench picture deb
 
 help:
 	@echo 'make demo [ARGS="--seconds 20"]   see tags of real footage arrive at a subscriber'
@@ -9,6 +9,7 @@ help:
 	@echo 'make lint docs                    the other gates: formatting, clippy, documentation'
 	@echo 'make bench                        measure the detector, the outbox and publishing'
 	@echo 'make picture                      draw docs/pictures/tracks.jpg again'
+	@echo 'make deb                          build the Debian package'
 	@echo 'make setup                        install what is missing (the others do it too)'
 
 setup:
@@ -37,3 +38,6 @@ FOOTAGE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spotter/footage/vtest.avi
 picture: setup
 	cargo build --release --locked
 	target/release/spotter replay $(FOOTAGE) --frame-rate 7 --picture docs/pictures/tracks.jpg --picture-at 73.6
+
+deb:
+	@packaging/deb.sh $(ARGS)
