@@ -1,7 +1,7 @@
 # Spotter's commands. `make demo` and `make test` do all the set-up themselves.
 ARGS ?=
 
-.PHONY: help setup demo test lint docs bench picture deb
+.PHONY: help setup demo test lint docs bench picture deb fuzz
 
 help:
 	@echo 'make demo [ARGS="--seconds 20"]   see tags of real footage arrive at a subscriber'
@@ -10,6 +10,7 @@ help:
 	@echo 'make bench                        measure the detector, the outbox and publishing'
 	@echo 'make picture                      draw docs/pictures/tracks.jpg again'
 	@echo 'make deb                          build the Debian package'
+	@echo 'make fuzz [SECONDS=30]            run each fuzz target for so long'
 	@echo 'make setup                        install what is missing (the others do it too)'
 
 setup:
@@ -41,3 +42,9 @@ picture: setup
 
 deb:
 	@packaging/deb.sh $(ARGS)
+
+SECONDS = 30
+
+fuzz:
+	@packaging/setup.sh
+	@fuzz/run.sh $(SECONDS)

@@ -115,5 +115,7 @@ footage() {
 toolchain
 packages
 runtime
-footage
-[ "${1:-}" != --deb ] || cargo_deb
+case "${1:-}" in
+    --deb) cargo_deb ;;
+    *) footage ;;
+esac
