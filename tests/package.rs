@@ -85,13 +85,19 @@ fn newer(old: &Path, new: &Path) {
     change("etc/spotter/spotter.toml", &|text| text + "\n# A later release has one more comment.\n");
     // Its size is another now; nothing else looks at the sums.
     fs::remove_file(content.join("DEBIAN/md5sums")).ok();
-    succeeds(Command::new("dpkg-deb").args(["-Zgzip", "-z1", "--root-owner-group", "--build"]).arg(&content).arg(new));
+    succeeds(
+        Command::new("dpkg-deb")
+            .args(["-Zgzip", "-z1", "--root-owner-group", "--build"])
+            .arg(&content)
+            .arg(new),
+    );
 }
 
 /// The `Containerfile` installs the package like this.
 fn a_container_needs_no_systemd(debian: &Debian) {
-    let plan =
-        debian.run("apt-get --simulate --no-install-recommends install systemd-standalone-sysusers /var/tmp/old.deb");
+    let plan = debian.run(
+        "apt-get --simulate --no-install-recommends install systemd-standalone-sysusers /var/tmp/old.deb",
+    );
     let installs = |package: &str| plan.lines().any(|line| line.starts_with(&format!("Inst {package} ")));
     assert!(installs("spotter") && installs("gstreamer1.0-libav"), "{plan}");
     assert!(!installs("systemd"), "{plan}");
@@ -103,11 +109,12 @@ fn everything_is_in_place(debian: &Debian) {
     assert_eq!(groups, BTreeSet::from(["spotter", "video", "render"]));
     // Passwords of cameras are for the service alone.
     assert_eq!(debian.run("stat -c '%a %U %G' /etc/spotter/spotter.toml"), "640 root spotter\n");
+    assert_eq!(debian.run("stat -c '%a %U %G' /etc/spotter"), "750 root spotter\n");
     assert_eq!(debian.run("systemctl is-enabled spotter.service || true").trim(), "disabled");
     debian.run("systemd-analyze verify /lib/systemd/system/spotter.service");
     // As at every start of the machine.
     debian.run("systemd-tmpfiles --create spotter.conf");
-    assert_eq!(debian.run("stat -c '%a %U %G' /var/lib/spotter"), "700 spotter spotter\n");
+    assert_eq!(debian.run("stat -c '%a %U %G' /var/lib/spotter"), "750 spotter spotter\n");
     // Everything beside the program belongs to somebody, who is named.
     for licence in ["copyright", "third-party-notices.txt", "onnxruntime-ThirdPartyNotices.txt"] {
         assert!(debian.read(&format!("usr/share/doc/spotter/{licence}")).contains("icen"), "{licence}");
@@ -137,7 +144,10 @@ fn the_first_configuration_runs(debian: &Debian) {
 fn replay_says_what_it_says_here(debian: &Debian, folder: &Path) {
     let h264 = folder.join("pattern.mp4");
     let made = Command::new("gst-launch-1.0")
-        .args("-q videotestsrc num-buffers=30 ! video/x-raw,width=320,height=240 ! openh264enc ! h264parse".split(' '))
+        .args(
+            "-q videotestsrc num-buffers=30 ! video/x-raw,width=320,height=240 ! openh264enc ! h264parse"
+                .split(' '),
+        )
         .args(["!", "mp4mux", "!", "filesink", &format!("location={}", h264.display())])
         .output()
         .unwrap();
@@ -200,7 +210,7 @@ fn an_upgrade_keeps_what_was_changed(debian: &Debian) {
 }
 
 fn it_goes_without_a_trace(debian: &Debian) {
-    debian.run(": > /var/tmp/systemctl.log; touch /var/lib/spotter/outbox");
+    debian.run(": > /var/tmp/systemctl.log; mkdir -p /var/cache/spotter; touch /var/lib/spotter/outbox");
     debian.apt("remove -y spotter", "");
     let asked = debian.read("var/tmp/systemctl.log");
     assert!(asked.contains("stop spotter.service"), "{asked}");
@@ -214,14 +224,18 @@ fn it_goes_without_a_trace(debian: &Debian) {
     assert!(!debian.path("etc/systemd/system/spotter.service").exists(), "it is not masked");
 
     debian.apt("purge -y spotter", "");
-    let left = debian.run("find / -xdev -ipath '*spotter*' -not -path '/proc/*' -not -path '/var/tmp/*' -not -path '/dev/*'");
+    let left = debian.run(
+        "find / -xdev -ipath '*spotter*' -not -path '/proc/*' -not -path '/var/tmp/*' -not -path '/dev/*'",
+    );
     assert_eq!(left, "", "only the user stays");
     assert!(debian.run("getent passwd spotter").starts_with("spotter:"));
 }
 
 /// The packages of one part of packaging/debian-packages.txt.
 fn listed(part: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian-packages.txt")).unwrap();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian-packages.txt"))
+            .unwrap();
     let lines = text.lines().skip_while(|line| *line != format!("# {part}")).skip(1);
     lines.take_while(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }

@@ -70,8 +70,17 @@ fn check(config: &Config) {
         for rule in camera.activities.labels.values().chain([&camera.activities.default]) {
             assert!(rule.threshold > 0.0 && rule.threshold <= 1.0);
         }
-        let places: BTreeSet<_> = camera.zones.iter().map(|zone| &zone.name).chain(camera.lines.iter().map(|line| &line.name)).collect();
-        assert_eq!(places.len(), camera.zones.len() + camera.lines.len(), "names of zones and lines are unique");
+        let places: BTreeSet<_> = camera
+            .zones
+            .iter()
+            .map(|zone| &zone.name)
+            .chain(camera.lines.iter().map(|line| &line.name))
+            .collect();
+        assert_eq!(
+            places.len(),
+            camera.zones.len() + camera.lines.len(),
+            "names of zones and lines are unique"
+        );
         if let Source::File { frame_rate: Some(rate), .. } = camera.source {
             assert!(rate > 0.0 && rate.is_finite());
         }

@@ -45,7 +45,9 @@ fn check(package: &Package) {
         Task::Detect => {
             let spec = package.detect().expect("its task");
             let thresholds = &spec.thresholds;
-            assert!(0.0 < thresholds.low() && thresholds.low() <= thresholds.score() && thresholds.score() <= 1.0);
+            assert!(
+                0.0 < thresholds.low() && thresholds.low() <= thresholds.score() && thresholds.score() <= 1.0
+            );
             assert!(thresholds.nms_iou().is_none_or(|iou| (0.0..=1.0).contains(&iou)));
             assert!(pixels(spec.input.width(), spec.input.height()) > 0);
             let known = |label: &String| package.labels().iter().any(|known| **known == **label);

@@ -145,7 +145,7 @@ fn cameras(
 
 fn source(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Source> {
     let text = section.parsed("source", |text| Source::parse(text, base));
-    let fragment = section.string("pipeline");
+    let fragment = section.parsed("pipeline", Source::fragment);
     let repeat = section.boolean("loop");
     let frame_rate = section.number("frame_rate", 0.1..=1000.0);
     let transport = section.parsed("transport", |text| match text {
