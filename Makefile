@@ -1,7 +1,7 @@
 # Spotter's commands. `make demo` and `make test` do all the set-up themselves.
 ARGS ?=
 
-.PHONY: help setup demo test lint docs bench picture soak
+.PHONY: help setup demo test soak lint docs bench picture deb fuzz
 
 help:
 	@echo 'make demo [ARGS="--seconds 20"]   see tags of real footage arrive at a subscriber'
@@ -10,6 +10,8 @@ help:
 	@echo 'make bench                        measure the detector, the outbox and publishing'
 	@echo 'make soak                         an hour of camera storm; writes docs/soak.md'
 	@echo 'make picture                      draw docs/pictures/tracks.jpg again'
+	@echo 'make deb                          build the Debian package'
+	@echo 'make fuzz [SECONDS=30]            run each fuzz target for so long'
 	@echo 'make setup                        install what is missing (the others do it too)'
 
 setup:
@@ -25,6 +27,7 @@ test:
 
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 
 docs:
@@ -46,3 +49,12 @@ soak:
 	@packaging/setup.sh --tests
 	SPOTTER_STORM_S=$(SPOTTER_STORM_S) SPOTTER_STORM_TABLE=docs/soak.md \
 		cargo test --release --locked --test storm -- --nocapture
+
+deb:
+	@packaging/deb.sh $(ARGS)
+
+SECONDS = 30
+
+fuzz:
+	@packaging/setup.sh
+	@fuzz/run.sh $(SECONDS)

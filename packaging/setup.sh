@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything a checkout needs beyond a Rust toolchain: system packages, the ONNX Runtime library, the demo's footage.
-# Run by `make setup`, and with `--tests` by `make test`. Does nothing when nothing is missing. Asks for root rights only
-# to install packages.
+# Run by `make setup`, with `--tests` by `make test` and with `--deb` by `make deb`. Does nothing when nothing is missing.
+# Asks for root rights only to install packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,7 @@ LISTS=(packaging/debian-packages.txt)
 [ "${1:-}" != --tests ] || LISTS+=(packaging/debian-test-packages.txt)
 
 ONNXRUNTIME=1.32.0
+CARGO_DEB=3.8.0
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/spotter"
 FOOTAGE="$CACHE/footage/vtest.avi"
 FOOTAGE_SHA256=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
@@ -51,7 +52,8 @@ packages() {
         || { tail -n 20 "$scratch/apt.log" >&2; fail "the packages cannot be installed"; }
 }
 
-# The library out of the onnxruntime wheel, checked and kept in the cache, then put where the binary looks.
+# The library out of the onnxruntime wheel, checked and kept in the cache, then put where the binary looks, with its
+# licences beside it.
 runtime() {
     local machine sha256
     machine=$(uname -m)
@@ -60,19 +62,35 @@ runtime() {
         aarch64) sha256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a ;;
         *) fail "no onnxruntime wheel is known for $machine; set ORT_DYLIB_PATH to a libonnxruntime.so of your own" ;;
     esac
-    local cached="$CACHE/onnxruntime-$ONNXRUNTIME-$machine/libonnxruntime.so"
-    if ! is_file "$cached" "$sha256"; then
+    local folder="$CACHE/onnxruntime-$ONNXRUNTIME-$machine" licences=(LICENSE ThirdPartyNotices.txt) licence
+    local cached="$folder/libonnxruntime.so"
+    if ! is_file "$cached" "$sha256" || ! (cd "$folder" && ls "${licences[@]}") > /dev/null 2>&1; then
         say "fetching ONNX Runtime $ONNXRUNTIME (26 MB)"
         python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
             --python-version 311 --platform "manylinux_2_28_$machine" --dest "$scratch" "onnxruntime==$ONNXRUNTIME" \
             || fail "ONNX Runtime cannot be fetched"
         python3 -m zipfile -e "$scratch"/onnxruntime-*.whl "$scratch/wheel"
-        mkdir -p "$(dirname "$cached")"
+        mkdir -p "$folder"
+        for licence in "${licences[@]}"; do
+            cp "$scratch/wheel/onnxruntime/$licence" "$folder/"
+        done
         mv "$scratch/wheel/onnxruntime/capi/libonnxruntime.so.$ONNXRUNTIME" "$cached"
         is_file "$cached" "$sha256" || fail "$cached has another hash than expected"
     fi
     mkdir -p runtime
     cmp -s "$cached" runtime/libonnxruntime.so || { rm -f runtime/libonnxruntime.so; cp "$cached" runtime/libonnxruntime.so; }
+    for licence in "${licences[@]}"; do
+        cmp -s "$folder/$licence" "runtime/$licence" || cp "$folder/$licence" "runtime/$licence"
+    done
+}
+
+# What makes the Debian package, built once into the cache.
+cargo_deb() {
+    local tool="$CACHE/tools/cargo-deb-$CARGO_DEB"
+    [ ! -x "$tool/bin/cargo-deb" ] || return 0
+    say "building cargo-deb $CARGO_DEB (some minutes)"
+    cargo install --quiet --locked --root "$tool" --target-dir "$scratch/cargo-deb" "cargo-deb@$CARGO_DEB" \
+        || fail "cargo-deb cannot be built"
 }
 
 # One file out of Debian's opencv-doc. Without it the demo generates a scene, and tests that need it say so.
@@ -97,4 +115,7 @@ footage() {
 toolchain
 packages
 runtime
-footage
+case "${1:-}" in
+    --deb) cargo_deb ;;
+    *) footage ;;
+esac

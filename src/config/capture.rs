@@ -102,7 +102,7 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &
 
 fn source(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &Path) -> Option<Source> {
     let text = section.parsed("source", |text| Source::parse(text, base));
-    let fragment = section.string("pipeline");
+    let fragment = section.parsed("pipeline", Source::fragment);
     match (section.has("source"), section.has("pipeline")) {
         (false, false) => section.problem("source", "is missing; give source or pipeline"),
         (true, true) => section.problem("pipeline", "stands beside source; give one of the two"),

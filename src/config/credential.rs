@@ -111,8 +111,12 @@ impl<'a> Files<'a> {
     fn read(&self, value: &str) -> Result<String, String> {
         let path = self.path(value)?;
         let unreadable = |why: &dyn fmt::Display| format!("cannot be read: {}: {why}", path.display());
-        let size_bytes = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
-        if size_bytes > MAX_FILE_BYTES {
+        let metadata = std::fs::metadata(&path).map_err(|error| unreadable(&error))?;
+        // A device or a pipe may never end, and states no size.
+        if !metadata.is_file() {
+            return Err(unreadable(&"it is no file"));
+        }
+        if metadata.len() > MAX_FILE_BYTES {
             return Err(unreadable(&format_args!("it is larger than {MAX_FILE_BYTES} bytes")));
         }
         std::fs::read_to_string(&path).map_err(|error| unreadable(&error))
@@ -188,5 +192,8 @@ mod tests {
         assert!(files.password("missing").unwrap_err().starts_with("cannot be read: "));
         write("large", &" ".repeat(MAX_FILE_BYTES as usize + 1));
         assert!(files.password("large").unwrap_err().contains("larger than 1048576 bytes"));
+        for endless in ["/dev/zero", "."] {
+            assert!(files.password(endless).unwrap_err().ends_with("it is no file"), "{endless}");
+        }
     }
 }

@@ -121,6 +121,9 @@ pub enum BadSource {
     /// A scheme that nothing here speaks.
     #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file, libcamera")]
     UnknownScheme(String),
+    /// A character that ends a text for the system and for GStreamer.
+    #[error("holds the character NUL")]
+    Nul,
 }
 
 impl Source {
@@ -131,6 +134,9 @@ impl Source {
     pub fn parse(text: &str, base: &Path) -> Result<Source, BadSource> {
         if text.trim().is_empty() {
             return Err(BadSource::Empty);
+        }
+        if text.contains('\0') {
+            return Err(BadSource::Nul);
         }
         if let Some(camera) = text.strip_prefix("libcamera:") {
             let camera = camera.trim_start_matches("//");
@@ -158,6 +164,9 @@ impl Source {
                 let path = url
                     .to_file_path()
                     .map_err(|()| BadSource::BadUrl("a file address needs an absolute path".to_owned()))?;
+                if path.as_os_str().as_encoded_bytes().contains(&0) {
+                    return Err(BadSource::Nul);
+                }
                 Ok(Source::File { path, repeat: false, frame_rate: None })
             }
             other => Err(BadSource::UnknownScheme(other.to_owned())),
@@ -173,6 +182,14 @@ impl Source {
             | Source::Libcamera { .. }
             | Source::Pipeline { .. } => None,
         }
+    }
+
+    /// Reads a fragment of a pipeline, which is only looked at when it is built.
+    ///
+    /// # Errors
+    /// When it holds the character NUL.
+    pub(super) fn fragment(text: &str) -> Result<String, BadSource> {
+        if text.contains('\0') { Err(BadSource::Nul) } else { Ok(text.to_owned()) }
     }
 
     /// Hides this source's credentials in `text`, a message of somebody else.
@@ -206,6 +223,16 @@ impl fmt::Display for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_source_holds_what_would_end_its_text() {
+        for text in ["a\0.avi", "/dev/video\0", "file:///a%00.avi"] {
+            assert_eq!(Source::parse(text, Path::new("/srv")), Err(BadSource::Nul), "{text:?}");
+        }
+        assert_eq!(Source::fragment("videotestsrc\0"), Err(BadSource::Nul));
+        // In an address it stays a percent and two digits.
+        assert!(Source::parse("rtsp://cam/%00", Path::new("/srv")).is_ok());
+    }
 
     #[test]
     fn texts_become_sources() {

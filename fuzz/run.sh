@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds every fuzz target and runs each for so many seconds from its corpus: `fuzz/run.sh 30`, or with the targets' names
+# after it. A stable toolchain does: the flags are those that cargo-fuzz gives, without a sanitizer, which this code without
+# `unsafe` has no need of. Fails on a crash and leaves the input in fuzz/artifacts/; `fuzz/run.sh 0 TARGET` only builds.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+seconds=${1:-30}
+targets=("${@:2}")
+[ ${#targets[@]} -gt 0 ] || targets=(config manifest pipeline)
+
+# The daemon's own versions of everything; cargo adds what only the fuzzer needs.
+cp ../Cargo.lock Cargo.lock
+host=$(rustc -vV | sed -n 's/^host: //p')
+export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+-Cllvm-args=-sanitizer-coverage-trace-compares"
+# With a target named, build scripts and macros are built without these flags.
+cargo build --release --target "$host" --target-dir target
+
+[ "$seconds" != 0 ] || exit 0
+for target in "${targets[@]}"; do
+    # What is found is kept beside the build, so that the next run goes on from there.
+    mkdir -p "artifacts/$target" "target/corpus/$target"
+    echo "fuzzing $target for $seconds s"
+    "target/$host/release/$target" "target/corpus/$target" "corpus/$target" -dict="dictionaries/$target.dict" \
+        -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+        -verbosity=0 -print_final_stats=1 > "target/$target.log" 2>&1 \
+        || { tail -n 40 "target/$target.log"; exit 1; }
+    grep -E 'number_of_executed_units|average_exec_per_sec' "target/$target.log"
+done
