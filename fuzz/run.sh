@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds every fuzz target and runs each for so many seconds from its corpus: `fuzz/run.sh 30`, or with the targets' names
-# after it. A stable toolchain does: the flags are those that cargo-fuzz gives, without a sanitizer, which this code without
+# after it. FUZZ_SEED makes a run go the same way as another one; without it each goes its own. A stable toolchain does: the flags are those that cargo-fuzz gives, without a sanitizer, which this code without
 # `unsafe` has no need of. Fails on a crash and leaves the input in fuzz/artifacts/; `fuzz/run.sh 0 TARGET` only builds.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -25,7 +25,7 @@ for target in "${targets[@]}"; do
     echo "fuzzing $target for $seconds s"
     "target/$host/release/$target" "target/corpus/$target" "corpus/$target" -dict="dictionaries/$target.dict" \
         -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
-        -verbosity=0 -print_final_stats=1 > "target/$target.log" 2>&1 \
+        -seed="${FUZZ_SEED:-0}" -verbosity=0 -print_final_stats=1 > "target/$target.log" 2>&1 \
         || { tail -n 40 "target/$target.log"; exit 1; }
     grep -E 'number_of_executed_units|average_exec_per_sec' "target/$target.log"
 done
