@@ -1,5 +1,6 @@
 //! The command line: one file per command, exit codes, and how the log looks.
 
+mod allocator;
 mod check;
 mod demo;
 mod eval;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use spotter::config::{Config, ConfigError};
 use spotter::daemon::{Daemon, Event, Service};
 
-use super::Outcome;
+use super::{Outcome, allocator};
 
 /// How soon a reload is seen.
 const LOOK: Duration = Duration::from_millis(250);
@@ -25,6 +25,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    allocator::settle();
     let file = &arguments.config;
     let config = match Config::load(file) {
         Ok(config) => Box::new(config),

@@ -55,7 +55,10 @@ enum Over {
 
 /// What is known of the camera from one connection to the next. The pipeline is built from nothing for each.
 struct Learned {
+    /// Of the frames that are decoded.
     rhythm: Rhythm,
+    /// Of those that come through, which are fewer when fewer are wanted.
+    wanted: Rhythm,
     still: Still,
     /// How long it may be frozen until it is connected anew.
     frozen_patience: Duration,
@@ -64,13 +67,16 @@ struct Learned {
 }
 
 impl Learned {
-    fn new(source: &Source) -> Self {
-        let interval = match source {
-            Source::File { frame_rate: Some(rate), .. } => Some(Duration::from_secs_f64(rate.recip())),
+    fn new(config: &config::Capture) -> Self {
+        let interval = |rate: f64| Duration::from_secs_f64(rate.recip());
+        let given = match config.source {
+            Source::File { frame_rate: Some(rate), .. } => Some(interval(rate)),
             _ => None,
         };
+        let now = Instant::now();
         Learned {
-            rhythm: Rhythm::new(interval, Instant::now()),
+            rhythm: Rhythm::new(given, now),
+            wanted: Rhythm::new(config.max_frame_rate.map(interval).max(given), now),
             still: Still::default(),
             frozen_patience: FROZEN.0,
             failures: 0,
@@ -89,6 +95,8 @@ struct Connection<'c> {
     /// Since when it is frozen.
     frozen: Option<Instant>,
     counted: Seen,
+    /// Frames that came through.
+    taken: u64,
 }
 
 impl Control {
@@ -115,7 +123,7 @@ impl Control {
     /// Connects again and again until that is not wanted any more.
     fn keep_connected(&self, troubles: &mut Troubles) {
         let mut backoff = Backoff::default();
-        let mut learned = Learned::new(&self.config.source);
+        let mut learned = Learned::new(&self.config);
         // Coming online is news once, and after every trouble that was said.
         let mut news = true;
         let source = &self.config.source;
@@ -164,7 +172,7 @@ impl Control {
         if learned.failures >= FORGIVING {
             tracing::debug!(camera = %self.name, failures = FORGIVING, "beginning from nothing");
             self.health().counters().faults().rebuilds.increment();
-            *learned = Learned::new(&self.config.source);
+            *learned = Learned::new(&self.config);
         }
     }
 
@@ -175,8 +183,16 @@ impl Control {
             Err(over) => return (over, Duration::ZERO),
         };
         learned.rhythm.begin(Instant::now());
-        let mut connection =
-            Connection { control: self, learned, news, played: None, frozen: None, counted: Seen::default() };
+        learned.wanted.begin(Instant::now());
+        let mut connection = Connection {
+            control: self,
+            learned,
+            news,
+            played: None,
+            frozen: None,
+            counted: Seen::default(),
+            taken: 0,
+        };
         let over = connection.run(&mut stream);
         let played = connection.played.map_or(Duration::ZERO, |(first, last)| last - first);
         self.close(stream);
@@ -253,11 +269,16 @@ impl Connection<'_> {
                 Err(error) => return Over::Broken(error),
             }
             let now = Instant::now();
-            self.count(stream.seen());
-            match self.learned.rhythm.see(self.counted.given, now) {
+            self.count(stream.seen(), now);
+            // What is damaged is no sign of life: a decoder that has lost its way may never find it again.
+            match self.learned.rhythm.see(self.counted.given - self.counted.damaged, now) {
                 Life::Flowing => {}
                 Life::Stalled(waited) => self.stall(waited),
                 Life::Lost(waited) => return Over::Broken(stream.silent(waited)),
+            }
+            // What is decoded and never comes through, for whatever reason, is as bad as nothing.
+            if let Life::Lost(waited) = self.learned.wanted.see(self.taken, now) {
+                return Over::Broken(stream.silent(waited));
             }
             if let Some(frozen) = self.frozen.map(|since| now - since)
                 && frozen >= self.learned.frozen_patience
@@ -273,6 +294,7 @@ impl Connection<'_> {
         let (control, now) = (self.control, Instant::now());
         let (first, _) = self.played.unwrap_or((now, now));
         self.played = Some((first, now));
+        self.taken += 1;
         control.remote.snapshots().put(&frame);
         if let Some(same) = self.same(&frame, now) {
             if self.frozen.is_none() {
@@ -333,8 +355,12 @@ impl Connection<'_> {
     }
 
     /// Adds to the camera's counters what has come since the last look.
-    fn count(&mut self, seen: Seen) {
+    fn count(&mut self, seen: Seen, now: Instant) {
         let before = std::mem::replace(&mut self.counted, seen);
+        if seen.before_key > before.before_key {
+            self.learned.rhythm.hope(now);
+            self.learned.wanted.hope(now);
+        }
         let counters = self.control.health().counters();
         let faults = counters.faults();
         for (counter, now, then) in [

@@ -11,8 +11,9 @@ const STALLED_INTERVALS: f64 = 5.0;
 const LEAST_STALL: Duration = Duration::from_secs(2);
 /// One that has stalled is lost after twice that time, but not sooner than this.
 const LEAST_LOSS: Duration = Duration::from_secs(6);
-/// How long the first frame of a connection may take, beside the interval that is known.
-const FIRST_FRAME: Duration = Duration::from_secs(10);
+/// How long a connection may take for its first frame, beside the interval that is known, and between two signs that there
+/// will be one.
+const FIRST_FRAME: Duration = Duration::from_secs(5);
 /// How much a new interval counts.
 const WEIGHT: f64 = 0.1;
 /// A pause is no interval to learn from as it is: it counts no more than so many usual ones.
@@ -46,6 +47,13 @@ impl Rhythm {
     /// A new connection begins, on which frames are counted from 0.
     pub(super) fn begin(&mut self, now: Instant) {
         (self.given, self.last) = (0, now);
+    }
+
+    /// Something has come on this connection that is no frame yet: the first needs a key frame.
+    pub(super) fn hope(&mut self, now: Instant) {
+        if self.given == 0 {
+            self.last = now;
+        }
     }
 
     /// So many frames have come on this connection.
@@ -154,8 +162,10 @@ mod tests {
     fn a_new_connection_has_time_for_its_first_frame_and_keeps_what_was_learned() {
         let (mut rhythm, last) = running(1000, 20);
         rhythm.begin(last);
-        assert_eq!(after(&mut rhythm, last, 10_900), Life::Flowing);
-        assert_eq!(after(&mut rhythm, last, 11_100), Life::Lost(Duration::from_millis(11_100)));
+        assert_eq!(after(&mut rhythm, last, 5900), Life::Flowing);
+        assert_eq!(after(&mut rhythm, last, 6100), Life::Lost(Duration::from_millis(6100)));
+        rhythm.hope(last + Duration::from_secs(4));
+        assert_eq!(after(&mut rhythm, last, 9900), Life::Flowing, "packets come");
         let usual = rhythm.usual();
         assert_eq!(rhythm.see(1, last + Duration::from_secs(9)), Life::Flowing);
         assert_eq!(rhythm.usual(), usual, "connecting is no interval");
@@ -165,8 +175,8 @@ mod tests {
     fn a_file_whose_rate_is_known_has_it_from_the_beginning() {
         let begun = Instant::now();
         let mut rhythm = Rhythm::new(Some(Duration::from_secs(10)), begun);
-        assert_eq!(after(&mut rhythm, begun, 19_000), Life::Flowing);
-        rhythm.see(1, begun + Duration::from_secs(19));
+        assert_eq!(after(&mut rhythm, begun, 14_000), Life::Flowing);
+        rhythm.see(1, begun + Duration::from_secs(14));
         assert_eq!(after(&mut rhythm, begun, 60_000), Life::Flowing);
     }
 }
