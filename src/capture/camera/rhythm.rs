@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const STALLED_INTERVALS: f64 = 5.0;
 /// No camera has stalled sooner: networks and encoders have pauses.
 const LEAST_STALL: Duration = Duration::from_secs(2);
+/// While no interval is known, it is believed to be at most this.
+const UNKNOWN: Duration = Duration::from_secs(2);
 /// One that has stalled is lost after twice that time, but not sooner than this.
 const LEAST_LOSS: Duration = Duration::from_secs(6);
 /// How long a connection may take for its first frame, beside the interval that is known, and between two signs that there
@@ -84,10 +86,11 @@ impl Rhythm {
     }
 
     fn judge(&self, waited: Duration) -> Life {
-        let usual = self.usual().unwrap_or_default();
         if self.given == 0 {
+            let usual = self.usual().unwrap_or_default();
             return if waited < FIRST_FRAME + usual { Life::Flowing } else { Life::Lost(waited) };
         }
+        let usual = self.usual().unwrap_or(UNKNOWN);
         let stall = usual.mul_f64(STALLED_INTERVALS).max(LEAST_STALL);
         if waited < stall {
             Life::Flowing
@@ -136,6 +139,14 @@ mod tests {
         assert_eq!(after(&mut rhythm, last, 39_000), Life::Flowing);
         assert_eq!(after(&mut rhythm, last, 41_000), Life::Stalled(Duration::from_secs(41)));
         assert_eq!(after(&mut rhythm, last, 81_000), Life::Lost(Duration::from_secs(81)));
+    }
+
+    #[test]
+    fn a_camera_of_which_one_frame_is_known_may_be_a_slow_one() {
+        let (mut rhythm, last) = running(40, 1);
+        assert_eq!(after(&mut rhythm, last, 9900), Life::Flowing);
+        assert_eq!(after(&mut rhythm, last, 19_900), Life::Stalled(Duration::from_millis(19_900)));
+        assert_eq!(after(&mut rhythm, last, 20_100), Life::Lost(Duration::from_millis(20_100)));
     }
 
     #[test]
