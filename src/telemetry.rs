@@ -90,7 +90,7 @@ pub struct Faults {
     pub reconnects: u64,
     /// Times that everything of the camera was forgotten, after several connections in a row without a frame.
     pub rebuilds: u64,
-    /// Pipelines that did not stop in time and were left to themselves.
+    /// Pipelines that did not start or stop in time and were left to themselves.
     pub abandoned: u64,
     /// Time stamps that jumped or ran backwards.
     pub time_jumps: u64,

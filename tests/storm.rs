@@ -57,6 +57,8 @@ const GAP: Duration = Duration::from_secs(3);
 /// What more memory may be held after a hundred reconnects, in a storm of at least [`LONG`]; and in a shorter one, which
 /// the allocator's warming up is most of: pools of every size of picture come once.
 const GROWTH_MB: (f64, f64) = (1.0, 10.0);
+/// So many threads and descriptors come and go while nothing happens. One that each reconnect leaves behind would be dozens.
+const IN_FLUX: u64 = 3;
 /// A storm that is long enough to tell growth from warming up.
 const LONG: Duration = Duration::from_secs(600);
 /// No camera is struck for so long after every fault came once: longer than threads wait for more work.
@@ -781,7 +783,8 @@ impl Verdict {
         }
         match (self.before, self.after) {
             (Some(before), Some(after)) => {
-                if after.threads > before.threads || after.descriptors > before.descriptors {
+                let more = |after: u64, before: u64| after > before + IN_FLUX;
+                if more(after.threads, before.threads) || more(after.descriptors, before.descriptors) {
                     faults.push(format!("held before {before:?}, after {after:?}"));
                 }
             }

@@ -337,6 +337,7 @@ impl Connection<'_> {
             let reason =
                 format!("no frame for {:.1} s, usually one every {usual:.2} s", waited.as_secs_f32());
             tracing::info!(camera = %self.control.name, "stalled: {reason}");
+            *self.news = true;
             // What follows may be frozen still.
             self.frozen = None;
             self.control.set(CameraState::Stalled, Some(reason));

@@ -127,7 +127,7 @@ pub struct CameraSwitched {
     pub enabled: bool,
 }
 
-/// The configuration was read again and is valid; the node starts anew with it.
+/// The configuration was read again, and the node goes on with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reloaded {
