@@ -481,7 +481,7 @@ impl Pipeline {
         Pipeline(pipeline)
     }
 
-    fn to_its_end(self) {
+    fn play_out(self) {
         let types = [gst::MessageType::Eos, gst::MessageType::Error];
         let message = self.0.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(30), &types);
         assert!(message.is_some_and(|message| message.type_() == gst::MessageType::Eos));
@@ -571,7 +571,7 @@ fn a_file_once_and_over_and_over() {
          filesink location={}",
         path.display()
     ))
-    .to_its_end();
+    .play_out();
     let once = Watched::of(path.to_str().unwrap());
     let reason = once.offline();
     assert!(reason.ends_with("clip.mkv has ended"), "{reason}");

@@ -72,7 +72,7 @@ impl Faults {
         if garbage {
             for byte in payload {
                 let random = self.random();
-                if random % DAMAGE == 0 {
+                if random.is_multiple_of(DAMAGE) {
                     *byte ^= (random >> 32) as u8;
                 }
             }
