@@ -172,6 +172,7 @@ impl Daemon {
         let served = Arc::new(Served {
             models: config.models.clone(),
             runtime: config.runtime.clone(),
+            health: config.health.clone(),
             known: recognizer.known().clone(),
         });
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");

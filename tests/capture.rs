@@ -147,7 +147,8 @@ impl Running {
         let (sender, states) = channel();
         let worker = {
             let board = Arc::clone(&board);
-            std::thread::spawn(move || while board.take().is_some() {})
+            let take = move || while board.take().is_some() {};
+            std::thread::Builder::new().name("worker".to_owned()).spawn(take).unwrap()
         };
         let changed = move |status| drop(sender.send(status));
         let clock = Arc::new(SystemClock);

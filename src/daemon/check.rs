@@ -53,6 +53,7 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
 pub(super) struct Served {
     pub(super) models: config::Models,
     pub(super) runtime: config::Runtime,
+    pub(super) health: config::Health,
     pub(super) known: Known,
 }
 

@@ -40,6 +40,14 @@ pub struct HealthError {
     error: std::io::Error,
 }
 
+/// Looks whether an endpoint could listen there now.
+///
+/// # Errors
+/// When the address is not to be had.
+pub(super) fn try_out(address: SocketAddr) -> Result<(), HealthError> {
+    TcpListener::bind(address).map(drop).map_err(|error| HealthError { address, error })
+}
+
 /// The endpoint, until it is dropped.
 pub(super) struct Endpoint {
     address: SocketAddr,

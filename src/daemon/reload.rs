@@ -114,6 +114,9 @@ impl Reloader {
             problems.extend(unservable_by(config, &self.served));
             let settings = Settings::new(&config.mqtt, &config.node);
             problems.extend(settings.err().map(|error| error.to_string()));
+            let moved = config.health.listen.filter(|_| config.health != self.served.health);
+            let tried = moved.map_or(Ok(()), super::health::try_out);
+            problems.extend(tried.err().map(|error| error.to_string()));
         }
         match config {
             Some(config) if problems.is_empty() => Ok(config),
