@@ -81,7 +81,7 @@ fn check(config: &Config) {
             camera.zones.len() + camera.lines.len(),
             "names of zones and lines are unique"
         );
-        if let Source::File { frame_rate: Some(rate), .. } = camera.source {
+        if let Source::File { frame_rate: Some(rate), .. } = camera.capture.source {
             assert!(rate > 0.0 && rate.is_finite());
         }
     }
@@ -93,7 +93,7 @@ fn shows_no_password(config: &Config) {
     let printed = format!("{config:?}");
     assert!(!printed.contains(PASSWORD), "{printed}");
     for camera in &config.cameras {
-        if let Source::Rtsp { url, .. } | Source::Http { url } = &camera.source {
+        if let Some(url) = camera.capture.source.url() {
             let real = Url::parse(url.reveal()).expect("it was read from one");
             let shown = Url::parse(&url.to_string()).expect("still an address");
             assert!(shown.password().is_none(), "{shown}");
