@@ -4,15 +4,19 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use spotter::capture::{Board, Camera, CaptureError, Next, Stopping, Stream, Timing};
+use spotter::capture::{CaptureError, Next, Stream, Timing};
 use spotter::clock::SystemClock;
 use spotter::config::{self, Config};
 use spotter::frame::Frame;
 use spotter::name::Name;
-use spotter::telemetry::{CameraState, CameraStatus};
+use spotter::telemetry::CameraState;
+
+#[path = "support/watched.rs"]
+mod watched;
+
+use watched::Watched;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -132,57 +136,6 @@ fn the_decoder_is_the_one_that_was_asked_for() {
     assert!(error.to_string().contains("nosuchdec"), "{error}");
 }
 
-/// A camera on its own board, what it tells and what it puts there.
-struct Running {
-    camera: Option<Camera>,
-    board: Arc<Board>,
-    states: Receiver<CameraStatus>,
-    worker: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Running {
-    fn start(lines: &str) -> Self {
-        let counters = Arc::default();
-        let board = Arc::new(Board::new(vec![Arc::clone(&counters)]));
-        let (sender, states) = channel();
-        let worker = {
-            let board = Arc::clone(&board);
-            let take = move || while board.take().is_some() {};
-            std::thread::Builder::new().name("worker".to_owned()).spawn(take).unwrap()
-        };
-        let changed = move |status| drop(sender.send(status));
-        let clock = Arc::new(SystemClock);
-        let camera = Camera::start(&camera(lines), 0, Arc::clone(&board), counters, clock, changed).unwrap();
-        Running { camera: Some(camera), board, states, worker: Some(worker) }
-    }
-
-    /// Waits for a state, and gives the status that told of it.
-    fn wait_for(&self, state: CameraState) -> CameraStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let status = self.states.recv_timeout(left).unwrap();
-            if status.state == state {
-                return status;
-            }
-        }
-    }
-
-    fn stop(&mut self) -> Duration {
-        let begun = Instant::now();
-        self.camera.take().map(Camera::stop).into_iter().for_each(Stopping::join);
-        begun.elapsed()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-        self.board.close();
-        self.worker.take().unwrap().join().unwrap();
-    }
-}
-
 #[test]
 fn the_same_picture_over_and_over_is_frozen_and_a_still_scene_with_noise_is_not() {
     let scene = |pattern: &str| {
@@ -191,29 +144,29 @@ fn the_same_picture_over_and_over_is_frozen_and_a_still_scene_with_noise_is_not(
              video/x-raw,format=I420,width=160,height=90,framerate=10/1 ! {H264}\"\nfrozen_after_s = 3"
         )
     };
-    let frozen = Running::start(&scene("smpte75"));
-    frozen.wait_for(CameraState::Online);
-    let status = frozen.wait_for(CameraState::Frozen);
+    let frozen = Watched::start(&scene("smpte75"));
+    frozen.told(CameraState::Online);
+    let status = frozen.told(CameraState::Frozen);
     assert_eq!(status.reason.as_deref(), Some("the same picture for 3 s"));
     assert_eq!(status.video.unwrap().size, (160, 90));
     // The same scene, of which a small part is noise.
-    let noisy = Running::start(&scene("smpte"));
-    noisy.wait_for(CameraState::Online);
-    let told = noisy.states.recv_timeout(Duration::from_secs(6));
-    assert!(told.is_err(), "{told:?}");
+    let noisy = Watched::start(&scene("smpte"));
+    noisy.told(CameraState::Online);
+    let told = noisy.tells(Duration::from_secs(6));
+    assert!(told.is_none(), "{told:?}");
 }
 
 #[test]
 fn a_pipeline_that_does_not_stop_is_abandoned_and_holds_nobody_up() {
     // An element that sleeps for a minute with every frame keeps its pipeline from stopping.
-    let mut stuck = Running::start(
+    let mut stuck = Watched::start(
         "pipeline = \"videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=20/1 ! \
          identity sleep-time=60000000\"",
     );
-    stuck.wait_for(CameraState::Connecting);
-    let counters = stuck.camera.as_ref().unwrap().remote();
-    let offline = stuck.wait_for(CameraState::Offline);
+    stuck.told(CameraState::Connecting);
+    let remote = stuck.remote();
+    let offline = stuck.told(CameraState::Offline);
     assert!(offline.reason.unwrap().contains("no frame for"), "it says why");
-    assert_eq!(counters.health().status(spotter::clock::Timestamp::EPOCH).faults.abandoned, 1);
+    assert_eq!(remote.health().status(spotter::clock::Timestamp::EPOCH).faults.abandoned, 1);
     assert!(stuck.stop() < Duration::from_secs(2));
 }

@@ -27,11 +27,14 @@ mod mosquitto;
 mod node;
 #[path = "support/publisher.rs"]
 mod publisher;
+#[path = "support/random.rs"]
+mod random;
 
 use foreign::{Foreign, Got};
 use mosquitto::{Mosquitto, PATIENCE, wait};
 use node::{Journal, Node, Plan, config, now_us, on_disk};
 use publisher::{start_as, tag};
+use random::Random;
 
 /// What a kill may cost with `sync = "interval"`: tags handed in during the last 100 ms.
 const BOUND_MS: i64 = 100;
@@ -54,19 +57,6 @@ const SEED: &str = "SPOTTER_TEST_SEED";
 #[ignore = "not a test: what `node::Node` runs"]
 fn node() {
     node::run();
-}
-
-/// Numbers that look random, the same in each run (splitmix64).
-struct Moments(u64);
-
-impl Moments {
-    fn from(&mut self, least: u64, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        least + (mixed ^ (mixed >> 31)) % (most - least + 1)
-    }
 }
 
 /// A broker without limits of its own.
@@ -92,7 +82,7 @@ struct Site {
     broker: Mosquitto,
     foreign: Foreign,
     node: Node,
-    moments: Moments,
+    moments: Random,
     killed: Vec<Killed>,
     broker_kills: usize,
 }
@@ -105,7 +95,7 @@ impl Site {
         let node = Self::new_node(&folder, &broker, sync);
         let seed = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok()).unwrap_or(4);
         println!("{SEED}={seed}");
-        Site { folder, broker, foreign, node, moments: Moments(seed), killed: Vec::new(), broker_kills: 0 }
+        Site { folder, broker, foreign, node, moments: Random(seed), killed: Vec::new(), broker_kills: 0 }
     }
 
     fn new_node(folder: &TempDir, broker: &Mosquitto, sync: Sync) -> Node {

@@ -19,12 +19,15 @@ mod figures;
 mod mosquitto;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/random.rs"]
+mod random;
 #[path = "support/test_camera.rs"]
 mod test_camera;
 
 use figures::{Figures, slope};
 use mosquitto::{Mosquitto, Subscriber, wait};
 use program::Program;
+use random::Random;
 use test_camera::TestCamera;
 
 /// How long the storm lasts, in seconds.
@@ -152,7 +155,7 @@ fn script(seed: u64, length: Duration) -> Script {
         Strike { camera, pause: between(PAUSE_MS), fault, lasts: between(fault.lasts_ms()) }
     };
     let mut faults = Fault::ALL.to_vec();
-    random.shuffle(&mut faults);
+    shuffle(&mut faults, &mut random);
     let cameras =
         faults.into_iter().enumerate().map(|(index, fault)| (1 + index % (CAMERAS.len() - 1), fault));
     let first = cameras.map(|(camera, fault)| strike(camera, fault, &mut random)).collect();
@@ -169,22 +172,10 @@ fn script(seed: u64, length: Duration) -> Script {
     Script { first, then }
 }
 
-/// Numbers that look random, the same for the same seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn from(&mut self, least: u64, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        least + (mixed ^ (mixed >> 31)) % (most - least + 1)
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for end in (1..list.len()).rev() {
-            list.swap(end, self.from(0, end as u64) as usize);
-        }
+/// Puts a list into another order.
+fn shuffle<T>(list: &mut [T], random: &mut Random) {
+    for end in (1..list.len()).rev() {
+        list.swap(end, random.from(0, end as u64) as usize);
     }
 }
 
