@@ -13,6 +13,8 @@
 
 #[path = "test_camera/faults.rs"]
 mod faults;
+#[path = "../src/cli/demo/figure.rs"]
+mod figure;
 #[path = "test_camera/picture.rs"]
 mod picture;
 #[path = "test_camera/sensor.rs"]

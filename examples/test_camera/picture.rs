@@ -3,10 +3,7 @@
 //! Drawn straight into I420 at the size that is asked for, with soft edges, so that the detector takes it for a
 //! photograph and a frame costs a fraction of what encoding it does.
 
-use std::f32::consts::TAU;
-
-/// Steps that a figure makes per second.
-const STEPS_PER_SECOND: f32 = 1.6;
+use crate::figure::Figure;
 
 /// Somebody who walks to and fro.
 struct Walker {
@@ -18,8 +15,7 @@ struct Walker {
     height: f32,
     /// Seconds for the way to and fro.
     turn_s: f32,
-    shirt: [u8; 3],
-    trousers: [u8; 3],
+    figure: Figure,
 }
 
 const WALKERS: [Walker; 2] = [
@@ -29,8 +25,7 @@ const WALKERS: [Walker; 2] = [
         foot: 0.93,
         height: 0.62,
         turn_s: 16.0,
-        shirt: [180, 60, 60],
-        trousers: [40, 60, 90],
+        figure: Figure { shirt: [180, 60, 60], trousers: [40, 60, 90] },
     },
     Walker {
         middle: 0.74,
@@ -38,8 +33,7 @@ const WALKERS: [Walker; 2] = [
         foot: 0.88,
         height: 0.55,
         turn_s: 21.0,
-        shirt: [40, 90, 150],
-        trousers: [60, 50, 50],
+        figure: Figure { shirt: [40, 90, 150], trousers: [60, 50, 50] },
     },
 ];
 
@@ -179,35 +173,14 @@ impl Walker {
         let share = (time_s / self.turn_s).fract();
         let (place, heading) = if share < 0.5 { (4.0 * share - 1.0, 1.0) } else { (3.0 - 4.0 * share, -1.0) };
         let (foot_x, foot_y) = ((self.middle + place * self.reach) * width, self.foot * height);
-        let swing = 18.0 * (TAU * STEPS_PER_SECOND / 2.0 * time_s).sin();
-        // A hundred units high, from the foot point upwards.
-        let unit = self.height * height / 100.0;
-        let at = |(front, up): (f32, f32)| (foot_x + heading * front * unit, foot_y - up * unit);
-        let mut limb = |from: (f32, f32), to: (f32, f32), thick: f32, colour: [u8; 3]| {
-            canvas.capsule(at(from), at(to), thick / 2.0 * unit, colour);
-        };
-        const SKIN: [u8; 3] = [200, 155, 125];
-        const HAIR: [u8; 3] = [50, 40, 30];
-        const SHOES: [u8; 3] = [25, 25, 25];
-        let dim = |colour: [u8; 3], factor: f32| colour.map(|value| (f32::from(value) * factor) as u8);
-        // The far side first, the near side over it.
-        for (side, shade) in [(-1.0, 0.75), (1.0, 1.0)] {
-            let (knee, foot) = ((0.6 * side * swing + 2.0, 25.0), (side * swing, 3.0));
-            limb((0.0, 48.0), knee, 11.0, dim(self.trousers, shade));
-            limb(knee, foot, 9.0, dim(self.trousers, shade));
-            limb(foot, (foot.0 + 6.0, 2.0), 5.0, SHOES);
-        }
-        for (side, shade) in [(-1.0, 0.7), (1.0, 0.85)] {
-            if side > 0.0 {
-                limb((0.0, 52.0), (0.0, 74.0), 20.0, self.shirt);
-            }
-            let (elbow, hand) = ((-0.5 * side * swing, 62.0), (-0.8 * side * swing + 3.0, 48.0));
-            limb((0.0, 78.0), elbow, 7.0, dim(self.shirt, shade));
-            limb(elbow, hand, 6.0, dim(self.shirt, shade));
-            limb(hand, hand, 7.0, SKIN);
-        }
-        limb((0.0, 83.0), (0.0, 88.0), 7.0, SKIN);
-        limb((0.0, 91.0), (0.0, 94.0), 13.0, SKIN);
-        limb((-1.0, 96.0), (-1.0, 96.5), 13.0, HAIR);
+        self.figure.draw(
+            (foot_x, foot_y),
+            self.height * height,
+            heading,
+            time_s,
+            |from, to, radius, colour| {
+                canvas.capsule(from, to, radius, colour);
+            },
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! `spotter demo`: everything at once, with nothing set up.
 
+mod figure;
 mod scene;
 
 use std::path::PathBuf;

@@ -2,12 +2,13 @@
 //!
 //! Drawn at twice its size and scaled down, with some noise, so that the detector takes it for a photograph.
 
-use std::f32::consts::TAU;
 use std::path::Path;
 
 use anyhow::Context;
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
+
+use super::figure::Figure;
 
 const SIZE: (u32, u32) = (640, 480);
 /// Drawn this much larger.
@@ -15,9 +16,6 @@ const OVERSAMPLING: u32 = 2;
 const FPS: u32 = 10;
 /// After this many frames everybody is back where the scene began.
 const FRAMES: u32 = 200;
-/// Steps that a figure makes per second.
-const STEPS_PER_SECOND: f32 = 1.6;
-
 /// Somebody who walks along a straight line, out of the picture and back in on the other side.
 struct Walker {
     /// Foot point at the first frame and height, in pixels.
@@ -26,14 +24,31 @@ struct Walker {
     height: f32,
     /// Picture widths per loop, to the right; a whole number, so that the loop closes.
     laps: f32,
-    shirt: [u8; 3],
-    trousers: [u8; 3],
+    figure: Figure,
 }
 
 const WALKERS: [Walker; 3] = [
-    Walker { x: 120.0, y: 400.0, height: 190.0, laps: 1.0, shirt: [180, 60, 60], trousers: [40, 60, 90] },
-    Walker { x: 420.0, y: 330.0, height: 130.0, laps: -1.0, shirt: [60, 130, 60], trousers: [90, 60, 60] },
-    Walker { x: 560.0, y: 455.0, height: 240.0, laps: 1.0, shirt: [40, 90, 150], trousers: [60, 50, 50] },
+    Walker {
+        x: 120.0,
+        y: 400.0,
+        height: 190.0,
+        laps: 1.0,
+        figure: Figure { shirt: [180, 60, 60], trousers: [40, 60, 90] },
+    },
+    Walker {
+        x: 420.0,
+        y: 330.0,
+        height: 130.0,
+        laps: -1.0,
+        figure: Figure { shirt: [60, 130, 60], trousers: [90, 60, 60] },
+    },
+    Walker {
+        x: 560.0,
+        y: 455.0,
+        height: 240.0,
+        laps: 1.0,
+        figure: Figure { shirt: [40, 90, 150], trousers: [60, 50, 50] },
+    },
 ];
 
 /// Draws the scene's frames into `folder`, calling `drawn` now and then with the share that is done, and gives the
@@ -84,41 +99,16 @@ impl Walker {
         let lap_px = SIZE.0 as f32 + self.height;
         let x = (self.x + time * self.laps * lap_px).rem_euclid(lap_px) - self.height / 2.0;
         let seconds = time * FRAMES as f32 / FPS as f32;
-        let swing = 18.0 * (TAU * STEPS_PER_SECOND / 2.0 * seconds).sin();
-        let heading = self.laps.signum();
-        // A hundred units high, from the foot point upwards.
-        let unit = self.height * scale / 100.0;
-        let at = |dx: f32, up: f32| (x * scale + heading * dx * unit, self.y * scale - up * unit);
-        let mut limb = |from: (f32, f32), to: (f32, f32), width: f32, colour: [u8; 3]| {
-            capsule(picture, at(from.0, from.1), at(to.0, to.1), width / 2.0 * unit, colour);
-        };
-        const SKIN: [u8; 3] = [200, 155, 125];
-        const HAIR: [u8; 3] = [50, 40, 30];
-        const SHOES: [u8; 3] = [25, 25, 25];
-        // The far side first, the near side over it.
-        for (side, shade) in [(-1.0, 0.75), (1.0, 1.0)] {
-            let (knee, foot) = ((0.6 * side * swing + 2.0, 25.0), (side * swing, 3.0));
-            limb((0.0, 48.0), knee, 11.0, dim(self.trousers, shade));
-            limb(knee, foot, 9.0, dim(self.trousers, shade));
-            limb(foot, (foot.0 + 6.0, 2.0), 5.0, SHOES);
-        }
-        for (side, shade) in [(-1.0, 0.7), (1.0, 0.85)] {
-            if side > 0.0 {
-                limb((0.0, 52.0), (0.0, 74.0), 20.0, self.shirt);
-            }
-            let (elbow, hand) = ((-0.5 * side * swing, 62.0), (-0.8 * side * swing + 3.0, 48.0));
-            limb((0.0, 78.0), elbow, 7.0, dim(self.shirt, shade));
-            limb(elbow, hand, 6.0, dim(self.shirt, shade));
-            limb(hand, hand, 7.0, SKIN);
-        }
-        limb((0.0, 83.0), (0.0, 88.0), 7.0, SKIN);
-        limb((0.0, 91.0), (0.0, 94.0), 13.0, SKIN);
-        limb((-1.0, 96.0), (-1.0, 96.5), 13.0, HAIR);
+        self.figure.draw(
+            (x * scale, self.y * scale),
+            self.height * scale,
+            self.laps.signum(),
+            seconds,
+            |from, to, radius, colour| {
+                capsule(picture, from, to, radius, colour);
+            },
+        );
     }
-}
-
-fn dim(colour: [u8; 3], factor: f32) -> [u8; 3] {
-    colour.map(|value| (f32::from(value) * factor) as u8)
 }
 
 /// A line with round ends: every pixel within `radius` of it.
