@@ -26,7 +26,7 @@ pub use capture::{Capture, Decoder};
 pub use credential::{Pem, Secret};
 pub use health::Health;
 pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
-pub use outbox::{Outbox, Sync, state_directory};
+pub use outbox::{Outbox, Sync, service_directory, state_directory};
 pub use read::{Problem, visible};
 pub use source::{BadSource, CameraUrl, Source, Transport};
 pub use zones::{Line, Zone};
@@ -108,6 +108,11 @@ impl Camera {
     pub fn labels_of_lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().flat_map(|line| line.labels.iter().flatten()).map(String::as_str)
     }
+}
+
+/// Whether one of `cameras` wants activities recognised, so that their models are needed.
+pub fn want_activities(cameras: &[Camera]) -> bool {
+    cameras.iter().any(|camera| camera.activities.enabled)
 }
 
 /// `[objects]` and `[camera.objects]`: which objects become tags, and how often.

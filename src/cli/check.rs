@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use spotter::config::{Config, ConfigError, Problem};
+use spotter::config::{Config, ConfigError, Problem, want_activities};
 use spotter::daemon::unservable;
 
 use super::output::say;
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 fn models(config: &Config) -> Vec<&str> {
     let models = &config.models;
     let mut names = vec![models.detect.as_str()];
-    if config.cameras.iter().any(|camera| camera.activities.enabled) {
+    if want_activities(&config.cameras) {
         names.extend([&*models.pose, &*models.skeleton]);
         names.extend(models.clips.iter().map(String::as_str));
     }

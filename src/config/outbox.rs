@@ -63,13 +63,16 @@ impl Outbox {
 /// Where state belongs, as the variables of the environment say: what systemd gives a service, else the user's own place. Without either there is none.
 pub fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // systemd gives a list when a service has several.
-    let of_service = variable("STATE_DIRECTORY")
-        .and_then(|list| std::env::split_paths(&list).next())
-        .filter(|first| !first.as_os_str().is_empty());
+    let of_service = service_directory(&variable, "STATE_DIRECTORY");
     of_service
         .or_else(|| path("XDG_STATE_HOME").map(|state| state.join("spotter")))
         .or_else(|| path("HOME").map(|home| home.join(".local/state/spotter")))
+}
+
+/// The folder that systemd names in a variable, or the first of several.
+pub fn service_directory(variable: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    let list = variable(name)?;
+    std::env::split_paths(&list).next().filter(|first| !first.as_os_str().is_empty())
 }
 
 pub(super) fn read(mut section: Section<'_, '_, '_>, base: &Path) -> Outbox {

@@ -21,7 +21,8 @@ pub fn unservable(config: &Config) -> Vec<String> {
     let models = &config.models;
     let detector = bench
         .open("models.detect", &models.detect, |package, library| Detector::open(package, library, &options));
-    let activities = if wants_activities(config) { bench.activities(models, &options) } else { None };
+    let activities =
+        if config::want_activities(&config.cameras) { bench.activities(models, &options) } else { None };
     let mut problems = bench.problems;
     problems.extend(
         detector.iter().flat_map(|detector| Known::of(detector, activities.as_ref()).unmet(&config.cameras)),
@@ -37,7 +38,7 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
     }
     let mut known = served.known.clone();
     let mut problems = sources(config);
-    if wants_activities(config) && !known.has_activities() {
+    if config::want_activities(&config.cameras) && !known.has_activities() {
         let mut bench = Bench::new(config, problems);
         let activities = bench.activities(&config.models, &session_options(&config.runtime));
         problems = bench.problems;
@@ -62,10 +63,6 @@ impl Served {
     fn has_models_of(&self, config: &Config) -> bool {
         (&config.models, &config.runtime) == (&self.models, &self.runtime)
     }
-}
-
-fn wants_activities(config: &Config) -> bool {
-    config.cameras.iter().any(|camera| camera.activities.enabled)
 }
 
 /// Cameras whose sources are not there, or of which no pipeline can be built.

@@ -23,8 +23,7 @@ pub fn open_recognizer(
 ) -> Result<Recognizer, DaemonError> {
     let find = |name: &str| Package::find(name, &models.directories);
     let detect = find(&models.detect)?;
-    let wants_activities = cameras.iter().any(|camera| camera.activities.enabled);
-    let activities = if wants_activities { Some(Packages::find(models)?) } else { None };
+    let activities = if config::want_activities(cameras) { Some(Packages::find(models)?) } else { None };
     let library = Runtime::load(runtime.onnxruntime.as_deref())?;
     let options = session_options(runtime);
     let begun = Instant::now();

@@ -1,6 +1,6 @@
 //! What it takes to go from one configuration to another: a pure comparison, part by part.
 
-use crate::config::{Camera, Config};
+use crate::config::{Camera, Config, want_activities};
 use crate::name::Name;
 
 /// What is to be done.
@@ -30,14 +30,13 @@ pub(super) enum Step {
 impl Plan {
     /// From `old`, which runs with models for activities or without, to `new`.
     pub(super) fn of(old: &Config, new: &Config, has_activities: bool) -> Plan {
-        let wants_activities = new.cameras.iter().any(|camera| camera.activities.enabled);
         let reasons = [
             ("node", old.node != new.node),
             ("runtime", old.runtime != new.runtime),
             ("health", old.health != new.health),
             ("models", old.models != new.models),
             ("mqtt.outbox.directory", old.mqtt.outbox.directory != new.mqtt.outbox.directory),
-            ("activities", wants_activities && !has_activities),
+            ("activities", want_activities(&new.cameras) && !has_activities),
         ];
         let reasons: Vec<_> =
             reasons.into_iter().filter_map(|(part, changed)| changed.then_some(part)).collect();

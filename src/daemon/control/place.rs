@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::config::state_directory;
+use crate::config::{service_directory, state_directory};
 
 /// What systemd makes of the unit's `RuntimeDirectory=spotter`, for those who ask from outside of the service.
 const OF_SERVICE: &str = "/run/spotter";
@@ -58,10 +58,7 @@ impl Place {
 }
 
 fn of_service(variable: impl Fn(&str) -> Option<OsString>) -> Option<Place> {
-    let list = variable("RUNTIME_DIRECTORY")?;
-    // systemd gives a list when a service has several.
-    let first = std::env::split_paths(&list).next().filter(|first| !first.as_os_str().is_empty())?;
-    Some(Place(first.join("control")))
+    Some(Place(service_directory(variable, "RUNTIME_DIRECTORY")?.join("control")))
 }
 
 fn of_file(file: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Option<Place> {
