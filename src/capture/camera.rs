@@ -6,8 +6,9 @@ mod rhythm;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::apart::{Late, apart};
 use super::board::Board;
 use super::health::Health;
 use super::remote::Remote;
@@ -19,8 +20,6 @@ use control::Control;
 
 /// How long a camera's thread may take to end; it bounds all that it waits for below this.
 const JOINING: Duration = Duration::from_secs(2);
-/// How often whoever waits for that looks.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// A running camera.
 pub struct Camera {
@@ -106,16 +105,11 @@ pub struct Stopping {
 impl Stopping {
     /// Waits for the camera's thread, but not for ever: one that hangs is left to itself.
     pub fn join(self) {
-        let deadline = Instant::now() + JOINING;
-        while !self.thread.is_finished() {
-            if Instant::now() >= deadline {
-                tracing::error!(camera = %self.name, "the camera's thread hangs; it is left to itself");
-                return;
-            }
-            std::thread::sleep(LOOK);
-        }
-        if self.thread.join().is_err() {
-            tracing::error!(camera = %self.name, "the camera's thread had panicked");
+        let Stopping { name, thread } = self;
+        match apart("camera-join", || JOINING, move || thread.join()) {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!(camera = %name, "the camera's thread had panicked"),
+            Err(Late) => tracing::error!(camera = %name, "the camera's thread hangs; it is left to itself"),
         }
     }
 }

@@ -20,19 +20,21 @@ const KEY_PATIENCE: Duration = Duration::from_secs(5);
 /// buffer for GStreamer 1.22 to drop.)
 const DROPPED: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
 
-/// What has run through a pipeline since it was started.
+/// What has come on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counted {
-    /// Frames that were decoded, whatever became of them.
+pub struct Seen {
+    /// Frames that were decoded, also those that were not wanted.
     pub given: u64,
-    /// Those of them that go on to the sink.
-    pub picked: u64,
-    /// Those that the decoder calls damaged.
+    /// Wanted ones that nobody took in time.
+    pub lost: u64,
+    /// Those that the decoder called damaged.
     pub damaged: u64,
     /// Encoded frames that came before the first key frame.
     pub before_key: u64,
     /// Time stamps that had to be made up.
     pub time_jumps: u64,
+    /// Changes of size or layout.
+    pub format_changes: u64,
 }
 
 /// The element that decodes, and what.
@@ -57,7 +59,9 @@ pub(super) struct Flow(Arc<Mutex<Noted>>);
 
 #[derive(Default)]
 struct Noted {
-    seen: Counted,
+    seen: Seen,
+    /// Frames that went on to the sink.
+    picked: u64,
     decoding: Option<Decoding>,
 }
 
@@ -90,8 +94,8 @@ impl Flow {
         flow
     }
 
-    /// The numbers now.
-    pub(super) fn seen(&self) -> Counted {
+    /// The numbers now, as far as probes know them.
+    pub(super) fn seen(&self) -> Seen {
         self.lock().seen
     }
 
@@ -104,10 +108,9 @@ impl Flow {
         let Some(factory) = element.factory().filter(is_decoder) else { return };
         let Some(pad) = element.static_pad("sink") else { return };
         self.lock().decoding = Some(Decoding { element: factory, codec: "unknown".to_owned() });
+        self.name(&pad);
         if wanted.repaired || wanted.key_frames_only {
             self.sift(&pad, wanted);
-        } else {
-            self.name(&pad);
         }
     }
 
@@ -139,7 +142,6 @@ impl Flow {
 
     /// Lets only that into a decoder which it can decode, and which is wanted.
     fn sift(&self, pad: &gst::Pad, wanted: Wanted) {
-        self.name(pad);
         let flow = self.clone();
         let mut begun: Option<Instant> = None;
         let mut has_key = false;
@@ -170,7 +172,7 @@ impl Flow {
         let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
             let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
             let mut noted = flow.lock();
-            let seen = &mut noted.seen;
+            let Noted { seen, picked, .. } = &mut *noted;
             let number = seen.given;
             seen.given += 1;
             let is_damaged = gst::BufferFlags::CORRUPTED | gst::BufferFlags::DECODE_ONLY;
@@ -194,8 +196,8 @@ impl Flow {
             }
             let buffer = buffer.make_mut();
             buffer.set_offset(number);
-            buffer.set_offset_end(seen.picked);
-            seen.picked += 1;
+            buffer.set_offset_end(*picked);
+            *picked += 1;
             gst::PadProbeReturn::Ok
         };
         pad.add_probe(gst::PadProbeType::BUFFER, stateful(probe));

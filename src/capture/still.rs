@@ -29,7 +29,9 @@ pub(super) struct Still {
     size: (u32, u32),
     blocks: Vec<Block>,
     looked: Option<Instant>,
-    /// Pictures since one was new.
+    /// When a picture was new last.
+    changed: Option<Instant>,
+    /// Pictures since.
     same: u32,
 }
 
@@ -51,11 +53,12 @@ impl Still {
         }
         if self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= PERIOD) {
             self.looked = Some(now);
-            let before = self.changed();
             self.compare(&hashes(image), now);
-            self.same = if self.changed() == before { self.same.saturating_add(1) } else { 0 };
+            let changed = self.last_change();
+            self.same = if changed == self.changed { self.same.saturating_add(1) } else { 0 };
+            self.changed = changed;
         }
-        let since = self.changed().filter(|_| self.same >= LEAST_PICTURES)?;
+        let since = self.changed.filter(|_| self.same >= LEAST_PICTURES)?;
         Some(now.saturating_duration_since(since))
     }
 
@@ -75,7 +78,7 @@ impl Still {
     }
 
     /// When more blocks than a clock has were new last.
-    fn changed(&self) -> Option<Instant> {
+    fn last_change(&self) -> Option<Instant> {
         let mut changed: Vec<Instant> = self.blocks.iter().map(|block| block.changed).collect();
         changed.sort_unstable_by(|a, b| b.cmp(a));
         changed.get(CLOCK_BLOCKS.min(changed.len().saturating_sub(1))).copied()

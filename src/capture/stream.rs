@@ -15,7 +15,7 @@ use super::buffer;
 use super::decoding;
 use super::description::{DECODE, Pace, RTSP, SINK, TAKE, describe};
 use super::error::CaptureError;
-use super::flow::{Flow, Wanted};
+use super::flow::{Flow, Seen, Wanted};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Capture, Source};
 use crate::frame::{Frame, Mask, PixelFormat};
@@ -51,23 +51,6 @@ pub enum Next {
     Idle,
     /// The source has ended.
     End,
-}
-
-/// What has come on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Frames that were decoded, also those that were not wanted.
-    pub given: u64,
-    /// Wanted ones that nobody took in time.
-    pub lost: u64,
-    /// Those that the decoder called damaged.
-    pub damaged: u64,
-    /// Encoded frames that came before the first key frame.
-    pub before_key: u64,
-    /// Time stamps that had to be made up.
-    pub time_jumps: u64,
-    /// Changes of size or layout.
-    pub format_changes: u64,
 }
 
 /// A running pipeline. Dropping it stops the pipeline.
@@ -276,15 +259,7 @@ impl Stream {
 
     /// What has come so far.
     pub fn seen(&self) -> Seen {
-        let seen = self.flow.seen();
-        Seen {
-            given: seen.given,
-            lost: self.lost,
-            damaged: seen.damaged,
-            before_key: seen.before_key,
-            time_jumps: seen.time_jumps,
-            format_changes: self.format_changes,
-        }
+        Seen { lost: self.lost, format_changes: self.format_changes, ..self.flow.seen() }
     }
 
     /// What comes and what decodes it; nothing before the first frame.
