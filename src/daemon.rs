@@ -10,6 +10,7 @@ mod health;
 mod models;
 mod notify;
 mod plan;
+mod pulses;
 mod reload;
 mod service;
 mod signals;
@@ -43,11 +44,11 @@ use commands::{Commands, Means};
 pub use control::{ControlError, ReloadError, ask_to_reload};
 pub use health::HealthError;
 pub use models::open_recognizer;
+pub use pulses::Pulses;
 pub use reload::{Applied, How, Refused, Reloader};
 pub use service::{Service, ServiceError};
 pub use signals::{Signals, stop_on_signals};
 pub use summary::Summary;
-pub use watchdog::Pulses;
 
 /// How often camera statuses are published when nothing changes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);

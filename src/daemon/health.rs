@@ -20,8 +20,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::pulses::Stuck;
 use super::vitals::{Stage, Vitals};
-use super::watchdog::Stuck;
 
 /// Served at a time.
 const CONNECTIONS: usize = 16;

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::asking::Asking;
 use super::control::{Control, ControlError};
 use super::health::{Endpoint, HealthError};
+use super::pulses::Pulses;
 use super::signals::{self, Signals};
 use super::vitals::Vitals;
-use super::watchdog::{Pulses, Watchdog};
+use super::watchdog::Watchdog;
 use super::{Daemon, Reloader, Stopper, Summary};
 use crate::telemetry::Pulse;
 

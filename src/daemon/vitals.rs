@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::notify::Notify;
-use super::watchdog::Pulses;
+use super::pulses::Pulses;
 
 /// How long stopping may take in all.
 pub(super) const LONGEST_STOP: Duration = Duration::from_secs(5);
