@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds every fuzz target and runs each for so many seconds from its corpus: `fuzz/run.sh 30`, or with the targets' names
-# after it. FUZZ_SEED makes a run go the same way as another one; without it each goes its own. A stable toolchain does: the flags are those that cargo-fuzz gives, without a sanitizer, which this code without
-# `unsafe` has no need of. Fails on a crash and leaves the input in fuzz/artifacts/; `fuzz/run.sh 0 TARGET` only builds.
+# after it. FUZZ_SEED makes a run go the same way as another one; without it each goes its own. A stable toolchain does.
+# Fails on a crash and leaves the input in fuzz/artifacts/; `fuzz/run.sh 0 TARGET` only builds.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -12,11 +12,8 @@ targets=("${@:2}")
 # The daemon's own versions of everything; cargo adds what only the fuzzer needs.
 cp ../Cargo.lock Cargo.lock
 host=$(rustc -vV | sed -n 's/^host: //p')
-export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
--Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
--Cllvm-args=-sanitizer-coverage-trace-compares"
-# With a target named, build scripts and macros are built without these flags.
-cargo build --release --target "$host" --target-dir target
+# Build scripts and macros are told by having no target named.
+RUSTC_WRAPPER="$PWD/rustc.sh" cargo build --release --target "$host" --target-dir target
 
 [ "$seconds" != 0 ] || exit 0
 for target in "${targets[@]}"; do
