@@ -91,7 +91,7 @@ impl CameraUrl {
     }
 
     /// Writes a login into it. An address of a scheme that [`Source::parse`] allows can always take one.
-    pub(super) fn log_in(&mut self, user: &str, password: &str) {
+    pub fn log_in(&mut self, user: &str, password: &str) {
         let taken = self.0.set_username(user).and_then(|()| self.0.set_password(Some(password)));
         debug_assert!(taken.is_ok(), "addresses of cameras have hosts");
     }

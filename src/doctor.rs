@@ -1,0 +1,220 @@
+//! The doctor: everything that an installer would look at on this machine, one check after the other.
+//!
+//! `spotter doctor` and `spotter probe` print what is found here. Nothing is changed but for pictures that are saved where
+//! the caller wants them; cameras and the broker are connected to, each for a moment.
+
+mod cameras;
+mod gstreamer;
+mod permissions;
+mod runtime;
+mod system;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{self, Config, ConfigError};
+use crate::publish::greet;
+
+pub use cameras::{Facts, look_at};
+
+/// What is looked at, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// The file.
+    Configuration,
+    /// Plug-ins and decoders.
+    Gstreamer,
+    /// ONNX Runtime and the models.
+    Runtime,
+    /// Time of day.
+    Clock,
+    /// Where tags wait.
+    Disk,
+    /// Who may read and open what.
+    Permissions,
+    /// The broker.
+    Broker,
+    /// The cameras.
+    Cameras,
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Area::Configuration => "configuration",
+            Area::Gstreamer => "gstreamer",
+            Area::Runtime => "runtime",
+            Area::Clock => "clock",
+            Area::Disk => "disk",
+            Area::Permissions => "permissions",
+            Area::Broker => "broker",
+            Area::Cameras => "cameras",
+        })
+    }
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Ok,
+    /// It works, and somebody should look at it.
+    Warning,
+    /// It does not work.
+    Failure,
+    /// It could not be looked at, or there is nothing to look at.
+    Skipped,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Failure => "failure",
+            Verdict::Skipped => "skipped",
+        })
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Where it belongs.
+    pub area: Area,
+    /// What it is, such as a camera's name.
+    pub name: String,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// One line, without secrets.
+    pub text: String,
+    /// What to do, when something should be done.
+    pub advice: Option<String>,
+    /// What a camera gave.
+    pub facts: Option<Facts>,
+}
+
+impl Check {
+    fn new(area: Area, name: impl Into<String>, verdict: Verdict, text: impl fmt::Display) -> Self {
+        let text = text.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Check { area, name: name.into(), verdict, text, advice: None, facts: None }
+    }
+
+    fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// What to look at, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Examination<'a> {
+    /// The configuration's file.
+    pub config: &'a Path,
+    /// An existing folder for `CAMERA.jpg`, the first frame of each camera.
+    pub pictures: &'a Path,
+    /// How long the frames of a camera are counted.
+    pub measure: Duration,
+}
+
+/// What the doctor does.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// It begins with an area.
+    Looks(Area),
+    /// It has found something.
+    Found(&'a Check),
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// In the order in which it was looked at.
+    pub checks: Vec<Check>,
+    /// Whether the configuration is wrong; what was right of it was looked at all the same.
+    pub bad_configuration: bool,
+}
+
+impl Report {
+    /// How many checks ended so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.checks.iter().filter(|check| check.verdict == verdict).count()
+    }
+
+    /// Whether nothing fails.
+    pub fn is_well(&self) -> bool {
+        self.count(Verdict::Failure) == 0
+    }
+}
+
+/// Looks at everything; `hear` is told as it goes on.
+pub fn examine(examination: &Examination<'_>, hear: &mut dyn FnMut(Progress<'_>)) -> Report {
+    let Examination { config: file, pictures, measure } = *examination;
+    let mut report = Report::default();
+    let mut look = |report: &mut Report, area: Area, checks: &mut dyn FnMut() -> Vec<Check>| {
+        hear(Progress::Looks(area));
+        let found = checks();
+        for check in &found {
+            hear(Progress::Found(check));
+        }
+        report.checks.extend(found);
+    };
+    let mut config = None;
+    look(&mut report, Area::Configuration, &mut || {
+        let (found, checks) = read(file);
+        config = found;
+        checks
+    });
+    report.bad_configuration = !report.is_well();
+    let config = config.as_deref();
+    look(&mut report, Area::Gstreamer, &mut || gstreamer::checks(config));
+    look(&mut report, Area::Runtime, &mut || runtime::checks(config));
+    look(&mut report, Area::Clock, &mut || system::clock(file));
+    look(&mut report, Area::Disk, &mut || config.map(|config| system::disk(&config.mqtt.outbox)).unwrap_or_default());
+    look(&mut report, Area::Permissions, &mut || permissions::checks(file, config));
+    look(&mut report, Area::Broker, &mut || config.map(|config| vec![broker(config)]).unwrap_or_default());
+    look(&mut report, Area::Cameras, &mut || {
+        config.map(|config| cameras::checks(&config.cameras, pictures, measure)).unwrap_or_default()
+    });
+    report
+}
+
+/// Reads the configuration; what is right of it, when not all is.
+fn read(file: &Path) -> (Option<Box<Config>>, Vec<Check>) {
+    let check = |verdict, text: &dyn fmt::Display| {
+        Check::new(Area::Configuration, file.display().to_string(), verdict, text)
+    };
+    match Config::load(file) {
+        Ok(config) => {
+            let text = format!("valid; node {}, {} cameras", config.node, config.cameras.len());
+            (Some(Box::new(config)), vec![check(Verdict::Ok, &text)])
+        }
+        Err(error @ ConfigError::Unreadable { .. }) => {
+            let check = check(Verdict::Failure, &error)
+                .advise("name the file with --config, and run this as the user whom Spotter runs as");
+            (None, vec![check])
+        }
+        Err(ConfigError::Wrong { problems, rest }) => {
+            let checks = problems.iter().map(|problem| check(Verdict::Failure, problem)).collect();
+            (rest, checks)
+        }
+    }
+}
+
+fn broker(config: &Config) -> Check {
+    let config::Mqtt { host, port, .. } = &config.mqtt;
+    let address = format!("{host}:{port}");
+    match greet(&config.mqtt, &config.node) {
+        Err(error) => Check::new(Area::Broker, address, Verdict::Failure, error)
+            .advise("tags wait in the outbox until the broker can be reached"),
+        Ok(_) if config.mqtt.insecure() => {
+            Check::new(Area::Broker, address, Verdict::Warning, "lets this node in, but its certificate is not verified")
+                .advise("leave out insecure = true in [mqtt], and name its authority with ca_file")
+        }
+        Ok(took) => {
+            let text = format!("lets this node in, after {} ms", took.as_millis());
+            Check::new(Area::Broker, address, Verdict::Ok, text)
+        }
+    }
+}
