@@ -4,8 +4,9 @@
 //! the caller wants them; cameras and the broker are connected to, each for a moment.
 
 mod cameras;
-mod gstreamer;
+
 mod permissions;
+mod plugins;
 mod runtime;
 mod system;
 
@@ -168,10 +169,12 @@ pub fn examine(examination: &Examination<'_>, hear: &mut dyn FnMut(Progress<'_>)
     });
     report.bad_configuration = !report.is_well();
     let config = config.as_deref();
-    look(&mut report, Area::Gstreamer, &mut || gstreamer::checks(config));
+    look(&mut report, Area::Gstreamer, &mut || plugins::checks(config));
     look(&mut report, Area::Runtime, &mut || runtime::checks(config));
     look(&mut report, Area::Clock, &mut || system::clock(file));
-    look(&mut report, Area::Disk, &mut || config.map(|config| system::disk(&config.mqtt.outbox)).unwrap_or_default());
+    look(&mut report, Area::Disk, &mut || {
+        config.map(|config| system::disk(&config.mqtt.outbox)).unwrap_or_default()
+    });
     look(&mut report, Area::Permissions, &mut || permissions::checks(file, config));
     look(&mut report, Area::Broker, &mut || config.map(|config| vec![broker(config)]).unwrap_or_default());
     look(&mut report, Area::Cameras, &mut || {
@@ -208,10 +211,13 @@ fn broker(config: &Config) -> Check {
     match greet(&config.mqtt, &config.node) {
         Err(error) => Check::new(Area::Broker, address, Verdict::Failure, error)
             .advise("tags wait in the outbox until the broker can be reached"),
-        Ok(_) if config.mqtt.insecure() => {
-            Check::new(Area::Broker, address, Verdict::Warning, "lets this node in, but its certificate is not verified")
-                .advise("leave out insecure = true in [mqtt], and name its authority with ca_file")
-        }
+        Ok(_) if config.mqtt.insecure() => Check::new(
+            Area::Broker,
+            address,
+            Verdict::Warning,
+            "lets this node in, but its certificate is not verified",
+        )
+        .advise("leave out insecure = true in [mqtt], and name its authority with ca_file"),
         Ok(took) => {
             let text = format!("lets this node in, after {} ms", took.as_millis());
             Check::new(Area::Broker, address, Verdict::Ok, text)

@@ -73,8 +73,18 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "doctor",
         &[
-            "name", "clock", "tag", "telemetry", "config", "capture", "model", "detect", "activity", "recognize",
-            "publish", "picture",
+            "name",
+            "clock",
+            "tag",
+            "telemetry",
+            "config",
+            "capture",
+            "model",
+            "detect",
+            "activity",
+            "recognize",
+            "publish",
+            "picture",
         ],
     ),
     (

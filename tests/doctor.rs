@@ -21,7 +21,10 @@ use program::{Ended, spotter};
 use test_camera::TestCamera;
 
 const PASSWORD: &str = "s3cret-pw";
-const PICTURE: &str = "pipeline = \"videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=20/1\"";
+/// Frames per second of the test camera.
+const RATE: f64 = 10.0;
+const PICTURE: &str =
+    "pipeline = \"videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=20/1\"";
 
 /// A configuration in a folder of its own.
 struct Machine {
@@ -78,35 +81,46 @@ fn with(report: &Value, verdict: &str) -> Vec<(String, String, String)> {
 }
 
 fn size(jpeg: &Path) -> (u32, u32) {
-    let picture = image::load_from_memory_with_format(&fs::read(jpeg).unwrap(), image::ImageFormat::Jpeg).unwrap();
+    let picture =
+        image::load_from_memory_with_format(&fs::read(jpeg).unwrap(), image::ImageFormat::Jpeg).unwrap();
     (picture.width(), picture.height())
 }
 
 #[test]
 fn all_is_well_where_it_is() {
     let broker_ = Mosquitto::start("");
-    let masked = format!("{PICTURE}\n[[camera.mask]]\npoints = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]");
+    let masked =
+        format!("{PICTURE}\n[[camera.mask]]\npolygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]");
     let machine = Machine::new(&broker(broker_.port()), "state", &[("ramp", PICTURE), ("masked", &masked)]);
     let ended = machine.doctor(&["--json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&report["well"], &report["configuration_valid"]), (&Value::Bool(true), &Value::Bool(true)));
     let well = with(&report, "ok");
-    for area in ["configuration", "gstreamer", "runtime", "clock", "disk", "permissions", "broker", "cameras"] {
+    for area in ["configuration", "gstreamer", "runtime", "clock", "disk", "permissions", "broker", "cameras"]
+    {
         assert!(well.iter().any(|(of, ..)| of == area), "{area} in {well:?}");
     }
-    let text = |name: &str| &well.iter().find(|(_, of, _)| of == name).unwrap_or_else(|| panic!("{name}: {well:?}")).2;
+    let text = |name: &str| {
+        &well.iter().find(|(_, of, _)| of == name).unwrap_or_else(|| panic!("{name}: {well:?}")).2
+    };
     assert!(text("providers").contains("CPU"), "{well:?}");
     assert!(text("decoding h264").contains("avdec_h264 (software) works"), "{well:?}");
     assert!(text("model detect").contains("is loaded and runs"), "{well:?}");
     let checks = report["checks"].as_array().unwrap();
     let camera = &checks.iter().find(|check| check["name"] == "ramp").unwrap()["camera"];
-    assert_eq!((&camera["codec"], &camera["width"], &camera["height"]), (&"raw".into(), &160.into(), &120.into()));
+    assert_eq!(
+        (&camera["codec"], &camera["width"], &camera["height"]),
+        (&"raw".into(), &160.into(), &120.into())
+    );
     let rate = camera["frames_per_second"].as_f64().unwrap();
     assert!((18.0..=22.0).contains(&rate), "{rate}");
     assert_eq!(size(&machine.path("pictures/ramp.jpg")), (160, 120));
     let masked = image::open(machine.path("pictures/masked.jpg")).unwrap().to_rgb8();
-    assert!(masked.pixels().all(|pixel| pixel.0.iter().all(|&value| value < 16)), "the mask covers all of it");
+    assert!(
+        masked.pixels().all(|pixel| pixel.0.iter().all(|&value| value < 16)),
+        "the mask covers all of it"
+    );
 
     let ended = machine.doctor(&[]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -134,7 +148,10 @@ fn what_fails_is_named() {
     assert_eq!(failures[2].1, "gate");
     assert!(failures[2].2.contains("user name or password is wrong"), "{failures:?}");
     let warnings = with(&report, "warning");
-    assert!(warnings.iter().any(|(area, _, text)| area == "permissions" && text.contains("password")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|(area, _, text)| area == "permissions" && text.contains("password")),
+        "{warnings:?}"
+    );
     assert_eq!(size(&file_in_its_place.path("pictures/ramp.jpg")), (160, 120), "the others are looked at");
 }
 

@@ -74,8 +74,9 @@ pub fn decoders() -> Result<Vec<DecoderInfo>, CaptureError> {
         factories.dedup_by_key(|factory| factory.name());
         for factory in factories {
             let element = factory.name().to_string();
-            let text =
-                format!("appsrc name=clip format=time caps=\"{caps}\" ! {parse}{element} ! appsink name=frames sync=false");
+            let text = format!(
+                "appsrc name=clip format=time caps=\"{caps}\" ! {parse}{element} ! appsink name=frames sync=false"
+            );
             let works = apart(&format!("try-{element}"), || TRIAL, move || decode(&text, bytes))
                 .unwrap_or_else(|_| Err(format!("it hangs for {} s", TRIAL.as_secs())));
             found.push(DecoderInfo { codec, element, hardware: is_hardware(&factory), works });

@@ -90,7 +90,8 @@ fn spinner() -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
-    let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style =
+        ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
     let spinner = ProgressBar::new_spinner().with_style(style);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
@@ -115,7 +116,9 @@ fn summary(report: &Report, pictures: &Path) -> String {
     let verdict = match (failures, warnings) {
         (0, 0) => "all is well".to_owned(),
         (0, warnings) => format!("all is well, with {warnings} to look at (warning)"),
-        (failures, warnings) => format!("not well: {failures} failed (failure), {warnings} to look at (warning)"),
+        (failures, warnings) => {
+            format!("not well: {failures} failed (failure), {warnings} to look at (warning)")
+        }
     };
     let saved = report.checks.iter().filter(|check| check.facts.is_some()).count();
     if saved == 0 { verdict } else { format!("{verdict}; pictures are in {}", pictures.display()) }

@@ -81,7 +81,8 @@ fn capture(arguments: &Arguments) -> anyhow::Result<Capture> {
     // The address itself may hold a password, so it is not repeated.
     let mut source = Source::parse(&arguments.source, Path::new(""))
         .unwrap_or_else(|error| refuse(&format!("URL {error}")));
-    let decoder = Decoder::parse(&arguments.decoder).unwrap_or_else(|error| refuse(&format!("--decoder {error}")));
+    let decoder =
+        Decoder::parse(&arguments.decoder).unwrap_or_else(|error| refuse(&format!("--decoder {error}")));
     match &mut source {
         Source::Rtsp { transport, .. } => {
             if arguments.transport.as_deref() == Some("udp") {

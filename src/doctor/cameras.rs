@@ -103,7 +103,8 @@ pub(super) fn checks(cameras: &[Camera], pictures: &Path, measure: Duration) -> 
             })
             .collect();
         let found = cameras.iter().zip(looking).map(|(camera, looking)| {
-            let failed = |why: &str| Check::new(Area::Cameras, camera.name.to_string(), Verdict::Failure, why);
+            let failed =
+                |why: &str| Check::new(Area::Cameras, camera.name.to_string(), Verdict::Failure, why);
             match looking {
                 Ok(looking) => looking.join().unwrap_or_else(|_| failed("the look at it has panicked")),
                 Err(error) => failed(&format!("no thread for it is to be had: {error}")),
@@ -114,7 +115,8 @@ pub(super) fn checks(cameras: &[Camera], pictures: &Path, measure: Duration) -> 
 }
 
 fn check(camera: &Camera, pictures: &Path, measure: Duration) -> Check {
-    let new = |verdict, text: &dyn fmt::Display| Check::new(Area::Cameras, camera.name.to_string(), verdict, text);
+    let new =
+        |verdict, text: &dyn fmt::Display| Check::new(Area::Cameras, camera.name.to_string(), verdict, text);
     let picture = pictures.join(format!("{}.jpg", camera.name));
     match look_at(&camera.name, &camera.capture, measure, Some(&picture)) {
         Err(why) => new(Verdict::Failure, &why).advise(advice(&camera.capture.source)),
@@ -127,7 +129,9 @@ fn check(camera: &Camera, pictures: &Path, measure: Duration) -> Check {
             let verdict = if faults || unverified { Verdict::Warning } else { Verdict::Ok };
             let mut check = new(verdict, &facts);
             if faults {
-                check = check.advise("frames come damaged or out of time: look at the network, or try transport = \"tcp\"");
+                check = check.advise(
+                    "frames come damaged or out of time: look at the network, or try transport = \"tcp\"",
+                );
             } else if unverified {
                 check = check.advise("verify_tls is false: anybody may be at the other end");
             }
@@ -142,7 +146,9 @@ fn advice(source: &Source) -> &'static str {
         Source::Rtsp { .. } | Source::Http { .. } => {
             "check address, path, user and password, for instance with `spotter probe` and another address"
         }
-        Source::V4l2 { .. } => "check that the device is plugged in, nobody else uses it, and this user may open it",
+        Source::V4l2 { .. } => {
+            "check that the device is plugged in, nobody else uses it, and this user may open it"
+        }
         Source::Libcamera { .. } => "check that libcamera knows the camera: `cam --list`",
         Source::File { .. } => "check that the file is there and this user may read it",
         Source::Pipeline { .. } => "try the fragment with `gst-launch-1.0 FRAGMENT ! decodebin ! fakesink`",

@@ -36,7 +36,11 @@ pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
         config.iter().flat_map(|config| &config.cameras).any(|camera| wanted(&camera.capture.decoder))
     };
     if hardware(|decoder| *decoder != Decoder::Software) {
-        let bad = if hardware(|decoder| *decoder == Decoder::Hardware) { Verdict::Failure } else { Verdict::Warning };
+        let bad = if hardware(|decoder| *decoder == Decoder::Hardware) {
+            Verdict::Failure
+        } else {
+            Verdict::Warning
+        };
         checks.extend(gpus().iter().map(|gpu| device_check(gpu, bad)));
     }
     checks
@@ -47,9 +51,13 @@ fn readable(file: &Path, secret: bool) -> Option<Check> {
     let mode = fs::metadata(file).ok()?.mode() & 0o7777;
     let new = |verdict, text| Check::new(Area::Permissions, file.display().to_string(), verdict, text);
     Some(match (mode & 0o004 != 0, secret) {
-        (true, true) => new(Verdict::Warning, format!("everybody here may read it ({mode:04o}), and it holds a password"))
-            .advise(format!("chmod o-r {}", file.display())),
-        (true, false) => new(Verdict::Ok, format!("everybody here may read it ({mode:04o}); it holds no password")),
+        (true, true) => {
+            new(Verdict::Warning, format!("everybody here may read it ({mode:04o}), and it holds a password"))
+                .advise(format!("chmod o-r {}", file.display()))
+        }
+        (true, false) => {
+            new(Verdict::Ok, format!("everybody here may read it ({mode:04o}); it holds no password"))
+        }
         (false, _) => new(Verdict::Ok, format!("not for everybody to read ({mode:04o})")),
     })
 }
@@ -90,14 +98,17 @@ fn gpus() -> Vec<PathBuf> {
 
 /// Whether this user may read and write a device; `bad` when not.
 fn device_check(device: &Path, bad: Verdict) -> Check {
-    let new = |verdict, text: String| Check::new(Area::Permissions, device.display().to_string(), verdict, text);
+    let new =
+        |verdict, text: String| Check::new(Area::Permissions, device.display().to_string(), verdict, text);
     match access(device, Access::READ_OK | Access::WRITE_OK) {
         Ok(()) => new(Verdict::Ok, "this user may open it".to_owned()),
         Err(rustix::io::Errno::NOENT) => new(bad, "is not there".to_owned()),
         Err(error) => {
             let check = new(bad, format!("this user may not open it: {error}"));
             match group_of(device) {
-                Some(group) => check.advise(format!("usermod --append --groups {group} spotter, and start it anew")),
+                Some(group) => {
+                    check.advise(format!("usermod --append --groups {group} spotter, and start it anew"))
+                }
                 None => check,
             }
         }

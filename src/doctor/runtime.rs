@@ -17,7 +17,8 @@ pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
     };
     let text = format!("ONNX Runtime {} at {}", library.version(), library.path().display());
     let providers = library.providers();
-    let told = if providers.is_empty() { "the library does not tell".to_owned() } else { providers.join(", ") };
+    let told =
+        if providers.is_empty() { "the library does not tell".to_owned() } else { providers.join(", ") };
     let mut checks = vec![
         Check::new(Area::Runtime, "library", Verdict::Ok, text),
         Check::new(Area::Runtime, "providers", Verdict::Ok, format!("{told}; models run on the CPU")),
@@ -33,10 +34,12 @@ fn models(config: &Config, library: &Runtime, checks: &mut Vec<Check>) {
     let models = &config.models;
     let options = SessionOptions { intra_threads: config.runtime.threads };
     let mut bench = Bench { config, library, checks };
-    let detector = bench.open("detect", &models.detect, |package, library| Detector::open(package, library, &options));
+    let detector =
+        bench.open("detect", &models.detect, |package, library| Detector::open(package, library, &options));
     let wants_activities = config.cameras.iter().any(|camera| camera.activities.enabled);
     let activities = if wants_activities {
-        let pose = bench.open("pose", &models.pose, |package, library| PoseEstimator::open(package, library, &options));
+        let pose = bench
+            .open("pose", &models.pose, |package, library| PoseEstimator::open(package, library, &options));
         let skeleton = bench.open("skeleton", &models.skeleton, |package, library| {
             SkeletonClassifier::open(package, library, &options)
         });
@@ -48,7 +51,11 @@ fn models(config: &Config, library: &Runtime, checks: &mut Vec<Check>) {
             })
             .collect();
         let clips: Option<Vec<_>> = clips.into_iter().collect();
-        pose.zip(skeleton).zip(clips).map(|((pose, skeleton), clips)| activity::Models { pose, skeleton, clips })
+        pose.zip(skeleton).zip(clips).map(|((pose, skeleton), clips)| activity::Models {
+            pose,
+            skeleton,
+            clips,
+        })
     } else {
         None
     };

@@ -16,8 +16,11 @@ const SKEW: Duration = Duration::from_secs(3600);
 /// systemd-timesyncd has heard from a time server.
 const TIMESYNC: &str = "/run/systemd/timesync/synchronized";
 /// Those of other services that keep the time; whether they have is theirs to tell.
-const OTHERS: [(&str, &str); 3] =
-    [("/run/chrony", "chronyc tracking"), ("/run/ntpd.pid", "ntpq -p"), ("/run/openntpd.pid", "ntpctl -s all")];
+const OTHERS: [(&str, &str); 3] = [
+    ("/run/chrony", "chronyc tracking"),
+    ("/run/ntpd.pid", "ntpq -p"),
+    ("/run/openntpd.pid", "ntpctl -s all"),
+];
 /// Less than this is no room to work with.
 const LEAST_FREE_BYTES: u64 = 64_000_000;
 const BYTES_PER_MB: u64 = 1_000_000;
@@ -51,7 +54,9 @@ fn keeper(exists: impl Fn(&str) -> bool) -> Check {
         return new(Verdict::Ok, "systemd-timesyncd has set it by a time server".to_owned());
     }
     match OTHERS.iter().find(|(path, _)| exists(path)) {
-        Some((path, ask)) => new(Verdict::Ok, format!("another service keeps it ({path}); `{ask}` tells how well")),
+        Some((path, ask)) => {
+            new(Verdict::Ok, format!("another service keeps it ({path}); `{ask}` tells how well"))
+        }
         None => new(Verdict::Warning, "nothing here tells that a time server sets it".to_owned())
             .advise("apt install systemd-timesyncd; in a container, look at its host"),
     }
@@ -70,17 +75,18 @@ pub(super) fn disk(outbox: &Outbox) -> Vec<Check> {
     let existing = match writable(folder) {
         Ok(existing) => existing,
         Err(why) => {
-            return vec![
-                Check::new(Area::Disk, name, Verdict::Failure, why)
-                    .advise("give the folder to the user whom Spotter runs as, or name another in [mqtt.outbox]"),
-            ];
+            return vec![Check::new(Area::Disk, name, Verdict::Failure, why).advise(
+                "give the folder to the user whom Spotter runs as, or name another in [mqtt.outbox]",
+            )];
         }
     };
     let used = fs::metadata(folder.join(FILE)).map_or(0, |metadata| metadata.len());
     let free = rustix::fs::statvfs(&existing).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     vec![match free {
         Ok(free) => room(name, free, used, outbox.max_bytes),
-        Err(error) => Check::new(Area::Disk, name, Verdict::Warning, format!("free space is not to be had: {error}")),
+        Err(error) => {
+            Check::new(Area::Disk, name, Verdict::Warning, format!("free space is not to be had: {error}"))
+        }
     }]
 }
 

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::PublishError;
 use super::dial::Dial;
 use super::link::{Event, step};
 use super::settings::Settings;
-use super::PublishError;
 use crate::config;
 use crate::name::Name;
 

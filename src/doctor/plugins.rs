@@ -68,7 +68,8 @@ fn decoding(codec: &str, decoders: &[DecoderInfo]) -> Check {
         // Cameras of the other codecs may not be there; those that are show it below.
         (false, _) => {
             let verdict = if codec == "h264" { Verdict::Failure } else { Verdict::Warning };
-            Check::new(Area::Gstreamer, name, verdict, text).advise("apt install gstreamer1.0-libav gstreamer1.0-plugins-good")
+            Check::new(Area::Gstreamer, name, verdict, text)
+                .advise("apt install gstreamer1.0-libav gstreamer1.0-plugins-good")
         }
     }
 }
