@@ -3,11 +3,13 @@
 mod allocator;
 mod check;
 mod demo;
+mod doctor;
 mod eval;
 mod footage;
 mod journal;
 mod manual;
 mod output;
+mod probe;
 mod ranges;
 mod reload;
 mod replay;
@@ -52,6 +54,10 @@ enum Command {
     Reload(reload::Arguments),
     #[command(after_long_help = manual::CHECK)]
     Check(check::Arguments),
+    #[command(after_long_help = manual::DOCTOR)]
+    Doctor(doctor::Arguments),
+    #[command(after_long_help = manual::PROBE)]
+    Probe(probe::Arguments),
     #[command(after_long_help = manual::REPLAY)]
     Replay(replay::Arguments),
     #[command(after_long_help = manual::DEMO)]
@@ -99,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),

@@ -11,6 +11,7 @@ mod health;
 mod mqtt;
 mod outbox;
 mod read;
+mod secrets;
 mod source;
 mod validate;
 mod zones;
@@ -28,6 +29,7 @@ pub use health::Health;
 pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
 pub use outbox::{Outbox, Sync, service_directory, state_directory};
 pub use read::{Problem, visible};
+pub use secrets::Secrets;
 pub use source::{BadSource, CameraUrl, Source, Transport};
 pub use zones::{Line, Zone};
 

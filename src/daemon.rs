@@ -15,6 +15,7 @@ mod reload;
 mod service;
 mod signals;
 mod summary;
+mod trial;
 mod vitals;
 mod watchdog;
 
@@ -49,6 +50,7 @@ pub use reload::{Applied, How, Refused, Reloader};
 pub use service::{Service, ServiceError};
 pub use signals::{Signals, stop_on_signals};
 pub use summary::Summary;
+pub use trial::{Trial, TriedModel};
 
 /// How often camera statuses are published when nothing changes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod detect;
+pub mod doctor;
 pub mod eval;
 pub mod frame;
 pub mod geometry;

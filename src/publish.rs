@@ -27,6 +27,7 @@ mod connection;
 mod dial;
 mod digest;
 mod discovery;
+mod greet;
 mod line;
 mod link;
 mod mqtt;
@@ -45,6 +46,7 @@ pub mod wire;
 
 pub use command::{Ask, Request};
 pub use discovery::Scene;
+pub use greet::{GreetError, greet};
 pub use line::line;
 pub use sequence::Sequencer;
 pub use settings::Settings;

@@ -69,6 +69,22 @@ const MODULES: &[(&str, &[&str])] = &[
             "picture",
         ],
     ),
+    // What an installer would look at.
+    (
+        "doctor",
+        &[
+            "name",
+            "clock",
+            "telemetry",
+            "frame",
+            "config",
+            "capture",
+            "model",
+            "publish",
+            "picture",
+            "daemon",
+        ],
+    ),
     (
         "cli",
         &[
@@ -89,6 +105,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "eval",
             "picture",
             "daemon",
+            "doctor",
         ],
     ),
     ("main", &["cli"]),
@@ -117,11 +134,11 @@ const CRATES: &[(&str, &[&str])] = &[
     // The system around the service.
     ("signal_hook", &["daemon/signals"]),
     ("systemd", &["daemon/notify", "cli/journal"]),
-    ("rustix", &["daemon/notify", "daemon/control"]),
+    ("rustix", &["daemon/notify", "daemon/control", "doctor"]),
     // Formats: JSON is on the wire, TOML in files.
     ("serde", &["publish"]),
-    // `eval --json` and the health endpoint are for machines.
-    ("serde_json", &["publish", "cli/eval", "cli/schema", "daemon/health"]),
+    // `doctor --json`, `probe --json`, `eval --json` and the health endpoint are for machines.
+    ("serde_json", &["publish", "cli/doctor", "cli/eval", "cli/probe", "cli/schema", "daemon/health"]),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
     ("zip", &["eval"]),
@@ -133,7 +150,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("indicatif", &["cli"]),
     ("tracing_subscriber", &["cli"]),
-    ("tempfile", &["cli/demo"]),
+    ("tempfile", &["cli/demo", "cli/doctor"]),
     // Where they are needed.
     ("sha2", ANYWHERE),
     ("thiserror", ANYWHERE),
@@ -227,7 +244,7 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
         "//! .\nuse spotter::rules::ObjectRules;\n",
         &[
             "src/cli/run.rs:2: cli uses rules; it may use name, clock, geometry, tag, frame, telemetry, config, capture, \
-         model, detect, track, activity, recognize, publish, eval, picture, daemon",
+         model, detect, track, activity, recognize, publish, eval, picture, daemon, doctor",
         ],
     ),
     // `super` is the same module, until it reaches the root.

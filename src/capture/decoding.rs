@@ -81,7 +81,8 @@ pub(super) fn is_hardware(factory: &gst::ElementFactory) -> bool {
     factory.metadata(gst::ELEMENT_METADATA_KLASS).is_some_and(|class| class.contains("Hardware"))
 }
 
-fn all() -> impl Iterator<Item = gst::ElementFactory> {
+/// Every installed decoder of video and pictures that GStreamer would plug by itself.
+pub(super) fn all() -> impl Iterator<Item = gst::ElementFactory> {
     let decoders = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
     let pictures = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_IMAGE;
     [decoders, pictures]

@@ -66,6 +66,42 @@ EXAMPLES
     spotter check --config spotter.toml && systemctl restart spotter
         Restart only with a configuration that works.";
 
+/// Of `spotter doctor --help`.
+pub(super) const DOCTOR: &str = "\
+EXIT STATUS
+    0    all is well; there may be warnings
+    1    something fails, and has its line
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration is wrong; every error has its line, and the rest was looked at all the same
+
+JSON
+    One object: version, well, configuration_valid, pictures, and checks (area, name, verdict: ok, warning, failure or
+    skipped, text, advice; for a camera that gives frames also camera: codec, width, height, decoder, hardware,
+    frames_per_second, first_frame_ms, frames, faults, ended, picture)
+
+EXAMPLES
+    sudo -u spotter spotter doctor
+        Look at everything as the service sees it.
+    spotter doctor --config spotter.toml --pictures ./pictures
+        Save what each camera sees.
+    spotter doctor --json | jq '.checks[] | select(.verdict == \"failure\")'
+        See only what fails.";
+
+/// Of `spotter probe --help`.
+pub(super) const PROBE: &str = "\
+EXIT STATUS
+    0    the camera gives frames
+    1    it does not, or the picture cannot be saved; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+
+EXAMPLES
+    spotter probe rtsp://192.0.2.10/stream1 --username admin --password-file ./password
+        See what a camera gives.
+    spotter probe /dev/video0 --picture first.jpg
+        See what it sees.
+    spotter probe rtsp://192.0.2.10/stream1 --transport udp --seconds 60
+        See what the network loses.";
+
 /// Of `spotter replay --help`.
 pub(super) const REPLAY: &str = "\
 EXIT STATUS

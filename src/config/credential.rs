@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::read::Section;
 
 /// Begins a value that names a credential of systemd.
-const CREDENTIAL: &str = "credential:";
+pub(super) const CREDENTIAL: &str = "credential:";
 
 /// Nothing that is read here is larger.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;

@@ -91,7 +91,7 @@ impl CameraUrl {
     }
 
     /// Writes a login into it. An address of a scheme that [`Source::parse`] allows can always take one.
-    pub(super) fn log_in(&mut self, user: &str, password: &str) {
+    pub fn log_in(&mut self, user: &str, password: &str) {
         let taken = self.0.set_username(user).and_then(|()| self.0.set_password(Some(password)));
         debug_assert!(taken.is_ok(), "addresses of cameras have hosts");
     }
@@ -200,6 +200,11 @@ impl Source {
             Source::File { .. } | Source::V4l2 { .. } | Source::Libcamera { .. } => text.to_owned(),
         }
     }
+}
+
+/// Whether `text`, an address or a fragment of a pipeline, holds a login, or a query, which often is one.
+pub(super) fn holds_login(text: &str) -> bool {
+    secrets::of_pipeline(text, text) != text
 }
 
 /// For logs and messages; without credentials.

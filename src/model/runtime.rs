@@ -101,6 +101,16 @@ impl Runtime {
         &self.version
     }
 
+    /// The execution providers that the library offers on this machine, such as `CPUExecutionProvider`; empty when the
+    /// library does not tell.
+    pub fn providers(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.environment.devices().filter_map(|device| device.ep().ok().map(str::to_owned)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
     }

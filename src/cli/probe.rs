@@ -1,0 +1,143 @@
+//! `spotter probe`: one camera, without a configuration.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::error::ErrorKind;
+use serde_json::json;
+use spotter::config::{Capture, Decoder, Source, Transport};
+use spotter::doctor::{Facts, look_at};
+use spotter::name::Name;
+use spotter::telemetry::Video;
+
+use super::Outcome;
+use super::doctor::json;
+use super::output::say;
+
+/// Connects to one camera and says what it gives.
+///
+/// Prints codec, size, decoder, the measured frames per second, how long the first frame took, and what went wrong.
+/// Everybody on this machine can see the command line: give the password in a file.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The camera, as `source` in the configuration: rtsp://, http://, a device, libcamera:NAME or a file.
+    #[arg(value_name = "URL")]
+    source: String,
+    /// How the packets of an rtsp:// camera travel.
+    #[arg(long, value_parser = ["tcp", "udp"])]
+    transport: Option<String>,
+    /// Take any certificate of an rtsps:// or https:// camera.
+    #[arg(long)]
+    no_verify_tls: bool,
+    /// What decodes: auto, hardware, software or the name of a GStreamer element.
+    #[arg(long, default_value = "auto")]
+    decoder: String,
+    /// The user, for a camera that wants one.
+    #[arg(long, value_name = "USER", requires = "password_file")]
+    username: Option<String>,
+    /// The file that holds the password.
+    #[arg(long, value_name = "FILE", requires = "username")]
+    password_file: Option<PathBuf>,
+    /// How long to count frames.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Save the first frame as JPEG.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let capture = capture(arguments)?;
+    let source = capture.source.to_string();
+    let name = Name::new("probe").context("a name")?;
+    let measure = Duration::from_secs(arguments.seconds);
+    let looked = look_at(&name, &capture, measure, arguments.picture.as_deref());
+    if arguments.json {
+        let value = match &looked {
+            Ok(facts) => json!({ "source": source, "works": true, "camera": json::facts(facts) }),
+            Err(why) => json!({ "source": source, "works": false, "error": why }),
+        };
+        say!("{value:#}")?;
+    }
+    match looked {
+        Ok(facts) if !arguments.json => {
+            say!("{}", text(&source, &facts))?;
+            Ok(Outcome::Done)
+        }
+        Ok(_) => Ok(Outcome::Done),
+        Err(why) => {
+            eprintln!("spotter: {why}");
+            Ok(Outcome::Bad)
+        }
+    }
+}
+
+/// What the arguments ask for; an argument that is wrong ends the program like any other wrong command line.
+fn capture(arguments: &Arguments) -> anyhow::Result<Capture> {
+    // The address itself may hold a password, so it is not repeated.
+    let mut source = Source::parse(&arguments.source, Path::new(""))
+        .unwrap_or_else(|error| refuse(&format!("URL {error}")));
+    let decoder =
+        Decoder::parse(&arguments.decoder).unwrap_or_else(|error| refuse(&format!("--decoder {error}")));
+    match &mut source {
+        Source::Rtsp { transport, .. } => {
+            if arguments.transport.as_deref() == Some("udp") {
+                *transport = Transport::Udp;
+            }
+        }
+        _ if arguments.transport.is_some() => refuse("--transport is only for an rtsp:// camera"),
+        _ => {}
+    }
+    if let (Some(user), Some(file)) = (&arguments.username, &arguments.password_file) {
+        let password = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the password in {}", file.display()))?;
+        match &mut source {
+            Source::Rtsp { url, .. } | Source::Http { url, .. } => {
+                url.log_in(user, password.trim_end_matches(['\r', '\n']));
+            }
+            _ => refuse("--username is only for an rtsp:// or http:// camera"),
+        }
+    }
+    if arguments.no_verify_tls {
+        match &mut source {
+            Source::Rtsp { url, verify_tls, .. } | Source::Http { url, verify_tls } if url.is_encrypted() => {
+                *verify_tls = false;
+            }
+            _ => refuse("--no-verify-tls is only for an rtsps:// or https:// camera"),
+        }
+    }
+    Ok(Capture { decoder, ..Capture::of(source) })
+}
+
+/// Ends the program as clap does for a wrong command line.
+fn refuse(what: &str) -> ! {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n")).exit()
+}
+
+fn text(source: &str, facts: &Facts) -> String {
+    let Video { codec, size: (width, height), decoder, hardware } = &facts.video;
+    let decoder = match decoder {
+        Some(decoder) => format!("{decoder} ({})", if *hardware { "hardware" } else { "software" }),
+        None => "none is needed".to_owned(),
+    };
+    let rate = facts.frame_rate.map_or("one frame came".to_owned(), |rate| format!("{rate:.2}"));
+    let faults: Vec<String> =
+        facts.faults().iter().map(|(fault, count)| format!("{} {count}", fault.replace('_', " "))).collect();
+    let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(", ") };
+    let mut text = format!(
+        "{source}\n  codec              {codec}\n  size               {width}x{height}\n  decoder            {decoder}\n  \
+         frames per second  {rate}\n  first frame        after {} ms\n  faults             {faults}",
+        facts.first_frame_after.as_millis()
+    );
+    if facts.ended {
+        text += "\n  end                it ended meanwhile";
+    }
+    if let Some(picture) = &facts.picture {
+        text += &format!("\n  picture            {}", picture.display());
+    }
+    text
+}

@@ -1,0 +1,123 @@
+//! Permissions: who may read what holds passwords, and whether this user may open devices.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+use super::{Area, Check, Verdict};
+use crate::config::{Config, Decoder, Secrets, Source};
+
+/// Where GPUs are.
+const GPUS: &str = "/dev/dri";
+
+pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Ok(text) = fs::read_to_string(file) {
+        let Secrets { inside, files } = Secrets::of(&text, file.parent().unwrap_or(Path::new("")));
+        checks.extend(readable(file, inside));
+        checks.extend(files.iter().filter_map(|file| readable(file, true)));
+    }
+    for camera in config.iter().flat_map(|config| &config.cameras) {
+        if let Source::V4l2 { device } = &camera.capture.source {
+            checks.push(device_check(device, Verdict::Failure));
+        }
+    }
+    let hardware = |wanted: fn(&Decoder) -> bool| {
+        config.iter().flat_map(|config| &config.cameras).any(|camera| wanted(&camera.capture.decoder))
+    };
+    if hardware(|decoder| *decoder != Decoder::Software) {
+        let bad = if hardware(|decoder| *decoder == Decoder::Hardware) {
+            Verdict::Failure
+        } else {
+            Verdict::Warning
+        };
+        checks.extend(gpus().iter().map(|gpu| device_check(gpu, bad)));
+    }
+    checks
+}
+
+/// Who may read a file; nothing when it is not there.
+fn readable(file: &Path, secret: bool) -> Option<Check> {
+    let mode = fs::metadata(file).ok()?.mode() & 0o7777;
+    let new = |verdict, text| Check::new(Area::Permissions, file.display().to_string(), verdict, text);
+    Some(match (mode & 0o004 != 0, secret) {
+        (true, true) => {
+            new(Verdict::Warning, format!("everybody here may read it ({mode:04o}), and it holds a password"))
+                .advise(format!("chmod o-r {}", file.display()))
+        }
+        (true, false) => {
+            new(Verdict::Ok, format!("everybody here may read it ({mode:04o}); it holds no password"))
+        }
+        (false, _) => new(Verdict::Ok, format!("not for everybody to read ({mode:04o})")),
+    })
+}
+
+fn gpus() -> Vec<PathBuf> {
+    let entries = fs::read_dir(GPUS).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Whether this user may read and write a device; `bad` when not.
+fn device_check(device: &Path, bad: Verdict) -> Check {
+    let new =
+        |verdict, text: String| Check::new(Area::Permissions, device.display().to_string(), verdict, text);
+    match access(device, Access::READ_OK | Access::WRITE_OK) {
+        Ok(()) => new(Verdict::Ok, "this user may open it".to_owned()),
+        Err(rustix::io::Errno::NOENT) => new(bad, "is not there".to_owned()),
+        Err(error) => {
+            let check = new(bad, format!("this user may not open it: {error}"));
+            match group_of(device) {
+                Some(group) => {
+                    check.advise(format!("usermod --append --groups {group} spotter, and start it anew"))
+                }
+                None => check,
+            }
+        }
+    }
+}
+
+/// The name of the group that a file belongs to.
+fn group_of(file: &Path) -> Option<String> {
+    let id = fs::metadata(file).ok()?.gid().to_string();
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_everybody_may_read_holds_no_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spotter.toml");
+        fs::write(&file, "").unwrap();
+        for (mode, secret, expected) in
+            [(0o644, true, Verdict::Warning), (0o644, false, Verdict::Ok), (0o640, true, Verdict::Ok)]
+        {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(readable(&file, secret).unwrap().verdict, expected, "{mode:o}");
+        }
+        assert_eq!(readable(&folder.path().join("missing"), true), None);
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_said() {
+        let check = device_check(Path::new("/dev/nosuchvideo"), Verdict::Failure);
+        assert_eq!((check.verdict, check.text.as_str()), (Verdict::Failure, "is not there"));
+        assert_eq!(device_check(Path::new("/dev/null"), Verdict::Failure).verdict, Verdict::Ok);
+    }
+}

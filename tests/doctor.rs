@@ -1,0 +1,240 @@
+//! `spotter doctor` and `spotter probe`: what they say of a machine where all is well, and of one where it is not.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/test_camera.rs"]
+mod test_camera;
+
+use mosquitto::{Mosquitto, free_port, write_password_file};
+use program::{Ended, spotter};
+use test_camera::TestCamera;
+
+const PASSWORD: &str = "s3cret-pw";
+/// Frames per second of the test camera.
+const RATE: f64 = 10.0;
+const PICTURE: &str =
+    "pipeline = \"videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=20/1\"";
+
+/// A configuration in a folder of its own.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new(mqtt: &str, directory: &str, cameras: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut text = format!(
+            "[node]\nname = \"edge\"\n[mqtt]\n{mqtt}\n[mqtt.outbox]\ndirectory = \"{directory}\"\nmax_size_mb = 10\n"
+        );
+        for (name, source) in cameras {
+            text += &format!("[[camera]]\nname = \"{name}\"\nactivities.enabled = false\n{source}\n");
+        }
+        let machine = Machine { folder };
+        fs::write(machine.config(), text).unwrap();
+        fs::write(machine.path("password"), PASSWORD).unwrap();
+        for file in ["spotter.toml", "password"] {
+            fs::set_permissions(machine.path(file), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path("spotter.toml")
+    }
+
+    /// Runs the doctor, with further arguments.
+    fn doctor(&self, further: &[&str]) -> Ended {
+        let (config, pictures) = (self.config(), self.path("pictures"));
+        let mut arguments = vec!["doctor", "--seconds", "1", "--config", config.to_str().unwrap()];
+        arguments.extend(["--pictures", pictures.to_str().unwrap()]);
+        arguments.extend(further);
+        let ended = spotter(&arguments);
+        assert!(!ended.stdout.contains(PASSWORD) && !ended.stderr.contains(PASSWORD), "{ended:?}");
+        ended
+    }
+}
+
+fn broker(port: u16) -> String {
+    format!("broker = \"mqtt://127.0.0.1:{port}\"")
+}
+
+/// Area, name and text of every check with this verdict.
+fn with(report: &Value, verdict: &str) -> Vec<(String, String, String)> {
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let checks = report["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == verdict);
+    checks.map(|check| (text(check, "area"), text(check, "name"), text(check, "text"))).collect()
+}
+
+fn size(jpeg: &Path) -> (u32, u32) {
+    let picture =
+        image::load_from_memory_with_format(&fs::read(jpeg).unwrap(), image::ImageFormat::Jpeg).unwrap();
+    (picture.width(), picture.height())
+}
+
+#[test]
+fn all_is_well_where_it_is() {
+    let broker_ = Mosquitto::start("");
+    let masked =
+        format!("{PICTURE}\n[[camera.mask]]\npolygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]");
+    let machine = Machine::new(&broker(broker_.port()), "state", &[("ramp", PICTURE), ("masked", &masked)]);
+    let ended = machine.doctor(&["--json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&report["well"], &report["configuration_valid"]), (&Value::Bool(true), &Value::Bool(true)));
+    let well = with(&report, "ok");
+    for area in ["configuration", "gstreamer", "runtime", "clock", "disk", "permissions", "broker", "cameras"]
+    {
+        assert!(well.iter().any(|(of, ..)| of == area), "{area} in {well:?}");
+    }
+    let text = |name: &str| {
+        &well.iter().find(|(_, of, _)| of == name).unwrap_or_else(|| panic!("{name}: {well:?}")).2
+    };
+    assert!(text("providers").contains("CPU"), "{well:?}");
+    assert!(text("decoding h264").contains("avdec_h264 (software) works"), "{well:?}");
+    assert!(text("models.detect").contains("is loaded and runs"), "{well:?}");
+    let checks = report["checks"].as_array().unwrap();
+    let camera = &checks.iter().find(|check| check["name"] == "ramp").unwrap()["camera"];
+    assert_eq!(
+        (&camera["codec"], &camera["width"], &camera["height"]),
+        (&"raw".into(), &160.into(), &120.into())
+    );
+    let rate = camera["frames_per_second"].as_f64().unwrap();
+    assert!((18.0..=22.0).contains(&rate), "{rate}");
+    assert_eq!(size(&machine.path("pictures/ramp.jpg")), (160, 120));
+    let masked = image::open(machine.path("pictures/masked.jpg")).unwrap().to_rgb8();
+    assert!(
+        masked.pixels().all(|pixel| pixel.0.iter().all(|&value| value < 16)),
+        "the mask covers all of it"
+    );
+
+    let ended = machine.doctor(&[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("\nall is well"), "{ended:?}");
+}
+
+#[test]
+fn what_fails_is_named() {
+    let lonely = free_port();
+    let camera = TestCamera::start(&["--user", "me", "--password", "other"]);
+    let refused = format!("source = \"{}\"", camera.url_as("rtsp", &format!("me:{PASSWORD}@"), "h264"));
+    let file_in_its_place = Machine::new(&broker(lonely), "state", &[("ramp", PICTURE), ("gate", &refused)]);
+    fs::write(file_in_its_place.path("state"), "no folder").unwrap();
+    let everybody = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(file_in_its_place.config(), everybody).unwrap();
+    let ended = file_in_its_place.doctor(&["--json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["well"], Value::Bool(false));
+    let failures = with(&report, "failure");
+    let areas: Vec<&str> = failures.iter().map(|(area, ..)| area.as_str()).collect();
+    assert_eq!(areas, ["disk", "broker", "cameras"], "{failures:?}");
+    assert!(failures[0].2.ends_with("is no folder"), "{failures:?}");
+    assert!(failures[1].2.contains(&format!("cannot reach 127.0.0.1:{lonely}")), "{failures:?}");
+    assert_eq!(failures[2].1, "gate");
+    assert!(failures[2].2.contains("user name or password is wrong"), "{failures:?}");
+    let warnings = with(&report, "warning");
+    assert!(
+        warnings.iter().any(|(area, _, text)| area == "permissions" && text.contains("password")),
+        "{warnings:?}"
+    );
+    assert_eq!(size(&file_in_its_place.path("pictures/ramp.jpg")), (160, 120), "the others are looked at");
+}
+
+#[test]
+fn a_broker_that_refuses_the_password_is_named() {
+    let mut guarded = Mosquitto::reserve("allow_anonymous false");
+    let users = guarded.folder().join("users");
+    write_password_file(&users, "edge", "another");
+    guarded.configure(&format!("password_file {}", users.display()));
+    guarded.restart();
+    let login = format!("{}\nusername = \"edge\"\npassword_file = \"password\"", broker(guarded.port()));
+    let machine = Machine::new(&login, "state", &[("ramp", PICTURE)]);
+    let ended = machine.doctor(&[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let line = ended.stdout.lines().find(|line| line.contains("refuses the login")).unwrap();
+    assert!(line.trim_start().starts_with("failure"), "{line}");
+    assert!(ended.stdout.contains("not well: 1 failed"), "{ended:?}");
+}
+
+#[test]
+fn a_wrong_configuration_does_not_hide_the_rest() {
+    let broker_ = Mosquitto::start("");
+    let wrong = format!("{}\nnonsense = 1\nversion = \"7\"", broker(broker_.port()));
+    let machine = Machine::new(&wrong, "state", &[("ramp", PICTURE)]);
+    let ended = machine.doctor(&["--json"]);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["configuration_valid"], Value::Bool(false));
+    let failures = with(&report, "failure");
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    assert!(failures.iter().all(|(area, ..)| area == "configuration"), "{failures:?}");
+    assert!(with(&report, "ok").iter().any(|(area, name, _)| area == "cameras" && name == "ramp"));
+    let ended = spotter(["doctor", "--config", "/nowhere/spotter.toml"]);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(ended.stdout.contains("decoding h264"), "{ended:?}");
+}
+
+#[test]
+fn a_probe_tells_what_a_camera_gives() {
+    let camera = TestCamera::start(&["--user", "me", "--password", PASSWORD]);
+    let folder = TempDir::new().unwrap();
+    let (password, picture) = (folder.path().join("password"), folder.path().join("first.jpg"));
+    fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    let probe = |path: &str, further: &[&str]| {
+        let url = camera.url(path);
+        let login = ["--username", "me", "--password-file", password.to_str().unwrap()];
+        let arguments = ["probe", &url, "--seconds", "2"];
+        let ended = spotter(arguments.iter().chain(&login).chain(further));
+        assert!(!ended.stdout.contains(PASSWORD) && !ended.stderr.contains(PASSWORD), "{ended:?}");
+        ended
+    };
+    for (path, codec, further) in
+        [("h264", "h264", vec!["--json"]), ("mjpeg", "jpeg", vec!["--json", "--transport", "udp"])]
+    {
+        let ended = probe(path, &further);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let found = &said["camera"];
+        assert_eq!((&said["works"], &found["codec"]), (&Value::Bool(true), &codec.into()), "{said}");
+        assert!(found["width"].as_u64().unwrap() >= 16 && found["decoder"].is_string(), "{said}");
+        let rate = found["frames_per_second"].as_f64().unwrap();
+        assert!((RATE * 0.8..=RATE * 1.2).contains(&rate), "{said}");
+    }
+    let ended = probe("h264", &["--picture", picture.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (width, height) = size(&picture);
+    assert!(ended.stdout.contains(&format!("{width}x{height}")), "{ended:?}");
+    let ended = probe("nosuch", &[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("the server has no such stream"), "{ended:?}");
+}
+
+#[test]
+fn a_probe_of_what_is_no_source_is_a_wrong_command_line() {
+    for arguments in [
+        vec!["probe", "srt://me:s3cret-pw@cam"],
+        vec!["probe", "rtsp://me:s3cret-pw@["],
+        vec!["probe", "rtsp://cam", "--no-verify-tls"],
+        vec!["probe", "clip.avi", "--transport", "udp"],
+        vec!["probe"],
+    ] {
+        let ended = spotter(&arguments);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(!ended.stderr.contains(PASSWORD), "{ended:?}");
+    }
+}
