@@ -57,19 +57,21 @@ const CAMERA_KEYS: &str = "max_frame_rate = 2\nfrozen_after_s = 5\n";
 const BACK: Duration = Duration::from_secs(10);
 /// Between two messages about a healthy camera, at most.
 const GAP: Duration = Duration::from_secs(3);
-/// What more memory may be held after a hundred reconnects, in a storm of at least [`LONG`]; and in a shorter one, which
-/// the allocator's warming up is most of: pools of every size of picture come once.
-const GROWTH_MB: (f64, f64) = (1.0, 10.0);
+/// What more memory may be held after a hundred reconnects.
+const GROWTH_MB: f64 = 1.0;
 /// So many threads and descriptors come and go while nothing happens. One that each reconnect leaves behind would be dozens.
 const IN_FLUX: u64 = 3;
-/// A storm that is long enough to tell growth from warming up.
-const LONG: Duration = Duration::from_secs(600);
 /// No camera is struck for so long after every fault came once: longer than threads wait for more work.
 const CALM: Duration = Duration::from_secs(17);
 /// A camera is healthy for so long between two faults, in milliseconds.
 const PAUSE_MS: (u64, u64) = (2000, 4000);
-/// How often the cameras are looked at.
+/// The end of a storm, in which connections are only cut: memory is held against reconnects, so there must be many.
+const RUSH: Duration = Duration::from_secs(60);
+/// A camera is healthy for so long between two cuts, in milliseconds: long enough that it is tried again soon.
+const RUSH_PAUSE_MS: (u64, u64) = (2100, 2600);
+/// How often the cameras are looked at, and how often the node.
 const TICK: Duration = Duration::from_millis(50);
+const SAMPLE: Duration = Duration::from_millis(250);
 
 /// What is wrong with a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,31 +147,38 @@ struct Script {
     first: Vec<Strike>,
     /// Faults without order, more of them than there is time for.
     then: Vec<Strike>,
+    /// Cuts, the same.
+    rush: Vec<Strike>,
 }
 
 /// The script of a storm that lasts no longer than this.
 fn script(seed: u64, length: Duration) -> Script {
     let mut random = Random(seed);
-    let strike = |camera: usize, fault: Fault, random: &mut Random| {
+    let strike = |camera: usize, pause_ms: (u64, u64), fault: Fault, random: &mut Random| {
         let mut between = |(least, most)| Duration::from_millis(random.from(least, most));
-        Strike { camera, pause: between(PAUSE_MS), fault, lasts: between(fault.lasts_ms()) }
+        Strike { camera, pause: between(pause_ms), fault, lasts: between(fault.lasts_ms()) }
     };
     let mut faults = Fault::ALL.to_vec();
     shuffle(&mut faults, &mut random);
     let cameras =
         faults.into_iter().enumerate().map(|(index, fault)| (1 + index % (CAMERAS.len() - 1), fault));
-    let first = cameras.map(|(camera, fault)| strike(camera, fault, &mut random)).collect();
-    let mut then = Vec::new();
-    for camera in (0..CAMERAS.len()).filter(|camera| *camera != HAVEN) {
-        let mut takes = Duration::ZERO;
-        while takes < length {
-            let fault = Fault::ALL[random.from(0, Fault::ALL.len() as u64 - 1) as usize];
-            let strike = strike(camera, fault, &mut random);
-            takes += strike.pause + strike.lasts;
-            then.push(strike);
+    let first = cameras.map(|(camera, fault)| strike(camera, PAUSE_MS, fault, &mut random)).collect();
+    let mut fill = |pause_ms, length, faults: &[Fault]| {
+        let mut strikes = Vec::new();
+        for camera in (0..CAMERAS.len()).filter(|camera| *camera != HAVEN) {
+            let mut takes = Duration::ZERO;
+            while takes < length {
+                let fault = faults[random.from(0, faults.len() as u64 - 1) as usize];
+                let strike = strike(camera, pause_ms, fault, &mut random);
+                takes += strike.pause + strike.lasts;
+                strikes.push(strike);
+            }
         }
-    }
-    Script { first, then }
+        strikes
+    };
+    let then = fill(PAUSE_MS, length, &Fault::ALL);
+    let rush = fill(RUSH_PAUSE_MS, RUSH, &[Fault::Cut]);
+    Script { first, then, rush }
 }
 
 /// Puts a list into another order.
@@ -188,15 +197,18 @@ fn a_script_is_the_same_for_the_same_seed_and_has_every_fault() {
         assert_ne!(found, script(seed + 1, length));
         assert_eq!(found.first.len(), Fault::ALL.len());
         assert!(Fault::ALL.iter().all(|fault| found.first.iter().any(|strike| strike.fault == *fault)));
-        for strike in found.first.iter().chain(&found.then) {
+        assert!(found.rush.iter().all(|strike| strike.fault == Fault::Cut));
+        for strike in found.first.iter().chain(&found.then).chain(&found.rush) {
             assert!(strike.camera != HAVEN && strike.camera < CAMERAS.len(), "{strike:?}");
             let (least, most) = strike.fault.lasts_ms();
             assert!((u128::from(least)..=u128::from(most)).contains(&strike.lasts.as_millis()), "{strike:?}");
         }
         for camera in 1..CAMERAS.len() {
-            let of_camera = found.then.iter().filter(|strike| strike.camera == camera);
-            let takes: Duration = of_camera.map(|strike| strike.pause + strike.lasts).sum();
-            assert!(takes >= length, "camera {camera} runs out of faults");
+            for (strikes, length) in [(&found.then, length), (&found.rush, RUSH)] {
+                let of_camera = strikes.iter().filter(|strike| strike.camera == camera);
+                let takes: Duration = of_camera.map(|strike| strike.pause + strike.lasts).sum();
+                assert!(takes >= length, "camera {camera} runs out of faults");
+            }
         }
     }
 }
@@ -460,10 +472,10 @@ impl Site {
         }
     }
 
-    /// Lets a moment pass, with figures every second.
+    /// Lets a moment pass, with figures now and then.
     fn tick(&mut self) {
         std::thread::sleep(TICK);
-        if self.samples.last().is_none_or(|sample| sample.at.elapsed() >= Duration::from_secs(1)) {
+        if self.samples.last().is_none_or(|sample| sample.at.elapsed() >= SAMPLE) {
             self.sample();
         }
     }
@@ -556,7 +568,8 @@ fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
     site.weather(&script.first, start + length);
     let before = site.calm(CALM);
     let cycled = site.samples.len();
-    site.weather(&script.then, start + length);
+    site.weather(&script.then, start + length - RUSH);
+    site.weather(&script.rush, start + length);
     let end = Instant::now();
     site.look_up();
     // Threads that wait for more work go after some seconds.
@@ -782,9 +795,8 @@ impl Verdict {
             _ => faults.push("there was no calm with all cameras online".to_owned()),
         }
         for (what, (slope, error)) in [("resident", self.resident), ("own", self.own)] {
-            let bound = if self.length >= LONG { GROWTH_MB.0 } else { GROWTH_MB.1 };
             // Twice the standard error: so much may be chance.
-            if slope - 2.0 * error > bound {
+            if slope - 2.0 * error > GROWTH_MB {
                 faults.push(format!("{what} memory grows by {slope:.2} MB per 100 reconnects"));
             }
         }

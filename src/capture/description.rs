@@ -1,6 +1,8 @@
 //! From a source to the text of its pipeline: a pure function, so that what runs can be read, tested and tried by hand
 //! with `gst-launch-1.0`.
 
+use std::path::Path;
+
 use crate::config::{Capture, Source, Transport};
 use crate::frame::PixelFormat;
 
@@ -49,7 +51,7 @@ pub fn describe(capture: &Capture, pace: Pace) -> String {
 /// What gives encoded or raw video.
 fn head(source: &Source) -> String {
     match source {
-        Source::File { path, .. } => format!("filesrc location={}", quoted(&path.to_string_lossy())),
+        Source::File { path, .. } => format!("filesrc location={}", quoted_path(path)),
         Source::Rtsp { url, transport, verify_tls } => {
             let protocols = match transport {
                 Transport::Tcp => "tcp",
@@ -60,7 +62,7 @@ fn head(source: &Source) -> String {
             format!(
                 "rtspsrc name={RTSP} location={} protocols={protocols} latency=200 tcp-timeout={ANSWER_US} \
                  timeout={ANSWER_US}{validation} ! application/x-rtp,media=video",
-                quoted(url.reveal())
+                quoted(&url.reveal_to_rtspsrc())
             )
         }
         Source::Http { url, verify_tls } => {
@@ -72,7 +74,7 @@ fn head(source: &Source) -> String {
                 quoted(url.reveal())
             )
         }
-        Source::V4l2 { device } => format!("v4l2src device={}", quoted(&device.to_string_lossy())),
+        Source::V4l2 { device } => format!("v4l2src device={}", quoted_path(device)),
         Source::Libcamera { camera: None } => "libcamerasrc".to_owned(),
         Source::Libcamera { camera: Some(camera) } => format!("libcamerasrc camera-name={}", quoted(camera)),
         Source::Pipeline { fragment } => fragment.clone(),
@@ -95,10 +97,13 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// A path as one value. GStreamer takes quotes off a value that begins with one, so that a relative path begins with `./`.
+fn quoted_path(path: &Path) -> String {
+    quoted(&if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() }.to_string_lossy())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
@@ -112,6 +117,16 @@ mod tests {
         insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+    }
+
+    #[test]
+    fn what_gstreamer_would_read_otherwise_is_written_otherwise() {
+        let head = |source| head(&source);
+        let rtsp = head(Source::parse("rtsp://me@cam/a@b", Path::new("")).unwrap());
+        assert!(rtsp.contains("location=\"rtsp://me:@cam/a@b\""), "{rtsp}");
+        let file = |path: &str| Source::File { path: path.into(), repeat: false, frame_rate: None };
+        assert_eq!(head(file("\"a\".avi")), r#"filesrc location="./\"a\".avi""#);
+        assert_eq!(head(file("/\"a\".avi")), r#"filesrc location="/\"a\".avi""#);
     }
 
     #[test]

@@ -311,6 +311,11 @@ struct Built {
 fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
     gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
     let unbuildable = |reason: &str| CaptureError::unbuildable(&capture.source, reason);
+    if let Source::File { path, .. } = &capture.source
+        && path.to_str().is_none()
+    {
+        return Err(unbuildable("GStreamer opens only files whose path is UTF-8"));
+    }
     decoding::check(&capture.decoder).map_err(|error| unbuildable(&error.to_string()))?;
     let element =
         gst::parse::launch(&describe(capture, pace)).map_err(|error| unbuildable(&error.to_string()))?;

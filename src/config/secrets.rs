@@ -15,7 +15,7 @@ const FILES: [&str; 2] = ["password_file", "client_key_file"];
 pub struct Secrets {
     /// Whether the text itself holds some: an address with a login, or a pipeline with one.
     pub inside: bool,
-    /// Files that it names for them. Credentials of systemd are not among them.
+    /// Files that it names for them, sorted. Credentials of systemd are not among them.
     pub files: Vec<PathBuf>,
 }
 
@@ -24,6 +24,8 @@ impl Secrets {
     pub fn of(text: &str, base: &Path) -> Self {
         let mut found = Secrets::default();
         found.look_in(DeTable::parse_recoverable(text).0.get_ref(), base);
+        found.files.sort();
+        found.files.dedup();
         found
     }
 
@@ -73,7 +75,7 @@ mod tests {
     fn files_with_secrets_are_found() {
         let text = "[mqtt]\npassword_file = \"mqtt\"\ntls.client_key_file = '/k.pem'\nusername = \"a\"\n\
                     [[camera]]\npassword_file = \"credential:cam\"\n[[camera]]\npassword_file = \"cam\"\n";
-        let files = ["/etc/mqtt", "/k.pem", "/etc/cam"].map(PathBuf::from).to_vec();
+        let files = ["/etc/cam", "/etc/mqtt", "/k.pem"].map(PathBuf::from).to_vec();
         assert_eq!(Secrets::of(text, Path::new("/etc")), Secrets { inside: false, files });
     }
 }

@@ -75,6 +75,16 @@ impl CameraUrl {
         self.0.as_str()
     }
 
+    /// The same as GStreamer's RTSP source reads it, which wants a colon after a user, also before an empty password.
+    pub fn reveal_to_rtspsrc(&self) -> String {
+        let text = self.reveal();
+        if self.0.username().is_empty() || self.0.password().is_some() {
+            text.to_owned()
+        } else {
+            text.replacen('@', ":@", 1)
+        }
+    }
+
     /// Whether it is spoken to through TLS.
     pub fn is_encrypted(&self) -> bool {
         matches!(self.0.scheme(), "rtsps" | "https")
