@@ -55,6 +55,7 @@ fn the_package_installs_runs_upgrades_and_goes() {
     debian.apt("install -y --no-install-recommends /var/tmp/old.deb", "");
     everything_is_in_place(&debian);
     the_first_configuration_runs(&debian);
+    the_doctor_finds_all_that_is_installed(&debian);
     replay_says_what_it_says_here(&debian, folder.path());
     an_upgrade_keeps_what_was_changed(&debian);
     it_goes_without_a_trace(&debian);
@@ -138,6 +139,22 @@ fn the_first_configuration_runs(debian: &Debian) {
         cat /var/tmp/log"
     ));
     assert!(said.contains("ready") && said.contains("online"), "{said}");
+}
+
+/// Elements, decoders, runtime, models, folders: all is there. Whether somewhere a broker listens is another matter.
+fn the_doctor_finds_all_that_is_installed(debian: &Debian) {
+    let said = debian
+        .run(&format!("{AS_SERVICE} spotter doctor --seconds 1 --json 2> /var/tmp/doctor || test $? = 1"));
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    for area in ["configuration", "gstreamer", "runtime", "permissions", "disk", "cameras"] {
+        let of_area: Vec<_> = checks.iter().filter(|check| check["area"] == area).collect();
+        let is_well = of_area.iter().all(|check| check["verdict"] == "ok");
+        assert!(is_well && !of_area.is_empty(), "{area}: {of_area:#?}");
+    }
+    let camera = &checks.iter().find(|check| check["name"] == "example").unwrap()["camera"];
+    assert!(camera["frames_per_second"].as_f64().is_some_and(|rate| rate > 1.0), "{camera:#}");
+    debian.run(&format!("test -s {}", camera["picture"].as_str().unwrap()));
 }
 
 /// The installed program, with the installed models and libraries, against the one that was built here.
