@@ -157,7 +157,7 @@ fn the_same_picture_over_and_over_is_frozen_and_a_still_scene_with_noise_is_not(
 }
 
 #[test]
-fn a_pipeline_that_does_not_stop_is_abandoned_and_holds_nobody_up() {
+fn pipelines_that_do_not_stop_are_abandoned_and_hold_nobody_up_and_there_are_never_many() {
     // An element that sleeps for a minute with every frame keeps its pipeline from stopping.
     let mut stuck = Watched::start(
         "pipeline = \"videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=20/1 ! \
@@ -167,6 +167,13 @@ fn a_pipeline_that_does_not_stop_is_abandoned_and_holds_nobody_up() {
     let remote = stuck.remote();
     let offline = stuck.told(CameraState::Offline);
     assert!(offline.reason.unwrap().contains("no frame for"), "it says why");
-    assert_eq!(remote.health().status(spotter::clock::Timestamp::EPOCH).faults.abandoned, 1);
+    let abandoned = || remote.health().status(spotter::clock::Timestamp::EPOCH).faults.abandoned;
+    assert_eq!(abandoned(), 1);
+    // While three of them hang, no other is opened.
+    for hanging in 2..=3 {
+        stuck.wait(&format!("{hanging} abandoned"), |_| (abandoned() == hanging).then_some(()));
+    }
+    stuck.wait("that they hang", |given| given.offline()?.contains("3 pipelines of it hang").then_some(()));
+    assert_eq!(abandoned(), 3);
     assert!(stuck.stop() < Duration::from_secs(2));
 }

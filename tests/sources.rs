@@ -391,7 +391,7 @@ fn libcamera() {
         println!("skipped: there is no libcamerasrc (gstreamer1.0-libcamera), or no /dev/media0");
         return;
     }
-    Watched::start("pipeline = \"libcamerasrc\"").frames(3, "pictures", |_| true);
+    Watched::of("libcamera:").frames(3, "pictures", |_| true);
 }
 
 #[test]

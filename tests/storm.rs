@@ -424,6 +424,10 @@ impl Site {
         let now = Instant::now();
         match doing {
             Doing::Done => Doing::Done,
+            Doing::Well(_) if self.lost_again(camera) => {
+                let outcome = self.last_outcome(camera).expect("it was struck");
+                Doing::Recovering(outcome.well)
+            }
             Doing::Well(since) => {
                 let Some(next) = queue.pop_if(|next| *since + next.pause + next.lasts + BACK < end) else {
                     return Doing::Done;
@@ -432,7 +436,6 @@ impl Site {
                     queue.push(next);
                     return Doing::Well(*since);
                 }
-                self.lost_again(camera);
                 let begun = Instant::now();
                 Self::strike(&mut self.cameras[camera], next.fault, true);
                 Doing::Struck(next, begun)
@@ -464,12 +467,11 @@ impl Site {
         self.outcomes.iter_mut().rfind(|outcome| outcome.strike.camera == camera)
     }
 
-    /// Takes it back that a camera is back, if it is not so any more before its next strike or at the end.
-    fn lost_again(&mut self, camera: usize) {
+    /// Takes it back that a camera is back, if it is not so any more; whether that is so.
+    fn lost_again(&mut self, camera: usize) -> bool {
         let online = self.listener.heard()[camera].is_online();
-        if let Some(outcome) = self.last_outcome(camera).filter(|_| !online) {
-            outcome.back = None;
-        }
+        let lost = self.last_outcome(camera).filter(|outcome| !online && outcome.back.is_some());
+        lost.is_some_and(|outcome| outcome.back.take().is_some())
     }
 
     /// Lets a moment pass, with figures now and then.
@@ -500,7 +502,9 @@ impl Site {
 
     /// Looks up when each strike was told.
     fn look_up(&mut self) {
-        (0..CAMERAS.len()).for_each(|camera| self.lost_again(camera));
+        for camera in 0..CAMERAS.len() {
+            self.lost_again(camera);
+        }
         let heard = self.listener.heard();
         for outcome in &mut self.outcomes {
             // A second for the way over the broker.
@@ -795,6 +799,9 @@ impl Verdict {
             _ => faults.push("there was no calm with all cameras online".to_owned()),
         }
         for (what, (slope, error)) in [("resident", self.resident), ("own", self.own)] {
+            if !(error <= GROWTH_MB) {
+                faults.push(format!("{what} memory: too uneven to tell, standard error {error:.2} MB"));
+            }
             // Twice the standard error: so much may be chance.
             if slope - 2.0 * error > GROWTH_MB {
                 faults.push(format!("{what} memory grows by {slope:.2} MB per 100 reconnects"));

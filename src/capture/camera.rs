@@ -2,6 +2,8 @@
 
 mod backoff;
 mod control;
+mod fallback;
+mod freeze;
 mod rhythm;
 
 use std::sync::Arc;
@@ -62,6 +64,7 @@ impl Camera {
             clock,
             changed: Box::new(changed),
             pulse: Arc::clone(&pulse),
+            apart: Arc::default(),
         };
         let thread =
             std::thread::Builder::new().name(pulse.thread().to_owned()).spawn(move || control.run())?;

@@ -10,7 +10,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 
 use super::apart::apart;
-use super::decoding::{all, is_decoder, is_hardware};
+use super::decoding::{all, is_decoder, is_hardware, start};
 use super::error::CaptureError;
 use crate::config::Source;
 
@@ -63,7 +63,7 @@ impl DecoderInfo {
 /// # Errors
 /// When GStreamer does not start.
 pub fn decoders() -> Result<Vec<DecoderInfo>, CaptureError> {
-    gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
+    start()?;
     let mut found = Vec::new();
     for (codec, caps, parse, bytes) in CLIPS {
         let Ok(wanted) = caps.parse::<gst::Caps>() else { continue };
@@ -131,7 +131,7 @@ pub struct ElementInfo {
 /// # Errors
 /// When GStreamer does not start.
 pub fn elements(sources: &[&Source]) -> Result<(String, Vec<ElementInfo>), CaptureError> {
-    gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
+    start()?;
     const BASE: &str = "gstreamer1.0-plugins-base";
     const GOOD: &str = "gstreamer1.0-plugins-good";
     const BAD: &str = "gstreamer1.0-plugins-bad";

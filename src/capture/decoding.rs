@@ -1,9 +1,12 @@
 //! What decodes a camera's video: which elements there are, and which of them decodebin may plug.
 
+use std::sync::Once;
+
 use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+use super::error::CaptureError;
 use crate::config::Decoder;
 
 /// What decodebin is told of an element that it would plug, by the names of `GstAutoplugSelectResult`.
@@ -21,14 +24,42 @@ pub(super) enum NoDecoder {
     Other(String),
 }
 
-/// Whether there is what the configuration asks for. GStreamer must be running.
+/// Starts GStreamer, unless it runs, and puts decoders that use hardware before those of software.
+///
+/// Some have no rank, as VA-API's in GStreamer 1.22, and are never plugged then. They are raised unless the environment
+/// variable `GST_PLUGIN_FEATURE_RANK` names them.
+///
+/// # Errors
+/// When GStreamer cannot start.
+pub(super) fn start() -> Result<(), CaptureError> {
+    static RANKED: Once = Once::new();
+    gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
+    RANKED.call_once(|| {
+        let ranked = std::env::var("GST_PLUGIN_FEATURE_RANK").unwrap_or_default();
+        let is_named = |factory: &gst::ElementFactory| {
+            ranked.split(',').any(|entry| entry.split(':').next() == Some(factory.name().as_str()))
+        };
+        for factory in of_rank(gst::Rank::NONE) {
+            if is_hardware(&factory) && factory.rank() < gst::Rank::MARGINAL && !is_named(&factory) {
+                factory.set_rank(gst::Rank::PRIMARY + 1);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Whether there is what the configuration asks for. GStreamer must be running. A decoder that is asked for by its name is
+/// plugged also when it has no rank.
 pub(super) fn check(decoder: &Decoder) -> Result<(), NoDecoder> {
     match decoder {
         Decoder::Auto | Decoder::Software => Ok(()),
         Decoder::Hardware if all().any(|factory| is_hardware(&factory)) => Ok(()),
         Decoder::Hardware => Err(NoDecoder::NoHardware),
         Decoder::Element(name) => match gst::ElementFactory::find(name) {
-            Some(factory) if is_decoder(&factory) => Ok(()),
+            Some(factory) if is_decoder(&factory) => {
+                factory.set_rank(factory.rank().max(gst::Rank::MARGINAL));
+                Ok(())
+            }
             Some(_) => Err(NoDecoder::Other(name.clone())),
             None => Err(NoDecoder::Missing(name.clone())),
         },
@@ -81,13 +112,18 @@ pub(super) fn is_hardware(factory: &gst::ElementFactory) -> bool {
     factory.metadata(gst::ELEMENT_METADATA_KLASS).is_some_and(|class| class.contains("Hardware"))
 }
 
-/// Every installed decoder of video and pictures that GStreamer would plug by itself.
+/// Every installed decoder of video and pictures that is plugged by itself.
 pub(super) fn all() -> impl Iterator<Item = gst::ElementFactory> {
+    of_rank(gst::Rank::MARGINAL)
+}
+
+/// Every installed decoder of video and pictures with at least this rank.
+fn of_rank(least: gst::Rank) -> impl Iterator<Item = gst::ElementFactory> {
     let decoders = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
     let pictures = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_IMAGE;
     [decoders, pictures]
         .into_iter()
-        .flat_map(|kind| gst::ElementFactory::factories_with_type(kind, gst::Rank::MARGINAL))
+        .flat_map(move |kind| gst::ElementFactory::factories_with_type(kind, least))
 }
 
 /// A name for what `caps` describe, such as `h264`.

@@ -18,6 +18,14 @@ pub enum CaptureError {
         /// What GStreamer says.
         reason: String,
     },
+    /// Pipelines that were abandoned still hang.
+    #[error("{source_name}: {hanging} pipelines of it hang; none is opened until one of them ends")]
+    Crowded {
+        /// The source.
+        source_name: String,
+        /// How many.
+        hanging: usize,
+    },
     /// An element failed.
     #[error("{source_name}: {reason}")]
     Failed {

@@ -44,6 +44,8 @@ pub(super) struct Decoding {
     pub element: gst::ElementFactory,
     /// What it decodes; `unknown` before the first data.
     pub codec: String,
+    /// Whether it was given anything to decode.
+    pub fed: bool,
 }
 
 impl Decoding {
@@ -107,11 +109,12 @@ impl Flow {
     fn added(&self, element: &gst::Element, wanted: Wanted) {
         let Some(factory) = element.factory().filter(is_decoder) else { return };
         let Some(pad) = element.static_pad("sink") else { return };
-        self.lock().decoding = Some(Decoding { element: factory, codec: "unknown".to_owned() });
+        self.lock().decoding = Some(Decoding { element: factory, codec: "unknown".to_owned(), fed: false });
         self.name(&pad);
         if wanted.repaired || wanted.key_frames_only {
             self.sift(&pad, wanted);
         }
+        self.feed(&pad);
     }
 
     /// decodebin takes a decoder out again that does not link.
@@ -128,6 +131,17 @@ impl Flow {
         pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
             flow.hear(info);
             gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Notes the first that a decoder is given, after what is left out before it.
+    fn feed(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if let Some(decoding) = &mut flow.lock().decoding {
+                decoding.fed = true;
+            }
+            gst::PadProbeReturn::Remove
         });
     }
 

@@ -167,9 +167,10 @@ impl Stream {
         }
     }
 
-    /// Whether a file should have given a frame by now.
+    /// Whether a file should have given a frame by now. Who plays it as a camera connects anew by himself.
     fn begins_in_vain(&self) -> bool {
-        let is_file = matches!(self.capture.source, Source::File { .. });
+        let is_file =
+            matches!(self.capture.source, Source::File { .. }) && matches!(self.timing, Timing::Simulated(_));
         let patience = BEGINNINGS.get(self.attempts);
         is_file && self.frames == 0 && patience.is_some_and(|patience| self.opened.elapsed() >= *patience)
     }
@@ -275,6 +276,12 @@ impl Stream {
         })
     }
 
+    /// The element that has something to decode, when it uses hardware.
+    pub(super) fn hardware(&self) -> Option<String> {
+        let decoding = self.flow.decoding().filter(|decoding| decoding.fed && decoding.is_hardware())?;
+        Some(decoding.element.name().to_string())
+    }
+
     fn failed(&self, reason: &str) -> CaptureError {
         CaptureError::failed(&self.capture.source, reason)
     }
@@ -309,7 +316,7 @@ struct Built {
 }
 
 fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
-    gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
+    decoding::start()?;
     let unbuildable = |reason: &str| CaptureError::unbuildable(&capture.source, reason);
     if let Source::File { path, .. } = &capture.source
         && path.to_str().is_none()

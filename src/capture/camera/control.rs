@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, End};
-use super::rhythm::{Life, Rhythm};
+use super::fallback::Fallback;
+use super::freeze::Freeze;
+use super::rhythm::{FIRST_FRAME, Life, Rhythm};
 use crate::capture::apart::apart;
 use crate::capture::board::Board;
 use crate::capture::error::CaptureError;
@@ -25,12 +27,14 @@ const POLL: Duration = Duration::from_millis(200);
 const STARTING: Duration = Duration::from_secs(15);
 /// A pipeline that does not stop within this is abandoned; the second is for a camera that is to stop itself.
 const STOPPING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+/// While so many abandoned pipelines of a camera hang, none is opened: each holds a thread and memory.
+const MOST_ABANDONED: usize = 3;
+/// How long a file may take for its first frame when it gave none before: what it begins with may be sound.
+const FIRST_FRAME_OF_FILE: Duration = Duration::from_secs(15);
 /// A file that repeats begins at most this often: building a pipeline takes more than playing one frame.
 const SHORTEST_PASS: Duration = Duration::from_millis(500);
 /// After so many connections in a row without a frame, all that was learned of the camera is forgotten.
 const FORGIVING: u32 = 5;
-/// A frozen camera is connected anew after this, and then after twice as long each time up to the second.
-const FROZEN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
 
 /// The thread's own.
 pub(super) struct Control {
@@ -42,6 +46,8 @@ pub(super) struct Control {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) changed: Box<dyn Fn(CameraStatus) + Send>,
     pub(super) pulse: Arc<Pulse>,
+    /// Held by each thread that opens or closes a pipeline, also by those that are abandoned.
+    pub(super) apart: Arc<()>,
 }
 
 /// Why a connection is over.
@@ -61,8 +67,8 @@ struct Learned {
     /// Of those that come through, which are fewer when fewer are wanted.
     wanted: Rhythm,
     still: Still,
-    /// How long it may be frozen until it is connected anew.
-    frozen_patience: Duration,
+    freeze: Freeze,
+    fallback: Fallback,
     /// Connections in a row without a frame.
     failures: u32,
 }
@@ -79,7 +85,8 @@ impl Learned {
             rhythm: Rhythm::new(given, now),
             wanted: Rhythm::new(config.max_frame_rate.map(interval).max(given), now),
             still: Still::default(),
-            frozen_patience: FROZEN.0,
+            freeze: Freeze::new(config.frozen_after),
+            fallback: Fallback::default(),
             failures: 0,
         }
     }
@@ -93,8 +100,6 @@ struct Connection<'c> {
     news: &'c mut bool,
     /// When the first frame and the last came.
     played: Option<(Instant, Instant)>,
-    /// Since when it is frozen.
-    frozen: Option<Instant>,
     counted: Seen,
     /// Frames that came through.
     taken: u64,
@@ -179,31 +184,43 @@ impl Control {
 
     /// One connection, from opening to its end, and how long it gave frames.
     fn connect(&self, learned: &mut Learned, news: &mut bool) -> (Over, Duration) {
-        let mut stream = match self.open() {
+        let mut stream = match self.open(learned.fallback.capture(&self.config)) {
             Ok(stream) => stream,
             Err(over) => return (over, Duration::ZERO),
         };
-        learned.rhythm.begin(Instant::now());
-        learned.wanted.begin(Instant::now());
-        let mut connection = Connection {
-            control: self,
-            learned,
-            news,
-            played: None,
-            frozen: None,
-            counted: Seen::default(),
-            taken: 0,
-        };
+        let is_file = matches!(self.config.source, Source::File { .. });
+        let patience = if is_file && learned.failures > 0 { FIRST_FRAME_OF_FILE } else { FIRST_FRAME };
+        learned.rhythm.begin(Instant::now(), patience);
+        learned.wanted.begin(Instant::now(), patience);
+        learned.freeze.begin();
+        let mut connection =
+            Connection { control: self, learned, news, played: None, counted: Seen::default(), taken: 0 };
         let over = connection.run(&mut stream);
-        let played = connection.played.map_or(Duration::ZERO, |(first, last)| last - first);
+        let played = connection.played.map(|(first, last)| last - first);
+        if !matches!(over, Over::Unwanted)
+            && learned.fallback.hear(&self.config, stream.hardware(), played.is_some())
+            && let Some(reason) = learned.fallback.reason()
+        {
+            tracing::warn!(camera = %self.name, "{reason}");
+        }
         self.close(stream);
-        (over, played)
+        (over, played.unwrap_or_default())
     }
 
-    fn open(&self) -> Result<Stream, Over> {
-        let (name, config, clock) = (self.name.clone(), self.config.clone(), Arc::clone(&self.clock));
+    fn open(&self, capture: config::Capture) -> Result<Stream, Over> {
+        let hanging = Arc::strong_count(&self.apart) - 1;
+        if hanging >= MOST_ABANDONED {
+            let source_name = self.config.source.to_string();
+            return Err(Over::Broken(CaptureError::Crowded { source_name, hanging }));
+        }
+        let (name, clock) = (self.name.clone(), Arc::clone(&self.clock));
         let limit = || if self.wanted() { STARTING } else { Duration::ZERO };
-        let opened = apart("camera-open", limit, move || Stream::open(name, &config, Timing::Live(clock)));
+        let held = Arc::clone(&self.apart);
+        let opened = apart("camera-open", limit, move || {
+            let opened = Stream::open(name, &capture, Timing::Live(clock));
+            drop(held);
+            opened
+        });
         match opened {
             Ok(opened) => opened.map_err(Over::Broken),
             Err(_) if !self.wanted() => Err(Over::Unwanted),
@@ -213,7 +230,12 @@ impl Control {
 
     fn close(&self, stream: Stream) {
         let limit = || if self.remote.wishes().now().stopped { STOPPING.1 } else { STOPPING.0 };
-        if apart("camera-close", limit, move || drop(stream)).is_err() {
+        let held = Arc::clone(&self.apart);
+        let close = move || {
+            drop(stream);
+            drop(held);
+        };
+        if apart("camera-close", limit, close).is_err() {
             let error = self.hangs("stop", limit());
             tracing::warn!(camera = %self.name, "{error}; it is left to itself");
         }
@@ -281,10 +303,7 @@ impl Connection<'_> {
             if let Life::Lost(waited) = self.learned.wanted.see(self.taken, now) {
                 return Over::Broken(stream.silent(waited));
             }
-            if let Some(frozen) = self.frozen.map(|since| now - since)
-                && frozen >= self.learned.frozen_patience
-            {
-                self.learned.frozen_patience = (self.learned.frozen_patience * 2).min(FROZEN.1);
+            if let Some(frozen) = self.learned.freeze.exhausts(now) {
                 return Over::Broken(stream.frozen(frozen));
             }
         }
@@ -298,15 +317,12 @@ impl Connection<'_> {
         self.taken += 1;
         control.remote.snapshots().put(&frame);
         if let Some(same) = self.same(&frame, now) {
-            if self.frozen.is_none() {
-                self.frozen = Some(now);
+            if self.learned.freeze.same(now) {
                 self.freeze(same, stream);
             }
             return;
         }
-        if self.frozen.take().is_some() {
-            self.learned.frozen_patience = FROZEN.0;
-        }
+        self.learned.freeze.moves(now - first);
         if control.health().state().0 != CameraState::Online {
             self.online(&frame, stream);
         }
@@ -340,7 +356,7 @@ impl Connection<'_> {
             tracing::info!(camera = %self.control.name, "stalled: {reason}");
             *self.news = true;
             // What follows may be frozen still.
-            self.frozen = None;
+            self.learned.freeze.begin();
             self.control.set(CameraState::Stalled, Some(reason));
         }
     }
@@ -353,7 +369,7 @@ impl Connection<'_> {
             tracing::debug!(camera = %name, image = ?frame.image, "online again");
         }
         self.control.health().set_video(video);
-        self.control.set(CameraState::Online, None);
+        self.control.set(CameraState::Online, self.learned.fallback.reason());
     }
 
     /// Adds to the camera's counters what has come since the last look.

@@ -13,9 +13,9 @@ const LEAST_STALL: Duration = Duration::from_secs(2);
 const UNKNOWN: Duration = Duration::from_secs(2);
 /// One that has stalled is lost after twice that time, but not sooner than this.
 const LEAST_LOSS: Duration = Duration::from_secs(6);
-/// How long a connection may take for its first frame, beside the interval that is known, and between two signs that there
-/// will be one.
-const FIRST_FRAME: Duration = Duration::from_secs(5);
+/// How long a connection usually may take for its first frame, beside the interval that is known, and between two signs
+/// that there will be one.
+pub(super) const FIRST_FRAME: Duration = Duration::from_secs(5);
 /// How much a new interval counts.
 const WEIGHT: f64 = 0.1;
 /// A pause is no interval to learn from as it is: it counts no more than so many usual ones.
@@ -38,17 +38,24 @@ pub(super) struct Rhythm {
     usual: Option<f64>,
     given: u64,
     last: Instant,
+    /// How long this connection may take for its first frame.
+    patience: Duration,
 }
 
 impl Rhythm {
     /// Of a camera whose frames come with this interval, as far as its configuration says.
     pub(super) fn new(interval: Option<Duration>, now: Instant) -> Self {
-        Rhythm { usual: interval.map(|interval| interval.as_secs_f64()), given: 0, last: now }
+        Rhythm {
+            usual: interval.map(|interval| interval.as_secs_f64()),
+            given: 0,
+            last: now,
+            patience: FIRST_FRAME,
+        }
     }
 
-    /// A new connection begins, on which frames are counted from 0.
-    pub(super) fn begin(&mut self, now: Instant) {
-        (self.given, self.last) = (0, now);
+    /// A new connection begins, on which frames are counted from 0 and the first may take so long.
+    pub(super) fn begin(&mut self, now: Instant, patience: Duration) {
+        (self.given, self.last, self.patience) = (0, now, patience);
     }
 
     /// Something has come on this connection that is no frame yet: the first needs a key frame.
@@ -88,7 +95,7 @@ impl Rhythm {
     fn judge(&self, waited: Duration) -> Life {
         if self.given == 0 {
             let usual = self.usual().unwrap_or_default();
-            return if waited < FIRST_FRAME + usual { Life::Flowing } else { Life::Lost(waited) };
+            return if waited < self.patience + usual { Life::Flowing } else { Life::Lost(waited) };
         }
         let usual = self.usual().unwrap_or(UNKNOWN);
         let stall = usual.mul_f64(STALLED_INTERVALS).max(LEAST_STALL);
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn a_new_connection_has_time_for_its_first_frame_and_keeps_what_was_learned() {
         let (mut rhythm, last) = running(1000, 20);
-        rhythm.begin(last);
+        rhythm.begin(last, FIRST_FRAME);
         assert_eq!(after(&mut rhythm, last, 5900), Life::Flowing);
         assert_eq!(after(&mut rhythm, last, 6100), Life::Lost(Duration::from_millis(6100)));
         rhythm.hope(last + Duration::from_secs(4));
