@@ -13,11 +13,14 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+#[path = "support/cargo.rs"]
+mod cargo;
 #[path = "support/debian.rs"]
 mod debian;
 #[path = "support/footage.rs"]
 mod footage;
 
+use cargo::from_shell;
 use debian::Debian;
 
 /// Frames of the footage that are replayed: enough for people to be confirmed.
@@ -65,7 +68,8 @@ fn the_package_installs_runs_upgrades_and_goes() {
 /// Builds the package as `make deb` does, but packs it faster.
 fn build(package: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deb.sh");
-    let built = Command::new(script).args(["--fast", "--output"]).arg(package).output().unwrap();
+    let mut script = Command::new(script);
+    let built = from_shell(&mut script).args(["--fast", "--output"]).arg(package).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 }
 

@@ -13,6 +13,11 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+#[path = "cargo.rs"]
+mod cargo;
+
+use cargo::from_shell;
+
 /// How long the camera may take for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -150,7 +155,8 @@ fn program() -> &'static Path {
             "debug" => "dev",
             profile => profile,
         };
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let built = from_shell(&mut cargo)
             .args(["build", "--quiet", "--locked", "--example", "test_camera", "--profile", profile])
             .arg("--target-dir")
             .arg(folder.parent().unwrap())
