@@ -31,6 +31,8 @@ const STOPPING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_s
 const MOST_ABANDONED: usize = 3;
 /// How long a file may take for its first frame when it gave none before: what it begins with may be sound.
 const FIRST_FRAME_OF_FILE: Duration = Duration::from_secs(15);
+/// What a camera has never taken longer for is waited for so many times as long, and at least for this.
+const FIRST_FRAME_KNOWN: (u32, Duration) = (3, Duration::from_secs(3));
 /// A file that repeats begins at most this often: building a pipeline takes more than playing one frame.
 const SHORTEST_PASS: Duration = Duration::from_millis(500);
 /// After so many connections in a row without a frame, all that was learned of the camera is forgotten.
@@ -69,6 +71,8 @@ struct Learned {
     still: Still,
     freeze: Freeze,
     fallback: Fallback,
+    /// The longest that a connection has taken for its first frame.
+    first_frame: Option<Duration>,
     /// Connections in a row without a frame.
     failures: u32,
 }
@@ -87,8 +91,24 @@ impl Learned {
             still: Still::default(),
             freeze: Freeze::new(config.frozen_after),
             fallback: Fallback::default(),
+            first_frame: None,
             failures: 0,
         }
+    }
+
+    /// How long the next connection may take for its first frame, when that is known. One that begins in the middle of
+    /// garbage may never give any, and the next one does at once, so a long wait for it is lost; but only once: what was
+    /// known is not believed after a failure.
+    fn patience(&self) -> Option<Duration> {
+        let (times, least) = FIRST_FRAME_KNOWN;
+        let first = self.first_frame.filter(|_| self.failures == 0)?;
+        Some((first * times).clamp(least, FIRST_FRAME))
+    }
+
+    /// The same when it is not.
+    fn long_patience(&self, source: &Source) -> Duration {
+        let tried = self.failures > 0;
+        if tried && matches!(source, Source::File { .. }) { FIRST_FRAME_OF_FILE } else { FIRST_FRAME }
     }
 }
 
@@ -103,6 +123,8 @@ struct Connection<'c> {
     counted: Seen,
     /// Frames that came through.
     taken: u64,
+    /// Whether data without a key frame are a sign that frames will come.
+    hopes: bool,
 }
 
 impl Control {
@@ -188,13 +210,20 @@ impl Control {
             Ok(stream) => stream,
             Err(over) => return (over, Duration::ZERO),
         };
-        let is_file = matches!(self.config.source, Source::File { .. });
-        let patience = if is_file && learned.failures > 0 { FIRST_FRAME_OF_FILE } else { FIRST_FRAME };
-        learned.rhythm.begin(Instant::now(), patience);
-        learned.wanted.begin(Instant::now(), patience);
+        let (begun, known) = (Instant::now(), learned.patience());
+        let patience = known.unwrap_or_else(|| learned.long_patience(&self.config.source));
+        learned.rhythm.begin(begun, patience);
+        learned.wanted.begin(begun, patience);
         learned.freeze.begin();
-        let mut connection =
-            Connection { control: self, learned, news, played: None, counted: Seen::default(), taken: 0 };
+        let mut connection = Connection {
+            control: self,
+            learned,
+            news,
+            played: None,
+            counted: Seen::default(),
+            taken: 0,
+            hopes: known.is_none(),
+        };
         let over = connection.run(&mut stream);
         let played = connection.played.map(|(first, last)| last - first);
         if !matches!(over, Over::Unwanted)
@@ -375,7 +404,7 @@ impl Connection<'_> {
     /// Adds to the camera's counters what has come since the last look.
     fn count(&mut self, seen: Seen, now: Instant) {
         let before = std::mem::replace(&mut self.counted, seen);
-        if seen.before_key > before.before_key {
+        if self.hopes && seen.before_key > before.before_key {
             self.learned.rhythm.hope(now);
             self.learned.wanted.hope(now);
         }
