@@ -42,7 +42,7 @@ pub use asking::Outcome;
 use check::Served;
 pub use check::unservable;
 use commands::{Commands, Means};
-pub use control::{ControlError, ReloadError, ask_to_reload};
+pub use control::{ControlError, ReloadError, ask_to_reload, is_running};
 pub use health::HealthError;
 pub use models::open_recognizer;
 pub use pulses::Pulses;

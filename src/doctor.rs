@@ -14,9 +14,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{self, Config, ConfigError};
-use crate::publish::greet;
+use crate::daemon::is_running;
+use crate::publish::{GreetError, greet};
 
-pub use cameras::{Facts, look_at};
+pub use cameras::{Facts, LookError, look_at};
 
 /// What is looked at, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,14 +180,15 @@ pub fn examine(examination: &Examination<'_>, hear: &mut dyn FnMut(Progress<'_>)
         }
         return Report { bad_configuration, ..report };
     };
-    look(Area::Disk, &mut |found| found(system::disk(&config.mqtt.outbox)));
+    look(Area::Disk, &mut |found| found(system::disk(&config.mqtt.outbox, file)));
     look(Area::Broker, &mut |found| found(broker(config)));
     look(Area::Cameras, &mut |found| {
         if config.cameras.is_empty() {
             let text = "the configuration names none";
             found(Check::new(Area::Cameras, "cameras", Verdict::Skipped, text));
         }
-        cameras::look_at_all(&config.cameras, pictures, measure, found);
+        let look = cameras::Look { pictures, measure, daemon_runs: &|| is_running(file) };
+        look.at_all(&config.cameras, found);
     });
     Report { bad_configuration, ..report }
 }
@@ -217,8 +219,10 @@ fn broker(config: &Config) -> Check {
     let config::Mqtt { host, port, .. } = &config.mqtt;
     let address = format!("{host}:{port}");
     match greet(&config.mqtt, &config.node) {
-        Err(error) => Check::new(Area::Broker, address, Verdict::Failure, error)
-            .advise("tags wait in the outbox until the broker can be reached"),
+        Err(error) => {
+            let advice = broker_advice(&error);
+            Check::new(Area::Broker, address, Verdict::Failure, error).advise(advice)
+        }
         Ok(_) if config.mqtt.insecure() => Check::new(
             Area::Broker,
             address,
@@ -229,6 +233,28 @@ fn broker(config: &Config) -> Check {
         Ok(took) => {
             let text = format!("lets this node in, after {} ms", took.as_millis());
             Check::new(Area::Broker, address, Verdict::Ok, text)
+        }
+    }
+}
+
+/// What to do about a broker that does not let this node in. Whatever it is, tags wait in the outbox meanwhile.
+fn broker_advice(error: &GreetError) -> &'static str {
+    match error {
+        GreetError::Settings(_) => "correct what it names in [mqtt]",
+        GreetError::Login(_) => {
+            "check username and password_file in [mqtt], and that the broker knows this user; tags wait in the outbox \
+             meanwhile"
+        }
+        GreetError::Tls(_) => {
+            "check ca_file, client_cert_file and client_key_file in [mqtt], the name and the date of the broker's \
+             certificate, and this machine's clock; tags wait in the outbox meanwhile"
+        }
+        GreetError::Away(_) => {
+            "check address and port of broker in [mqtt], that the broker runs, and firewalls between; tags wait in the \
+             outbox meanwhile"
+        }
+        GreetError::Unwelcome(_) => {
+            "see the broker's log for why, and whether this port is one for MQTT; tags wait in the outbox meanwhile"
         }
     }
 }

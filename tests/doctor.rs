@@ -80,6 +80,13 @@ fn with(report: &Value, verdict: &str) -> Vec<(String, String, String)> {
     checks.map(|check| (text(check, "area"), text(check, "name"), text(check, "text"))).collect()
 }
 
+/// What is advised about a check of this area and verdict.
+fn advice(report: &Value, area: &str, verdict: &str) -> String {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["area"] == area && check["verdict"] == verdict);
+    check.unwrap_or_else(|| panic!("{report}"))["advice"].as_str().unwrap().to_owned()
+}
+
 fn size(jpeg: &Path) -> (u32, u32) {
     let picture =
         image::load_from_memory_with_format(&fs::read(jpeg).unwrap(), image::ImageFormat::Jpeg).unwrap();
@@ -145,6 +152,8 @@ fn what_fails_is_named() {
     assert_eq!(areas, ["disk", "broker", "cameras"], "{failures:?}");
     assert!(failures[0].2.ends_with("is no folder"), "{failures:?}");
     assert!(failures[1].2.contains(&format!("cannot reach 127.0.0.1:{lonely}")), "{failures:?}");
+    let advised = advice(&report, "broker", "failure");
+    assert!(advised.contains("firewall") && advised.contains("tags wait in the outbox"), "{advised}");
     assert_eq!(failures[2].1, "gate");
     assert!(failures[2].2.contains("user name or password is wrong"), "{failures:?}");
     let warnings = with(&report, "warning");
@@ -153,6 +162,16 @@ fn what_fails_is_named() {
         "{warnings:?}"
     );
     assert_eq!(size(&file_in_its_place.path("pictures/ramp.jpg")), (160, 120), "the others are looked at");
+}
+
+#[test]
+fn a_broker_that_speaks_no_tls_is_advised_on() {
+    let plain = Mosquitto::start("");
+    let mqtt = format!("broker = \"mqtts://127.0.0.1:{}\"\ninsecure = true", plain.port());
+    let machine = Machine::new(&mqtt, "state", &[("ramp", PICTURE)]);
+    let report: Value = serde_json::from_str(&machine.doctor(&["--json"]).stdout).unwrap();
+    let advised = advice(&report, "broker", "failure");
+    assert!(advised.contains("ca_file") && advised.contains("certificate"), "{advised}");
 }
 
 #[test]
@@ -168,6 +187,7 @@ fn a_broker_that_refuses_the_password_is_named() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let line = ended.stdout.lines().find(|line| line.contains("refuses the login")).unwrap();
     assert!(line.trim_start().starts_with("failure"), "{line}");
+    assert!(ended.stdout.contains("-> check username and password_file in [mqtt]"), "{ended:?}");
     assert!(ended.stdout.contains("not well: 1 failed"), "{ended:?}");
 }
 

@@ -6,6 +6,9 @@ use gstreamer as gst;
 
 use crate::config::Source;
 
+/// How the operating system says that a device is in use.
+const BUSY: &str = "Device or resource busy";
+
 /// Why a camera gives no frames. Whoever logs or publishes it says which camera.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -40,6 +43,14 @@ pub enum CaptureError {
         /// What it was reading, without credentials.
         source_name: String,
         /// What the server says, without credentials.
+        reason: String,
+    },
+    /// Somebody else uses the device.
+    #[error("{source_name}: {reason}")]
+    Busy {
+        /// The device.
+        source_name: String,
+        /// What the element says.
         reason: String,
     },
     /// Starting or stopping takes too long.
@@ -84,6 +95,9 @@ impl CaptureError {
         // The element's own detail follows the last colon of the debug text, after file and line.
         let detail = message.debug().and_then(|debug| debug.rsplit('\n').next().map(str::to_owned));
         let is_http = matches!(source, Source::Http { .. });
+        // GStreamer has a kind for that; a driver that does not even let a second one open shows in the debug text only.
+        let is_busy = error.matches(gst::ResourceError::Busy)
+            || message.debug().is_some_and(|debug| debug.contains(BUSY));
         let reason = match detail.as_deref() {
             Some(detail) if detail.contains("reason not-linked") && at_first => {
                 "there is no video in it".to_owned()
@@ -97,6 +111,10 @@ impl CaptureError {
             }
             _ => text,
         };
+        if is_busy {
+            let reason = redacted(source, &reason);
+            return CaptureError::Busy { source_name: source.to_string(), reason };
+        }
         let refusal = match error.kind::<gst::ResourceError>() {
             Some(gst::ResourceError::NotAuthorized) => Some("user name or password is wrong, or missing"),
             Some(gst::ResourceError::NotFound) if source.url().is_some() => {
@@ -142,4 +160,28 @@ impl CaptureError {
 /// `text` in one line, without the credentials of `source`.
 fn redacted(source: &Source, text: &str) -> String {
     source.redact(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_somebody_uses_is_busy() {
+        gst::init().unwrap();
+        let source = Source::V4l2 { device: "/dev/video0".into() };
+        let open = gst::ResourceError::OpenReadWrite;
+        for (kind, debug, busy) in [
+            (gst::ResourceError::Busy, "v4l2object.c(1): x (): /x:\nCall to S_FMT failed", true),
+            (open, "v4l2_calls.c(1): x (): /x:\nsystem error: Device or resource busy", true),
+            (open, "v4l2_calls.c(1): x (): /x:\nsystem error: Permission denied", false),
+            (gst::ResourceError::NotFound, "v4l2_calls.c(1): x (): /x:\nsystem error: No such device", false),
+        ] {
+            let message = gst::message::Error::builder(kind, "Device '/dev/video0'").debug(debug).build();
+            let gst::MessageView::Error(message) = message.view() else { panic!("{message:?}") };
+            let error = CaptureError::of_message(message, &source, true);
+            assert_eq!(matches!(error, CaptureError::Busy { .. }), busy, "{error}");
+            assert!(error.to_string().starts_with("/dev/video0: Device '/dev/video0' ("), "{error}");
+        }
+    }
 }

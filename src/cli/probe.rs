@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if arguments.json {
         let value = match &looked {
             Ok(facts) => json!({ "source": source, "works": true, "camera": json::facts(facts) }),
-            Err(why) => json!({ "source": source, "works": false, "error": why }),
+            Err(why) => json!({ "source": source, "works": false, "error": why.to_string() }),
         };
         say!("{value:#}")?;
     }

@@ -9,6 +9,11 @@ use super::read::Section;
 /// What `directory` says for an outbox without a disk; an empty text says the same.
 const IN_MEMORY: &str = "memory";
 
+/// Where the package has the configuration of the service,
+const OF_PACKAGE: &str = "/etc/spotter/spotter.toml";
+/// and what systemd makes of the unit's `StateDirectory=spotter`, which is the home of the service's user as well.
+const OF_SERVICE: &str = "/var/lib/spotter";
+
 const BYTES_PER_MB: u64 = 1_000_000;
 
 /// `[mqtt.outbox]`: where tags wait for the broker, and how many.
@@ -58,6 +63,24 @@ impl Outbox {
     pub fn in_memory() -> Self {
         Outbox { directory: None, ..Outbox::default() }
     }
+
+    /// Where tags wait that a daemon with the configuration `file` takes, for whoever looks from outside. It is not
+    /// [`Outbox::directory`] where that is the default one, systemd has not said it here, and the service has its own.
+    pub fn seen_from_outside(&self, file: &Path) -> Option<PathBuf> {
+        let variable = |variable: &str| std::env::var_os(variable);
+        let named = self.directory != state_directory(variable);
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+        let of_service = if named { None } else { directory_of_service(&file, variable) };
+        of_service.filter(|directory| directory.is_dir()).or_else(|| self.directory.clone())
+    }
+}
+
+/// The state of the installed service, for its configuration and for its user, unless something says where state belongs.
+fn directory_of_service(file: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let says = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let is_said = ["STATE_DIRECTORY", "XDG_STATE_HOME"].into_iter().any(|name| says(name).is_some());
+    let is_of_service = file == Path::new(OF_PACKAGE) || says("HOME").is_some_and(|home| home == OF_SERVICE);
+    (is_of_service && !is_said).then(|| PathBuf::from(OF_SERVICE))
 }
 
 /// Where state belongs, as the variables of the environment say: what systemd gives a service, else the user's own place. Without either there is none.
@@ -133,5 +156,32 @@ mod tests {
                 |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
             assert_eq!(state_directory(variable), expected.map(PathBuf::from), "{variables:?}");
         }
+    }
+
+    #[test]
+    fn whoever_looks_at_the_service_from_outside_finds_its_state() {
+        type Variables = [(&'static str, &'static str)];
+        let (packaged, own) = ("/etc/spotter/spotter.toml", "/home/me/spotter.toml");
+        let cases: [(&str, &Variables, bool); 8] = [
+            // sudo -u spotter, systemd-run --uid=spotter, sudo
+            (packaged, &[("HOME", "/var/lib/spotter")], true),
+            (own, &[("HOME", "/var/lib/spotter")], true),
+            (packaged, &[("HOME", "/root"), ("XDG_STATE_HOME", "")], true),
+            (packaged, &[], true),
+            // Somebody's own, and what is said.
+            (own, &[("HOME", "/home/me")], false),
+            (own, &[], false),
+            (packaged, &[("HOME", "/var/lib/spotter"), ("STATE_DIRECTORY", "/state")], false),
+            (packaged, &[("HOME", "/root"), ("XDG_STATE_HOME", "/state")], false),
+        ];
+        for (file, variables, expected) in cases {
+            let variable =
+                |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+            let found = directory_of_service(Path::new(file), variable);
+            assert_eq!(found, expected.then(|| PathBuf::from(OF_SERVICE)), "{file} {variables:?}");
+        }
+        // What the configuration names is named.
+        let named = Outbox { directory: Some("/elsewhere".into()), ..Outbox::default() };
+        assert_eq!(named.seen_from_outside(Path::new(packaged)), Some("/elsewhere".into()));
     }
 }

@@ -13,7 +13,7 @@ const FILES: [&str; 2] = ["password_file", "client_key_file"];
 /// Where the secrets of a configuration are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// Whether the text itself holds some: an address with a login, or a pipeline with one.
+    /// Whether the text itself holds some: an address with a login, or a pipeline with one or with another secret.
     pub inside: bool,
     /// Files that it names for them, sorted. Credentials of systemd are not among them.
     pub files: Vec<PathBuf>,
@@ -63,6 +63,9 @@ mod tests {
             ("source = 'rtsp://me@cam'", true),
             ("source = \"http://cam/mjpeg?token=1\"", true),
             ("[[camera]]\npipeline = \"rtspsrc location=rtsp://cam user-pw=secret\"", true),
+            ("[[camera]]\npipeline = 'srtsrc uri=srt://cam:9 passphrase=\"a secret\"'", true),
+            ("[[camera]]\npipeline = 'souphttpsrc location=http://cam cookies=sid=1'", true),
+            ("[[camera]]\npipeline = 'videotestsrc pattern=ball'", false),
             ("source = \"rtsp://cam/a@b\"", false),
             ("# source = \"rtsp://me:pw@cam/1\"", false),
             ("broker = \"mqtt://localhost\" # me@here", false),

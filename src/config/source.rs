@@ -212,7 +212,7 @@ impl Source {
     }
 }
 
-/// Whether `text`, an address or a fragment of a pipeline, holds a login, or a query, which often is one.
+/// Whether `text`, an address or a fragment of a pipeline, holds a login or another secret, or a query, which often is one.
 pub(super) fn holds_login(text: &str) -> bool {
     secrets::of_pipeline(text, text) != text
 }

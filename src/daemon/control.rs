@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::Shutdown;
 
-pub use client::{ReloadError, ask_to_reload};
+pub use client::{ReloadError, ask_to_reload, is_running};
 use place::Place;
 
 use super::asking::{Asker, Outcome};

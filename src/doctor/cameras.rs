@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Area, Check, Verdict};
-use crate::capture::{Probe, Seen, probe};
-use crate::config::{Camera, Capture, Source};
+use crate::capture::{CaptureError, Probe, Seen, probe};
+use crate::config::{Camera, Capture, Source, Transport};
 use crate::name::Name;
 use crate::picture::jpeg;
 use crate::telemetry::Video;
@@ -35,18 +35,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What went wrong: names and counts, those that are not 0.
+    /// What went wrong: names and counts, those that are not 0. Frames before the first key frame are no fault: whoever
+    /// joins a stream comes between two key frames.
     pub fn faults(&self) -> Vec<(&'static str, u64)> {
-        let Seen { damaged, before_key, time_jumps, format_changes, .. } = self.seen;
-        [
-            ("damaged", damaged),
-            ("before_key", before_key),
-            ("time_jumps", time_jumps),
-            ("format_changes", format_changes),
-        ]
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .collect()
+        let Seen { damaged, time_jumps, format_changes, .. } = self.seen;
+        [("damaged", damaged), ("time_jumps", time_jumps), ("format_changes", format_changes)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 
@@ -72,40 +68,72 @@ impl fmt::Display for Facts {
     }
 }
 
+/// Why a camera could not be looked at; in one line, without secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// It gives no frames.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// It does, but the first one cannot be saved.
+    #[error("{0}")]
+    Picture(String),
+}
+
 /// Looks at one camera and saves its first frame as JPEG where `picture` says.
 ///
 /// # Errors
-/// Why it gives no frames, or why the picture cannot be saved; in one line, without secrets.
+/// When it gives no frames, or the picture cannot be saved.
 pub fn look_at(
     camera: &Name,
     capture: &Capture,
     measure: Duration,
     picture: Option<&Path>,
-) -> Result<Facts, String> {
-    let found = probe(camera, capture, measure, FIRST_FRAME + measure).map_err(|error| error.to_string())?;
+) -> Result<Facts, LookError> {
+    let found = probe(camera, capture, measure, FIRST_FRAME + measure)?;
     let Probe { video, first_frame_after, first, frame_rate, seen, ended } = found;
     if let Some(path) = picture {
-        let bytes = jpeg(&first, JPEG_QUALITY).map_err(|error| error.to_string())?;
-        fs::write(path, bytes)
-            .map_err(|error| format!("cannot write the picture {}: {error}", path.display()))?;
+        let bytes = jpeg(&first, JPEG_QUALITY).map_err(|error| LookError::Picture(error.to_string()))?;
+        fs::write(path, bytes).map_err(|error| {
+            LookError::Picture(format!("cannot write the picture {}: {error}", path.display()))
+        })?;
     }
     let picture = picture.map(Path::to_path_buf);
     Ok(Facts { video, first_frame_after, frame_rate, seen, ended, picture })
 }
 
-/// Looks at all of them side by side; each is told in its turn.
-pub(super) fn look_at_all(
-    cameras: &[Camera],
-    pictures: &Path,
-    measure: Duration,
-    found: &mut dyn FnMut(Check),
-) {
+/// How cameras are looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    /// Where pictures go.
+    pub(super) pictures: &'a Path,
+    /// How long frames are counted.
+    pub(super) measure: Duration,
+    /// Whether a daemon runs here, which may use a device.
+    pub(super) daemon_runs: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Look<'_> {
+    /// Looks at all of them side by side; each is told in its turn, while those after it are still looked at.
+    pub(super) fn at_all(self, cameras: &[Camera], found: &mut dyn FnMut(Check)) {
+        each_in_turn(cameras, &|camera| self.at(camera), found);
+    }
+
+    fn at(self, camera: &Camera) -> Check {
+        let picture = self.pictures.join(format!("{}.jpg", camera.name));
+        match look_at(&camera.name, &camera.capture, self.measure, Some(&picture)) {
+            Ok(facts) => seen(&camera.name, &camera.capture.source, facts),
+            Err(error) => unseen(&camera.name, &camera.capture.source, &error, self.daemon_runs),
+        }
+    }
+}
+
+fn each_in_turn(cameras: &[Camera], look: &(dyn Fn(&Camera) -> Check + Sync), found: &mut dyn FnMut(Check)) {
     std::thread::scope(|scope| {
         let looking: Vec<_> = cameras
             .iter()
             .map(|camera| {
-                let look = move || check(camera, pictures, measure);
-                std::thread::Builder::new().name(format!("doctor-{}", camera.name)).spawn_scoped(scope, look)
+                let name = format!("doctor-{}", camera.name);
+                std::thread::Builder::new().name(name).spawn_scoped(scope, move || look(camera))
             })
             .collect();
         for (camera, looking) in cameras.iter().zip(looking) {
@@ -119,43 +147,175 @@ pub(super) fn look_at_all(
     });
 }
 
-fn check(camera: &Camera, pictures: &Path, measure: Duration) -> Check {
-    let new =
-        |verdict, text: &dyn fmt::Display| Check::new(Area::Cameras, camera.name.to_string(), verdict, text);
-    let picture = pictures.join(format!("{}.jpg", camera.name));
-    match look_at(&camera.name, &camera.capture, measure, Some(&picture)) {
-        Err(why) => new(Verdict::Failure, &why).advise(advice(&camera.capture.source)),
-        Ok(facts) => {
-            let faults = !facts.faults().is_empty();
-            let unverified = matches!(
-                &camera.capture.source,
-                Source::Rtsp { verify_tls: false, .. } | Source::Http { verify_tls: false, .. }
-            );
-            let verdict = if faults || unverified { Verdict::Warning } else { Verdict::Ok };
-            let mut check = new(verdict, &facts);
-            if faults {
-                check = check.advise(
-                    "frames come damaged or out of time: look at the network, or try transport = \"tcp\"",
-                );
-            } else if unverified {
-                check = check.advise("verify_tls is false: anybody may be at the other end");
+/// Of a camera that gave frames.
+fn seen(camera: &Name, source: &Source, facts: Facts) -> Check {
+    let mut advice = Vec::new();
+    if facts.seen.damaged > 0 {
+        advice.push(match source {
+            Source::Rtsp { transport: Transport::Udp, .. } => {
+                "frames come damaged: set transport = \"tcp\", or look at the network"
             }
-            check.facts = Some(facts);
-            check
-        }
+            Source::Rtsp { .. } | Source::Http { .. } => {
+                "frames come damaged: look at the network and its cables, or set a lower bit rate at the camera"
+            }
+            Source::V4l2 { .. } | Source::Libcamera { .. } => {
+                "frames come damaged: look at the camera's cable and where it is plugged in"
+            }
+            Source::File { .. } => "frames are damaged: record the file anew",
+            Source::Pipeline { .. } => "frames come damaged: look at the network or the cable to the camera",
+        });
     }
+    if facts.seen.time_jumps > 0 {
+        advice.push(match source {
+            Source::File { .. } => "its time stamps jump: record the file anew",
+            _ => "its time stamps jump: look at the camera's clock, and give it a time server",
+        });
+    }
+    if let Source::Rtsp { verify_tls: false, .. } | Source::Http { verify_tls: false, .. } = source {
+        advice.push("verify_tls is false: anybody may be at the other end");
+    }
+    let verdict = if advice.is_empty() { Verdict::Ok } else { Verdict::Warning };
+    let check = Check::new(Area::Cameras, camera.to_string(), verdict, &facts);
+    let check = if advice.is_empty() { check } else { check.advise(advice.join("; ")) };
+    Check { facts: Some(facts), ..check }
 }
 
-fn advice(source: &Source) -> &'static str {
-    match source {
-        Source::Rtsp { .. } | Source::Http { .. } => {
+/// Of a camera that gave none.
+fn unseen(camera: &Name, source: &Source, error: &LookError, daemon_runs: &dyn Fn() -> bool) -> Check {
+    let new = |verdict, text: String| Check::new(Area::Cameras, camera.to_string(), verdict, text);
+    let is_busy = matches!(error, LookError::Capture(CaptureError::Busy { .. }));
+    if is_busy && daemon_runs() {
+        return new(Verdict::Skipped, format!("{error}; the daemon that runs here uses it"))
+            .advise("see its status: if it is not online there, something else uses the camera");
+    }
+    new(Verdict::Failure, error.to_string()).advise(match (source, error) {
+        (_, LookError::Picture(_)) => "name a folder that this user may write with --pictures",
+        _ if is_busy => {
+            "stop what uses it, such as a daemon that this user may not see; `fuser -v /dev/video*` as root shows it"
+        }
+        (Source::Rtsp { .. } | Source::Http { .. }, _) => {
             "check address, path, user and password, for instance with `spotter probe` and another address"
         }
-        Source::V4l2 { .. } => {
-            "check that the device is plugged in, nobody else uses it, and this user may open it"
+        (Source::V4l2 { .. }, _) => {
+            "check that the device is plugged in, that nothing else uses it, such as a daemon, and that this user may \
+             open it"
         }
-        Source::Libcamera { .. } => "check that libcamera knows the camera: `cam --list`",
-        Source::File { .. } => "check that the file is there and this user may read it",
-        Source::Pipeline { .. } => "try the fragment with `gst-launch-1.0 FRAGMENT ! decodebin ! fakesink`",
+        (Source::Libcamera { .. }, _) => {
+            "check that libcamera knows the camera (`cam --list`), and that nothing else uses it, such as a daemon"
+        }
+        (Source::File { .. }, _) => "check that the file is there and this user may read it",
+        (Source::Pipeline { .. }, _) => {
+            "try the fragment with `gst-launch-1.0 FRAGMENT ! decodebin ! fakesink`"
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn source(text: &str, transport: Transport) -> Source {
+        let mut source = Source::parse(text, Path::new("")).unwrap();
+        if let Source::Rtsp { transport: used, .. } = &mut source {
+            *used = transport;
+        }
+        source
+    }
+
+    fn check(source: &Source, counted: Seen) -> Check {
+        let video = Video { codec: "h264".to_owned(), size: (320, 240), decoder: None, hardware: false };
+        let first_frame_after = Duration::from_millis(300);
+        let facts =
+            Facts { video, first_frame_after, frame_rate: None, seen: counted, ended: false, picture: None };
+        seen(&Name::new("gate").unwrap(), source, facts)
+    }
+
+    #[test]
+    fn a_stream_that_is_joined_between_key_frames_is_well() {
+        let camera = source("rtsp://cam/1", Transport::Udp);
+        let check = check(&camera, Seen { given: 30, before_key: 12, ..Seen::default() });
+        assert_eq!((check.verdict, &check.advice), (Verdict::Ok, &None), "{check:?}");
+        assert_eq!(check.facts.unwrap().faults(), []);
+    }
+
+    #[test]
+    fn faults_of_a_camera_are_warnings_with_advice_for_its_source() {
+        let (damaged, jumps) =
+            (Seen { damaged: 2, ..Seen::default() }, Seen { time_jumps: 1, ..Seen::default() });
+        let both = Seen { damaged: 1, time_jumps: 1, ..Seen::default() };
+        for (text, transport, counted, expected) in [
+            ("rtsp://cam/1", Transport::Udp, damaged, "frames come damaged: set transport = \"tcp\""),
+            (
+                "rtsp://cam/1",
+                Transport::Tcp,
+                damaged,
+                "frames come damaged: look at the network and its cables",
+            ),
+            (
+                "http://cam/1",
+                Transport::Tcp,
+                damaged,
+                "frames come damaged: look at the network and its cables",
+            ),
+            ("/dev/video0", Transport::Tcp, damaged, "frames come damaged: look at the camera's cable"),
+            ("rtsp://cam/1", Transport::Udp, jumps, "its time stamps jump: look at the camera's clock"),
+            (
+                "rtsp://cam/1",
+                Transport::Udp,
+                both,
+                "frames come damaged: set transport = \"tcp\", or look at the \
+             network; its time stamps jump: look at the camera's clock",
+            ),
+        ] {
+            let check = check(&source(text, transport), counted);
+            assert_eq!(check.verdict, Verdict::Warning, "{check:?}");
+            assert!(check.advice.as_ref().unwrap().starts_with(expected), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_the_daemon_uses_is_skipped() {
+        let camera = Name::new("door").unwrap();
+        let text = || "/dev/video0".to_owned();
+        let busy = LookError::from(CaptureError::Busy { source_name: text(), reason: "is busy".to_owned() });
+        let gone =
+            LookError::from(CaptureError::Failed { source_name: text(), reason: "no device".to_owned() });
+        let device = source("/dev/video0", Transport::Tcp);
+        for (error, runs, verdict, advice) in [
+            (&busy, true, Verdict::Skipped, "see its status"),
+            (&busy, false, Verdict::Failure, "stop what uses it, such as a daemon"),
+            (&gone, true, Verdict::Failure, "check that the device is plugged in"),
+        ] {
+            let check = unseen(&camera, &device, error, &|| runs);
+            assert_eq!(check.verdict, verdict, "{check:?}");
+            assert!(check.advice.as_ref().unwrap().starts_with(advice), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_camera_is_told_while_others_are_looked_at() {
+        let text = "[node]\nname = \"a\"\n[mqtt]\nbroker = \"mqtt://b\"\n[[camera]]\nname = \"quick\"\nsource = \"rtsp://c\"\n\
+                    [[camera]]\nname = \"slow\"\nsource = \"rtsp://d\"\n";
+        let cameras = Config::parse(text, Path::new("")).unwrap().cameras;
+        let (told, hear) = std::sync::mpsc::sync_channel(2);
+        let hear = Mutex::new(hear);
+        // The slow one is done when the quick one has been told.
+        let look = |camera: &Camera| {
+            let text = match camera.name.as_str() {
+                "slow" => hear.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap_or("nobody"),
+                _ => "at once",
+            };
+            Check::new(Area::Cameras, camera.name.to_string(), Verdict::Ok, text)
+        };
+        let mut found = Vec::new();
+        each_in_turn(&cameras, &look, &mut |check| {
+            told.send("told").unwrap();
+            found.push((check.name, check.text));
+        });
+        let expected = [("quick", "at once"), ("slow", "told")];
+        assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 }

@@ -11,6 +11,18 @@ use crate::config::{Config, Decoder, Secrets, Source};
 
 /// Where GPUs are.
 const GPUS: &str = "/dev/dri";
+/// Groups that may do much more than open a device: nobody is to join them for one.
+const POWERFUL: [&str; 7] = ["root", "disk", "docker", "kmem", "shadow", "sudo", "wheel"];
+
+/// A kind of device: its subsystem in udev's terms, and the group that Debian gives such devices to.
+#[derive(Clone, Copy)]
+struct Kind {
+    subsystem: &'static str,
+    group: &'static str,
+}
+
+const VIDEO: Kind = Kind { subsystem: "video4linux", group: "video" };
+const GPU: Kind = Kind { subsystem: "drm", group: "render" };
 
 pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -21,7 +33,7 @@ pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
     }
     for camera in config.iter().flat_map(|config| &config.cameras) {
         if let Source::V4l2 { device } = &camera.capture.source {
-            checks.push(device_check(device, Verdict::Failure));
+            checks.push(device_check(device, VIDEO, Verdict::Failure));
         }
     }
     let hardware = |wanted: fn(&Decoder) -> bool| {
@@ -33,7 +45,7 @@ pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
         } else {
             Verdict::Warning
         };
-        checks.extend(gpus().iter().map(|gpu| device_check(gpu, bad)));
+        checks.extend(gpus().iter().map(|gpu| device_check(gpu, GPU, bad)));
     }
     checks
 }
@@ -65,7 +77,7 @@ fn gpus() -> Vec<PathBuf> {
 }
 
 /// Whether this user may read and write a device; `bad` when not.
-fn device_check(device: &Path, bad: Verdict) -> Check {
+fn device_check(device: &Path, kind: Kind, bad: Verdict) -> Check {
     let new =
         |verdict, text: String| Check::new(Area::Permissions, device.display().to_string(), verdict, text);
     match access(device, Access::READ_OK | Access::WRITE_OK) {
@@ -73,19 +85,32 @@ fn device_check(device: &Path, bad: Verdict) -> Check {
         Err(rustix::io::Errno::NOENT) => new(bad, "is not there".to_owned()),
         Err(error) => {
             let check = new(bad, format!("this user may not open it: {error}"));
-            match group_of(device) {
-                Some(group) => {
-                    check.advise(format!("usermod --append --groups {group} spotter, and start it anew"))
+            match fs::metadata(device) {
+                Ok(metadata) => {
+                    let group = group_name(metadata.gid());
+                    check.advise(device_advice(group.as_deref(), metadata.mode(), kind))
                 }
-                None => check,
+                Err(_) => check,
             }
         }
     }
 }
 
-/// The name of the group that a file belongs to.
-fn group_of(file: &Path) -> Option<String> {
-    let id = fs::metadata(file).ok()?.gid().to_string();
+/// How this user may come to open a device that belongs to `group`.
+fn device_advice(group: Option<&str>, mode: u32, Kind { subsystem, group: usual }: Kind) -> String {
+    match group.filter(|group| !POWERFUL.contains(group) && mode & 0o060 == 0o060) {
+        Some(group) => format!("usermod --append --groups {group} spotter, and start it anew"),
+        None => format!(
+            "give it to the group {usual}, as 60-spotter.rules does for others: SUBSYSTEM==\"{subsystem}\", \
+             GROUP=\"{usual}\", MODE=\"0660\" in /etc/udev/rules.d/61-spotter.rules, then `udevadm control --reload` \
+             and `udevadm trigger`"
+        ),
+    }
+}
+
+/// The name of a group.
+fn group_name(id: u32) -> Option<String> {
+    let id = id.to_string();
     let groups = fs::read_to_string("/etc/group").ok()?;
     groups.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -116,8 +141,25 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_there_is_said() {
-        let check = device_check(Path::new("/dev/nosuchvideo"), Verdict::Failure);
+        let check = device_check(Path::new("/dev/nosuchvideo"), VIDEO, Verdict::Failure);
         assert_eq!((check.verdict, check.text.as_str()), (Verdict::Failure, "is not there"));
-        assert_eq!(device_check(Path::new("/dev/null"), Verdict::Failure).verdict, Verdict::Ok);
+        assert_eq!(device_check(Path::new("/dev/null"), VIDEO, Verdict::Failure).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn nobody_is_to_join_a_powerful_group() {
+        let join = |group: Option<&str>, mode| device_advice(group, mode, VIDEO).starts_with("usermod");
+        assert!(join(Some("video"), 0o660) && join(Some("cameras"), 0o660));
+        for (group, mode) in [
+            (group_name(0).as_deref(), 0o660),
+            (Some("disk"), 0o660),
+            (None, 0o660),
+            // Its group may not open it either.
+            (Some("video"), 0o600),
+        ] {
+            assert!(!join(group, mode), "{group:?} {mode:o}");
+        }
+        let advice = device_advice(Some("root"), 0o660, GPU);
+        assert!(advice.contains("SUBSYSTEM==\"drm\", GROUP=\"render\", MODE=\"0660\""), "{advice}");
     }
 }

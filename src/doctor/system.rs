@@ -62,15 +62,16 @@ fn keeper(exists: impl Fn(&str) -> bool) -> Check {
     }
 }
 
-/// The disk: whether the outbox can be written, and has the room that it may take.
-pub(super) fn disk(outbox: &Outbox) -> Check {
-    let Some(folder) = &outbox.directory else {
+/// The disk: whether the outbox of the daemon with the configuration `file` can be written, and has the room that it may
+/// take.
+pub(super) fn disk(outbox: &Outbox, file: &Path) -> Check {
+    let Some(folder) = outbox.seen_from_outside(file) else {
         let text = "tags wait in memory: those that wait are lost when the power goes";
         return Check::new(Area::Disk, "outbox", Verdict::Warning, text)
             .advise("name a folder with directory in [mqtt.outbox], unless there is no disk");
     };
     let name = folder.display().to_string();
-    let existing = match writable(folder) {
+    let existing = match writable(&folder) {
         Ok(existing) => existing,
         Err(why) => {
             return Check::new(Area::Disk, name, Verdict::Failure, why).advise(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::PublishError;
 use super::dial::Dial;
-use super::link::{Event, step};
+use super::link::{Event, Fault, step, tls};
 use super::settings::Settings;
 use crate::config;
 use crate::name::Name;
@@ -16,15 +16,39 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take to close its side.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Why the broker could not be greeted.
+/// Why the broker could not be greeted; texts in one line, without secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum GreetError {
     /// The settings are of no use.
     #[error(transparent)]
     Settings(#[from] PublishError),
-    /// The broker is not there, or does not want this node; in one line, without secrets.
+    /// The broker is not there, or does not answer.
+    #[error("{0}")]
+    Away(String),
+    /// It is there, and one of both does not trust the other.
+    #[error("{0}")]
+    Tls(String),
+    /// It refuses user and password.
+    #[error("{0}")]
+    Login(String),
+    /// It does not want this node for another reason, or is no broker.
     #[error("{0}")]
     Unwelcome(String),
+}
+
+impl GreetError {
+    /// Of a fault before the welcome, explained by `text`; `encrypted` is whether TLS was asked for.
+    fn of(fault: &Fault, text: String, encrypted: bool) -> Self {
+        match fault {
+            Fault::Login(_) => GreetError::Login(text),
+            Fault::Handshake(_) | Fault::ClosedEarly if encrypted => GreetError::Tls(text),
+            Fault::Io(error) | Fault::Handshake(error) if tls::inner(error).is_some() => {
+                GreetError::Tls(text)
+            }
+            Fault::Io(_) | Fault::Handshake(_) | Fault::Timeout | Fault::Silent => GreetError::Away(text),
+            _ => GreetError::Unwelcome(text),
+        }
+    }
 }
 
 /// Connects to the broker once with the node's settings, publishes nothing and leaves. Gives how long the welcome took.
@@ -40,16 +64,17 @@ pub fn greet(mqtt: &config::Mqtt, node: &Name) -> Result<Duration, GreetError> {
         .build()
         .map_err(|error| PublishError::Thread { thread: "greet", error })?;
     let greeted = runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, visit(&dial)).await.unwrap_or_else(|_| {
-            Err(format!("{} did not answer within {} s", dial.address(), PATIENCE.as_secs()))
+        tokio::time::timeout(PATIENCE, visit(&dial, mqtt.tls.is_some())).await.unwrap_or_else(|_| {
+            let text = format!("{} did not answer within {} s", dial.address(), PATIENCE.as_secs());
+            Err(GreetError::Away(text))
         })
     });
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
-    greeted.map_err(GreetError::Unwelcome)
+    greeted
 }
 
-async fn visit(dial: &Dial) -> Result<Duration, String> {
+async fn visit(dial: &Dial, encrypted: bool) -> Result<Duration, GreetError> {
     let begun = Instant::now();
     let (client, mut event_loop) = dial.link(None, 1, 2);
     loop {
@@ -58,7 +83,7 @@ async fn visit(dial: &Dial) -> Result<Duration, String> {
         match event {
             Ok(Event::Welcomed { .. }) => break,
             Ok(_) => {}
-            Err(fault) => return Err(dial.explain(&fault).text),
+            Err(fault) => return Err(GreetError::of(&fault, dial.explain(&fault).text, encrypted)),
         }
     }
     let took = begun.elapsed();
@@ -74,4 +99,37 @@ async fn visit(dial: &Dial) -> Result<Duration, String> {
         }
     }
     Ok(took)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn faults_before_the_welcome_are_told_apart() {
+        let kind = |fault: Fault, encrypted| match GreetError::of(&fault, String::new(), encrypted) {
+            GreetError::Settings(_) => "settings",
+            GreetError::Away(_) => "away",
+            GreetError::Tls(_) => "tls",
+            GreetError::Login(_) => "login",
+            GreetError::Unwelcome(_) => "unwelcome",
+        };
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        for (fault, encrypted, expected) in [
+            (Fault::Login("NotAuthorized".to_owned()), true, "login"),
+            (Fault::Io(refused()), false, "away"),
+            (Fault::Io(refused()), true, "away"),
+            (Fault::Timeout, true, "away"),
+            (Fault::Handshake(io::ErrorKind::UnexpectedEof.into()), true, "tls"),
+            (Fault::ClosedEarly, true, "tls"),
+            (Fault::ClosedEarly, false, "unwelcome"),
+            (Fault::Version, false, "unwelcome"),
+            (Fault::Refused("ServerBusy".to_owned()), false, "unwelcome"),
+        ] {
+            let text = format!("{fault:?}");
+            assert_eq!(kind(fault, encrypted), expected, "{text}");
+        }
+    }
 }

@@ -44,6 +44,7 @@ pub(in crate::cli) fn facts(facts: &Facts) -> Value {
         "frames_per_second": facts.frame_rate.map(|rate| (rate * 100.0).round() / 100.0),
         "first_frame_ms": u64::try_from(facts.first_frame_after.as_millis()).unwrap_or(u64::MAX),
         "frames": facts.seen.given,
+        "before_key": facts.seen.before_key,
         "faults": faults,
         "ended": facts.ended,
         "picture": facts.picture.as_ref().map(|path| path.display().to_string()),

@@ -10,8 +10,30 @@ use url::{Url, form_urlencoded};
 /// letter would leave no word as it was.
 const SHORTEST_WORD: usize = 4;
 
-/// Last parts of the names of properties that hold a login.
-const LOGIN_PROPERTIES: [&str; 4] = ["-pw", "password", "passwd", "user-id"];
+/// Last parts of the names of properties that hold a login or another secret, in small letters and with `-` for `_`.
+const SECRET_ENDS: [&str; 17] = [
+    "-pw",
+    "-pass",
+    "password",
+    "passwd",
+    "passphrase",
+    "user-id",
+    "token",
+    "secret",
+    "credential",
+    "credentials",
+    "authorization",
+    "cookie",
+    "cookies",
+    // Of HTTP: `Authorization` is one of them.
+    "headers",
+    // Of SRT: servers read user and password from it.
+    "streamid",
+    "-key",
+    "apikey",
+];
+/// Whole names that end like others.
+const SECRET_NAMES: [&str; 4] = ["pw", "pass", "key", "pem"];
 
 /// `url` as scheme, host, port and path; a login and a query leave a trace, a fragment does not.
 pub(super) fn of_url(url: &Url) -> String {
@@ -55,10 +77,17 @@ pub(super) fn of_message(text: &str, url: &Url) -> String {
 /// `text`, a fragment of a pipeline or a message of GStreamer about it.
 pub(super) fn of_pipeline(text: &str, fragment: &str) -> String {
     let mut text = of_properties(&of_addresses(text));
-    for (name, value) in logins(fragment) {
-        let value = &fragment[value];
-        if !name.ends_with("user-id") && value.len() >= SHORTEST_WORD {
-            text = text.replace(value, "***");
+    for (name, value) in secret_values(fragment) {
+        if name.ends_with("user-id") {
+            continue;
+        }
+        // A message may show the value as it was understood, or the login within it alone.
+        let understood = without_escapes(&fragment[value.clone()]);
+        let within = secret_values(&understood).into_iter().map(|(_, value)| &understood[value]);
+        for word in [&fragment[value], &*understood].into_iter().chain(within) {
+            if word.len() >= SHORTEST_WORD {
+                text = text.replace(word, "***");
+            }
         }
     }
     text
@@ -90,40 +119,83 @@ fn of_addresses(text: &str) -> String {
     shown + rest
 }
 
-/// Hides the values of properties that hold a login: `user-pw=secret`, `password = "a secret"`.
+/// Hides the values of properties that hold a secret: `user-pw=secret`, `password = "a secret"`.
 fn of_properties(text: &str) -> String {
     let mut shown = String::new();
     let mut from = 0;
-    for (_, value) in logins(text) {
+    for (_, value) in secret_values(text) {
         shown.extend([&text[from..value.start], "***"]);
         from = value.end;
     }
     shown + &text[from..]
 }
 
-/// The properties in `text` that hold a login, in order: their names, and where their values stand, without quotes.
-fn logins(text: &str) -> Vec<(&str, Range<usize>)> {
-    let mut logins = Vec::new();
+/// The properties in `text` that hold a secret, in order: their names, and where their values stand, without quotes.
+fn secret_values(text: &str) -> Vec<(&str, Range<usize>)> {
+    let mut found = Vec::new();
     let mut from = 0;
     while let Some(at) = text[from..].find('=').map(|at| from + at) {
         let name = text[from..at].trim_end();
-        let name = &name[name.rfind(|c: char| c.is_whitespace() || c == '"').map_or(0, |at| at + 1)..];
-        let value = text[at + 1..].trim_start();
-        let start = text.len() - value.len();
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        let name = name.rsplit(|c| !is_part(c)).next().unwrap_or(name);
         from = at + 1;
-        if !LOGIN_PROPERTIES.iter().any(|end| name.ends_with(end)) {
+        if !is_secret(name) {
             continue;
         }
-        let (start, length) = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => (start + 1, value[1..].find(quote).unwrap_or(value.len() - 1)),
-            _ => (start, value.find(char::is_whitespace).unwrap_or(value.len())),
-        };
-        from = start + length;
-        if length > 0 {
-            logins.push((name, start..from));
+        let rest = text[from..].trim_start();
+        let value = within_quotes(rest);
+        let begin = text.len() - rest.len();
+        from = begin + value.end;
+        if !value.is_empty() {
+            found.push((name, begin + value.start..from));
         }
     }
-    logins
+    found
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET_NAMES.contains(&&*name) || SECRET_ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Where the value that `text` begins with stands: within its quotes, or up to the next space that is in none. As
+/// GStreamer reads it, `\` takes the meaning from what follows; a quote after `\` holds together all the same, because
+/// it is one of a text within a text.
+fn within_quotes(text: &str) -> Range<usize> {
+    let start = usize::from(text.starts_with(['"', '\'']));
+    let mut open: Option<(bool, char)> = None;
+    let mut escaped = false;
+    let mut before = '=';
+    for (at, c) in text.char_indices() {
+        let quote = (escaped, c);
+        escaped = c == '\\' && !escaped;
+        match open {
+            Some(begun) if begun == quote && start == 1 => return start..at,
+            Some(begun) if begun == quote => open = None,
+            Some(_) => {}
+            // An apostrophe in a word opens nothing, nor does a quote after another's end.
+            None if matches!(c, '"' | '\'') && !before.is_alphanumeric() && !matches!(before, '"' | '\'') => {
+                open = Some(quote);
+            }
+            None if c.is_whitespace() && !quote.0 => return start..at,
+            None => {}
+        }
+        before = c;
+    }
+    start..text.len()
+}
+
+/// `text` as GStreamer understands it.
+fn without_escapes(text: &str) -> String {
+    let mut understood = String::new();
+    let mut escaped = false;
+    for c in text.chars() {
+        escaped = c == '\\' && !escaped;
+        if !escaped {
+            understood.push(c);
+        }
+    }
+    understood
 }
 
 /// Replaces `word` where no letter or digit stands before it.
@@ -207,6 +279,41 @@ mod tests {
                 "x password=s3 passwd='s4' in x",
                 "x password=*** passwd='***' in x",
             ),
+            (
+                "srtsrc uri=srt://cam:9 passphrase=s3cret-pw streamid=read:cam:me:pw latency=3",
+                "srtsrc uri=srt://cam:9 passphrase=s3cret-pw streamid=read:cam:me:pw: s3cret-pw",
+                "srtsrc uri=srt://cam:9 passphrase=*** streamid=*** ***",
+            ),
+            ("x cookies=sid=s3cret y=1", "x cookies=sid=s3cret y=1: sid=s3cret", "x cookies=*** y=1: ***"),
+            ("x cookies=\"<a=1 b>\" y=1", "x cookies=\"<a=1 b>\" y=1", "x cookies=\"***\" y=1"),
+            (
+                "souphttpsrc extra-headers=\"h,Authorization=\\\"Bearer s3 cret\\\",a=1\" location=http://cam/",
+                "souphttpsrc extra-headers=\"h,Authorization=\\\"Bearer s3 cret\\\",a=1\" location=http://cam/",
+                "souphttpsrc extra-headers=\"***\" location=http://cam/",
+            ),
+            (
+                "x extra-headers=\"h,Authorization=\\\"Bearer s3 cret\\\"\"",
+                "no h,Authorization=\"Bearer s3 cret\"; says Bearer s3 cret",
+                "no h,Authorization=\"***\"; says ***",
+            ),
+            // As somebody might write it: GStreamer refuses it, and says so with all of it.
+            (
+                "x extra-headers=h,Authorization=\"Bearer s3 cret\" y=1",
+                "x extra-headers=h,Authorization=\"Bearer s3 cret\" y=1",
+                "x extra-headers=*** y=1",
+            ),
+            (
+                "x options='a,authorization=(string)\"Basic s3 cret\"' y=1",
+                "x options='a,authorization=(string)\"Basic s3 cret\"' y=1",
+                "x options='a,authorization=*** y=1",
+            ),
+            ("x access-token=s3 c=1", "x access-token=s3 c=1", "x access-token=*** c=1"),
+            ("x Client_Secret='s3 cr' c=1", "x Client_Secret='s3 cr' c=1", "x Client_Secret='***' c=1"),
+            ("x user_pw=s3\\ cret c=1", "x user_pw=s3\\ cret c=1: s3 cret", "x user_pw=*** c=1: ***"),
+            ("x source::api-key=s3 c=1", "x source::api-key=s3 c=1", "x source::api-key=*** c=1"),
+            ("aesdec key=0123 iv=4567", "aesdec key=0123 iv=4567", "aesdec key=*** iv=4567"),
+            ("x password=it's c=it's", "x password=it's c=it's", "x password=*** c=***"),
+            ("x tokens=1 key-unit=2 headers-only=3", "x tokens=1 key-unit=2", "x tokens=1 key-unit=2"),
             ("videotestsrc pattern=ball", "no property \"ball\"", "no property \"ball\""),
         ] {
             assert_eq!(of_pipeline(message, fragment), shown);

@@ -66,6 +66,16 @@ pub fn ask_to_reload(file: &Path) -> Result<Outcome, ReloadError> {
     Err(ReloadError::Nobody { file: file.to_path_buf(), looked })
 }
 
+/// Whether a daemon listens where one with the configuration `file` would, or where the service does. It is not, as far as
+/// this user may know, when they may not enter the folder.
+pub fn is_running(file: &Path) -> bool {
+    somebody_listens(Place::candidates(file))
+}
+
+pub(super) fn somebody_listens(places: impl IntoIterator<Item = Place>) -> bool {
+    places.into_iter().any(|place| UnixStream::connect(place.socket()).is_ok())
+}
+
 /// Sends a line and reads until the end.
 fn ask(mut stream: UnixStream, request: &str) -> io::Result<String> {
     stream.set_write_timeout(Some(PATIENCE))?;

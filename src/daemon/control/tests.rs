@@ -1,5 +1,6 @@
 //! Lines there and back, and requests that are none.
 
+use super::client::somebody_listens;
 use super::*;
 
 #[test]
@@ -56,4 +57,17 @@ fn a_place_has_one_daemon_and_is_free_again_after_it() {
     }
     drop(held);
     drop(lock(&place).unwrap());
+}
+
+#[test]
+fn whoever_looks_sees_a_daemon_that_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = ["none", "control"].map(|name| Place::at(folder.path().join(name)));
+    places[1].make().unwrap();
+    assert!(!somebody_listens(places.clone()));
+    let listener = UnixListener::bind(places[1].socket()).unwrap();
+    assert!(somebody_listens(places.clone()));
+    // One that ended without a word leaves its socket behind.
+    drop(listener);
+    assert!(places[1].socket().exists() && !somebody_listens(places));
 }
