@@ -21,7 +21,7 @@ mod mosquitto;
 #[path = "support/program.rs"]
 mod program;
 
-use mosquitto::{Mosquitto, free_port, wait, write_password_file};
+use mosquitto::{Mosquitto, free_port, request, wait, write_password_file};
 use program::{Ended, PATIENCE, Program};
 
 /// What stopping may take in all.
@@ -463,6 +463,29 @@ fn stopping_ends_well_while_a_node_starts_anew_and_loads_models() {
     let ended = stop(program);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("stopping takes more than 5s: ending at once"), "{}", ended.stderr);
+}
+
+#[test]
+fn stopping_does_not_wait_for_a_reload_by_mqtt() {
+    let broker = Mosquitto::start("");
+    let machine = Machine::new(broker.port());
+    machine.configure(&["commands = [\"reload\"]\n", &camera("ramp")].concat());
+    let program = machine.run();
+    machine.until_ready();
+    machine.until_status("1 of 1 cameras online");
+    let held_back = HeldBack::new(machine.folder.path());
+    machine.configure(&["[models]\ndirectories = [\"models\"]\n", &camera("ramp")].concat());
+
+    let port = broker.port();
+    let asks = std::thread::Builder::new().name("asks".to_owned());
+    let asks = asks.spawn(move || request(port, "spotter/v1/edge/command/reload", "")).unwrap();
+    let mut checked = held_back.give(1);
+    assert!(wait(|| checked.has_given()), "the models are not looked at");
+    let ended = stop(program);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("ending at once"), "{}", ended.stderr);
+    let reply = asks.join().unwrap();
+    assert_eq!(reply["error"]["message"], "the node is stopping", "{reply}");
 }
 
 /// Holds one thread of a process still, as a debugger does, until its standard input is closed. Says `held`, or `refused`
