@@ -51,7 +51,7 @@ enum Next {
 fn serve(service: &mut Service, mut config: Box<Config>, file: &Path) -> anyhow::Result<Outcome> {
     service.listen(config.health.listen)?;
     loop {
-        service.rest();
+        service.starting();
         let mut daemon = match Daemon::start(&config, Some(file), service.pulses()) {
             Err(error) if error.is_configuration() => {
                 eprintln!("spotter: {}: {error}", file.display());
@@ -64,7 +64,7 @@ fn serve(service: &mut Service, mut config: Box<Config>, file: &Path) -> anyhow:
         service.ready();
         let next = watch(service, &mut daemon);
         match next {
-            Next::Reload(..) => service.reloading(),
+            Next::Reload(..) => service.leaving(),
             Next::Stop | Next::Fail(_) => service.stopping(),
         }
         daemon.stop()?;
@@ -93,7 +93,7 @@ fn watch(service: &mut Service, daemon: &mut Daemon) -> Next {
                     tracing::error!(
                         "the changed configuration is refused after all, the old one goes on: {error}"
                     );
-                    service.ready();
+                    service.reloaded();
                 }
             },
         }

@@ -81,7 +81,8 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Starts it. `running` gives what reloads the daemon that runs now; nothing while none does.
+    /// Starts it. `running` gives what reloads the daemon that runs now; nothing while none does. What is asked then waits
+    /// for the next one.
     pub(super) fn start(
         vitals: Arc<Vitals>,
         running: impl Fn() -> Option<Reloader> + Send + 'static,
@@ -90,10 +91,7 @@ impl Asking {
         let (ending, ended) = sync_channel(0);
         let run = move || {
             while let Ok(Asked { answer }) = asked.recv() {
-                let outcome = match running() {
-                    None => Outcome::Failed("the daemon is starting".to_owned()),
-                    Some(reloader) => reload(&reloader, &vitals),
-                };
+                let outcome = reload(&running, &vitals);
                 if answer.is_some_and(|answer| answer.try_send(outcome).is_err()) {
                     tracing::debug!("who asked for the reload has gone");
                 }
@@ -114,13 +112,22 @@ impl Asking {
     }
 }
 
-/// The log is told by the daemon.
-fn reload(reloader: &Reloader, vitals: &Vitals) -> Outcome {
-    vitals.reloading();
-    let reloaded = reloader.reload();
-    // A node that starts anew is ready when it has.
-    if !matches!(&reloaded, Ok(Applied { how: How::Anew(_), .. })) {
-        vitals.ready();
+/// Has the daemon that runs reload, or the next one, when the one that was asked ends before it has. The log is told by the
+/// daemon.
+fn reload(running: &impl Fn() -> Option<Reloader>, vitals: &Vitals) -> Outcome {
+    while vitals.runs() {
+        let Some(reloader) = running() else { continue };
+        vitals.reloading();
+        match reloader.reload() {
+            // A daemon's stage has changed before it hears nothing any more, so that this waits.
+            Err(Refused::Stopping) => {}
+            // The node is ready when it has.
+            anew @ Ok(Applied { how: How::Anew(_), .. }) => return Outcome::of(&anew),
+            reloaded => {
+                vitals.reloaded();
+                return Outcome::of(&reloaded);
+            }
+        }
     }
-    Outcome::of(&reloaded)
+    Outcome::of_stopping()
 }

@@ -2,14 +2,17 @@
 //!
 //! A thread of its own, because a picture has to be waited for and a configuration takes a while to be checked. Started
 //! by [`super::Daemon`]; requests come from [`crate::publish`], which has refused those that are not allowed.
+//!
+//! The thread ends when the daemon does, whatever is being carried out: it can publish, and the outbox closes only when
+//! nobody can any more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::Reloader;
+use super::{Applied, Refused, Reloader};
 use crate::capture::Remote;
 use crate::name::Name;
 use crate::picture;
@@ -20,6 +23,8 @@ use crate::telemetry::Pulse;
 const WAITING: usize = 8;
 /// How long a camera may take to give a picture.
 const PICTURE: Duration = Duration::from_secs(3);
+/// How often a reload is looked after, because the daemon might stop.
+const LOOK: Duration = Duration::from_millis(50);
 /// Quality of its JPEG, 1 to 100.
 const QUALITY: u8 = 85;
 
@@ -75,9 +80,9 @@ impl Commands {
                     beats.beat();
                 }
                 let answer = if stopping.load(Ordering::Relaxed) {
-                    Err("the node is stopping".to_owned())
+                    Err(Refused::Stopping.to_string())
                 } else {
-                    means.carry_out(&request, &commanded)
+                    means.carry_out(&request, &commanded, &stopping)
                 };
                 means.handle.answer(&request, answer);
                 beats.rest();
@@ -102,8 +107,8 @@ impl Commands {
         !self.thread.is_finished()
     }
 
-    /// Refuses what still waits, and joins the thread. Cameras are to be stopped before, so that nobody waits for their
-    /// pictures.
+    /// Refuses what still waits, a reload that is not done too, and joins the thread. Cameras are to be stopped before, so
+    /// that nobody waits for their pictures.
     pub(super) fn stop(self) {
         self.inbox.stopping.store(true, Ordering::Relaxed);
         if self.inbox.sender.send(None).is_err() || self.thread.join().is_err() {
@@ -113,7 +118,12 @@ impl Commands {
 }
 
 impl Means {
-    fn carry_out(&self, request: &Request, cameras: &Mutex<Vec<Remote>>) -> Result<Answer, String> {
+    fn carry_out(
+        &self,
+        request: &Request,
+        cameras: &Mutex<Vec<Remote>>,
+        stopping: &AtomicBool,
+    ) -> Result<Answer, String> {
         match &request.ask {
             Ask::Snapshot(camera) => {
                 let frame = named(cameras, camera)?.snapshot(PICTURE).map_err(|error| error.to_string())?;
@@ -125,12 +135,31 @@ impl Means {
                 named(cameras, camera)?.set_enabled(*on);
                 Ok(Answer::Switched)
             }
-            Ask::Reload => {
-                let applied = self.reloader.reload().map_err(|refused| refused.to_string())?;
-                Ok(Answer::Reloaded(applied.cameras))
-            }
+            Ask::Reload => Ok(Answer::Reloaded(reload(&self.reloader, stopping)?.cameras)),
         }
     }
+}
+
+/// Reloads on a thread of its own, which is left behind when the daemon stops: loading models cannot be interrupted, and
+/// what comes of it is of no use to anybody then.
+fn reload(reloader: &Reloader, stopping: &AtomicBool) -> Result<Applied, String> {
+    let (ending, ended) = sync_channel::<()>(0);
+    let reloader = reloader.clone();
+    let run = move || {
+        let outcome = reloader.reload();
+        drop(ending);
+        outcome
+    };
+    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(run);
+    let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        if stopping.load(Ordering::Relaxed) {
+            tracing::debug!("a configuration was being checked; nobody needs it now");
+            return Err(Refused::Stopping.to_string());
+        }
+    }
+    let outcome = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    outcome.map_err(|refused| refused.to_string())
 }
 
 fn named(cameras: &Mutex<Vec<Remote>>, name: &Name) -> Result<Remote, String> {

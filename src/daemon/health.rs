@@ -171,7 +171,7 @@ fn healthy(stuck: &[Stuck]) -> (StatusCode, Value) {
 
 fn ready(stage: Stage) -> (StatusCode, Value) {
     let (status, word) = match stage {
-        Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Stage::Starting | Stage::Leaving => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Stage::Ready => (StatusCode::OK, "ready"),
         Stage::Reloading => (StatusCode::OK, "reloading"),
         Stage::Stopping { .. } | Stage::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
@@ -200,6 +200,12 @@ mod tests {
         assert_eq!(is_ready(), 200);
         vitals.reloading();
         assert_eq!(is_ready(), 200, "the old configuration goes on meanwhile");
+        vitals.leaving();
+        assert_eq!(is_ready(), 503, "its daemon ends");
+        vitals.starting();
+        assert_eq!(is_ready(), 503, "and the next one is not there");
+        vitals.ready();
+        assert_eq!(is_ready(), 200);
         vitals.stopping();
         assert_eq!(is_ready(), 503);
     }

@@ -78,7 +78,6 @@ impl Service {
         };
         let pulse = Arc::new(Pulse::new("main"));
         vitals.pulses().watch(&pulse);
-        vitals.starting();
         Ok(Service { vitals, running, pulse, endpoint: None, signals, control, asking, watchdog })
     }
 
@@ -110,20 +109,27 @@ impl Service {
         self.vitals.ready();
     }
 
+    /// The daemon goes on as it was: what it was to start anew for is refused after all.
+    pub fn reloaded(&self) {
+        self.vitals.reloaded();
+    }
+
     /// The main thread goes on, and the daemon does this.
     pub fn tell(&self, summary: &Summary) {
         self.pulse.beat();
         self.vitals.tell(summary.to_string());
     }
 
-    /// The main thread does what may take as long as it takes.
-    pub fn rest(&self) {
+    /// The main thread is about to start a daemon, which takes as long as its models take to load.
+    pub fn starting(&self) {
         self.pulse.rest();
+        self.vitals.starting();
     }
 
-    /// A changed configuration is about to be applied.
-    pub fn reloading(&self) {
-        self.vitals.reloading();
+    /// The daemon is about to end so that another one can follow, which carries out what is asked from now on.
+    pub fn leaving(&self) {
+        self.vitals.leaving();
+        lock(&self.running).left();
     }
 
     /// Whether the daemon is to stop.
@@ -166,6 +172,10 @@ impl Running {
             stopper.stop();
         }
         (self.stopper, self.reloader) = (Some(stopper), Some(reloader));
+    }
+
+    fn left(&mut self) {
+        (self.stopper, self.reloader) = (None, None);
     }
 }
 

@@ -9,8 +9,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as Delivered};
 
 /// Some senders, coreutils' `timeout` among them, signal a process and then its whole group: what comes this soon after
-/// the first is the same request.
-const ECHO: Duration = Duration::from_secs(1);
+/// the first is the same request. They do so within a system call or two; nobody presses a key twice as fast.
+const ECHO: Duration = Duration::from_millis(200);
 
 /// Listens for signals until it is dropped.
 pub struct Signals {
@@ -42,21 +42,45 @@ fn listen(
     let mut delivered = Delivered::new(signals)?;
     let handle = delivered.handle();
     let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut asked: Option<Instant> = None;
+        let mut asked = Asked::default();
         for signal in delivered.forever() {
-            match asked {
-                None if signal == SIGHUP => reload(),
-                None => {
-                    asked = Some(Instant::now());
-                    stop();
-                }
-                Some(_) if signal == SIGHUP => {}
-                Some(at) if at.elapsed() < ECHO => {}
-                Some(_) => exit_at_once(128 + signal),
+            match asked.by(signal, Instant::now()) {
+                Wish::Reload => reload(),
+                Wish::Stop => stop(),
+                Wish::Exit => exit_at_once(128 + signal),
+                Wish::Nothing => {}
             }
         }
     })?;
     Ok(Signals { handle, thread: Some(thread) })
+}
+
+/// When somebody has first asked to stop.
+#[derive(Default)]
+struct Asked(Option<Instant>);
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Reload,
+    Stop,
+    /// To end at once.
+    Exit,
+    Nothing,
+}
+
+impl Asked {
+    fn by(&mut self, signal: i32, now: Instant) -> Wish {
+        match self.0 {
+            None if signal == SIGHUP => Wish::Reload,
+            None => {
+                self.0 = Some(now);
+                Wish::Stop
+            }
+            Some(at) if signal == SIGHUP || now.saturating_duration_since(at) < ECHO => Wish::Nothing,
+            Some(_) => Wish::Exit,
+        }
+    }
 }
 
 /// Ends the process without a word to its other threads and libraries, which might not let it go.
@@ -69,6 +93,29 @@ impl Drop for Signals {
         self.handle.close();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread `signals` has panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_signal_ends_the_process_unless_it_is_the_first_ones_echo() {
+        let begun = Instant::now();
+        let mut asked = Asked::default();
+        for (at_ms, signal, expected) in [
+            (0, SIGHUP, Wish::Reload),
+            (50, SIGHUP, Wish::Reload),
+            (1000, SIGTERM, Wish::Stop),
+            (1000, SIGTERM, Wish::Nothing),
+            (1150, SIGINT, Wish::Nothing),
+            (1200, SIGHUP, Wish::Nothing),
+            (1200, SIGINT, Wish::Exit),
+        ] {
+            let now = begun + Duration::from_millis(at_ms);
+            assert_eq!(asked.by(signal, now), expected, "{signal} at {at_ms} ms");
         }
     }
 }

@@ -12,12 +12,14 @@ pub(super) const LONGEST_STOP: Duration = Duration::from_secs(5);
 /// How far the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Models are being loaded.
+    /// No daemon runs: models are being loaded, for the first one or the next.
     Starting,
     /// It does what it is for.
     Ready,
     /// It does, and a changed configuration is being looked at or applied.
     Reloading,
+    /// The daemon is ending, and one with the changed configuration is to follow.
+    Leaving,
     /// Somebody has asked it to stop; the process ends with `code` when it still runs `by` then.
     Stopping { by: Instant, code: i32 },
     /// Nothing is left to be watched.
@@ -65,20 +67,49 @@ impl Vitals {
         drop(self.changed.wait_timeout_while(stage, timeout, |stage| *stage == known));
     }
 
-    /// The models are about to be loaded.
+    /// The models are about to be loaded, at first or after [`Vitals::leaving`].
     pub(super) fn starting(&self) {
-        self.notify.status("starting: loading the models");
+        let tell = |notify: &Notify, _: &str| notify.status("starting: loading the models");
+        self.enter(Stage::Starting, |stage| matches!(stage, Stage::Starting | Stage::Leaving), tell);
     }
 
-    /// It does what it is for, or does so again. Not while it stops.
+    /// A daemon has started and does what it is for. Not while it stops.
     pub(super) fn ready(&self) {
-        self.enter(Stage::Ready, |stage| matches!(stage, Stage::Starting | Stage::Reloading), Notify::ready);
+        self.enter(Stage::Ready, |stage| stage == Stage::Starting, Notify::ready);
     }
 
-    /// A reload has begun; [`Vitals::ready`] ends it. Nothing new while it starts, reloads already or stops.
+    /// A reload has begun; [`Vitals::reloaded`] ends it, or a start anew. Nothing new while no daemon runs, one reloads
+    /// already or it stops.
     pub(super) fn reloading(&self) {
         let tell = |notify: &Notify, _: &str| notify.reloading("reloading the configuration");
         self.enter(Stage::Reloading, |stage| stage == Stage::Ready, tell);
+    }
+
+    /// The daemon goes on, with the changed configuration or the old one. Nothing unless it was reloading: one that is
+    /// ending or not there yet is not ready because somebody's reload is over.
+    pub(super) fn reloaded(&self) {
+        self.enter(Stage::Ready, |stage| stage == Stage::Reloading, Notify::ready);
+    }
+
+    /// The daemon is about to end so that another one can follow. For systemd this is a part of the reload, which is over
+    /// when the other one is ready.
+    pub(super) fn leaving(&self) {
+        let doing = "starting anew: every track ends";
+        let mut stage = self.lock();
+        match *stage {
+            Stage::Ready => self.notify.reloading(doing),
+            Stage::Reloading => self.notify.status(doing),
+            _ => return,
+        }
+        *stage = Stage::Leaving;
+        self.changed.notify_all();
+    }
+
+    /// Waits until a daemon runs; whether one does, or it stops instead.
+    pub(super) fn runs(&self) -> bool {
+        let not_yet = |stage: &mut Stage| matches!(stage, Stage::Starting | Stage::Leaving);
+        let stage = self.changed.wait_while(self.lock(), not_yet).unwrap_or_else(PoisonError::into_inner);
+        matches!(*stage, Stage::Ready | Stage::Reloading)
     }
 
     /// It is to stop, from now on.
@@ -135,13 +166,16 @@ mod tests {
         vitals.ready();
         vitals.reloading();
         assert_eq!(vitals.stage(), Stage::Reloading);
-        vitals.ready();
+        vitals.reloaded();
         assert_eq!(vitals.stage(), Stage::Ready);
         vitals.stopping();
         let stopping = vitals.stage();
         assert!(matches!(stopping, Stage::Stopping { code: 1, .. }), "{stopping:?}");
         vitals.ready();
         vitals.reloading();
+        vitals.reloaded();
+        vitals.leaving();
+        vitals.starting();
         vitals.stopping();
         assert_eq!(vitals.stage(), stopping, "the first request counts");
         vitals.end();
@@ -156,6 +190,63 @@ mod tests {
         assert!(matches!(vitals.stage(), Stage::Stopping { code: 0, .. }));
         vitals.ready();
         assert!(matches!(vitals.stage(), Stage::Stopping { code: 0, .. }));
+    }
+
+    #[test]
+    fn only_a_daemon_that_has_started_makes_a_node_ready_that_starts_anew() {
+        for asked_by_signal in [true, false] {
+            let vitals = Vitals::new();
+            vitals.ready();
+            if asked_by_signal {
+                vitals.reloading();
+            }
+            vitals.leaving();
+            vitals.reloading();
+            vitals.reloaded();
+            vitals.ready();
+            assert_eq!(vitals.stage(), Stage::Leaving, "the old one is ending");
+            vitals.starting();
+            vitals.reloading();
+            vitals.reloaded();
+            assert_eq!(vitals.stage(), Stage::Starting, "the new one is not there");
+            vitals.ready();
+            assert_eq!(vitals.stage(), Stage::Ready);
+        }
+    }
+
+    #[test]
+    fn a_start_anew_may_end_well_at_any_time_once_the_old_daemon_has() {
+        for (old_has_ended, expected) in [(false, 1), (true, 0)] {
+            let vitals = Vitals::new();
+            vitals.ready();
+            vitals.leaving();
+            if old_has_ended {
+                vitals.starting();
+            }
+            vitals.stopping();
+            let stage = vitals.stage();
+            assert!(matches!(stage, Stage::Stopping { code, .. } if code == expected), "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn who_needs_a_running_daemon_waits_for_it_or_hears_of_the_end() {
+        type Change = fn(&Vitals);
+        let changes: [(Change, bool); 3] =
+            [(Vitals::ready, true), (Vitals::stopping, false), (Vitals::end, false)];
+        for (change, runs) in changes {
+            let vitals = Vitals::new();
+            vitals.ready();
+            vitals.leaving();
+            vitals.starting();
+            std::thread::scope(|scope| {
+                let waits = scope.spawn(|| vitals.runs());
+                vitals.starting();
+                change(&vitals);
+                assert_eq!(waits.join().unwrap(), runs);
+                assert_eq!(vitals.runs(), runs, "nobody waits for what is known");
+            });
+        }
     }
 
     #[test]
