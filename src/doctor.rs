@@ -149,11 +149,14 @@ impl Report {
     }
 }
 
+/// Hears of what is found, one check after the other.
+type Found<'a> = &'a mut dyn FnMut(Check);
+
 /// Looks at everything; `hear` is told as it goes on.
 pub fn examine(examination: &Examination<'_>, hear: &mut dyn FnMut(Progress<'_>)) -> Report {
     let Examination { config: file, pictures, measure } = *examination;
     let mut report = Report::default();
-    let mut look = |area: Area, checks: &mut dyn FnMut(&mut dyn FnMut(Check))| {
+    let mut look = |area: Area, checks: &mut dyn FnMut(Found<'_>)| {
         hear(Progress::Looks(area));
         checks(&mut |check| {
             hear(Progress::Found(&check));

@@ -41,11 +41,8 @@ impl Secrets {
             DeValue::Array(values) => {
                 values.iter().for_each(|value| self.look_at(key, value.get_ref(), base));
             }
-            DeValue::String(path) if FILES.contains(&key) => {
-                if !path.starts_with(CREDENTIAL) {
-                    self.files.push(base.join(path.as_ref()));
-                }
-            }
+            DeValue::String(path) if FILES.contains(&key) && path.starts_with(CREDENTIAL) => {}
+            DeValue::String(path) if FILES.contains(&key) => self.files.push(base.join(path.as_ref())),
             DeValue::String(text) => self.inside |= holds_login(text),
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Area, Check, Verdict};
+use super::{Area, Check, Found, Verdict};
 use crate::capture::{CaptureError, Probe, Seen, probe};
 use crate::config::{Camera, Capture, Source, Transport};
 use crate::name::Name;
@@ -114,7 +114,7 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     /// Looks at all of them side by side; each is told in its turn, while those after it are still looked at.
-    pub(super) fn at_all(self, cameras: &[Camera], found: &mut dyn FnMut(Check)) {
+    pub(super) fn at_all(self, cameras: &[Camera], found: Found<'_>) {
         each_in_turn(cameras, &|camera| self.at(camera), found);
     }
 
@@ -127,7 +127,7 @@ impl Look<'_> {
     }
 }
 
-fn each_in_turn(cameras: &[Camera], look: &(dyn Fn(&Camera) -> Check + Sync), found: &mut dyn FnMut(Check)) {
+fn each_in_turn(cameras: &[Camera], look: &(dyn Fn(&Camera) -> Check + Sync), found: Found<'_>) {
     std::thread::scope(|scope| {
         let looking: Vec<_> = cameras
             .iter()
