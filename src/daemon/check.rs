@@ -2,6 +2,7 @@
 //!
 //! For `check`, and for a reload, which refuses what cannot be served.
 
+use super::models::Opening;
 use super::trial::Trial;
 use crate::capture::Stream;
 use crate::config::{self, Config};
@@ -25,9 +26,9 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
     let mut known = served.known.clone();
     let mut problems = sources(config);
     if config::want_activities(&config.cameras) && !known.has_activities() {
-        let mut trial = Trial::new(config);
-        let activities = trial.activities(config);
-        problems.extend(trial.problems());
+        let mut opening = Opening::new(&config.runtime, &config.models);
+        let activities = opening.activities();
+        problems.extend(Trial::from(opening).problems());
         if let Some(activities) = activities {
             known = known.with_activities(&activities);
         }

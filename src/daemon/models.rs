@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::DaemonError;
-use crate::activity::{self, ActivityError, ClipClassifier, PoseEstimator, Share, SkeletonClassifier};
+use crate::activity::{self, ClipClassifier, PoseEstimator, Share, SkeletonClassifier};
 use crate::config;
 use crate::detect::Detector;
-use crate::model::{Package, PackageError, Runtime, SessionOptions, Task};
+use crate::model::{Package, Runtime, RuntimeError, SessionOptions, Task};
 use crate::publish::LoadedModel;
 use crate::recognize::Recognizer;
 use crate::tag::ModelRef;
@@ -21,14 +21,14 @@ pub fn open_recognizer(
     cameras: &[config::Camera],
     share: Share,
 ) -> Result<Recognizer, DaemonError> {
-    let find = |name: &str| Package::find(name, &models.directories);
-    let detect = find(&models.detect)?;
-    let activities = if config::want_activities(cameras) { Some(Packages::find(models)?) } else { None };
-    let library = Runtime::load(runtime.onnxruntime.as_deref())?;
-    let options = session_options(runtime);
     let begun = Instant::now();
-    let detector = Detector::open(&detect, &library, &options)?;
-    let activities = activities.map(|packages| packages.open(&library, &options)).transpose()?;
+    let mut opening = Opening::new(runtime, models);
+    let (detector, activities) = opening.needed_by(cameras);
+    for Opened { version, .. } in opening.opened {
+        version?;
+    }
+    let library = opening.library?;
+    let detector = detector.expect("what does not open says why");
     let recognizer = Recognizer::new(detector, activities, share, cameras)?;
     for LoadedModel { reference, task } in loaded(&recognizer) {
         tracing::info!(task, model = reference.name, version = reference.version, "model loaded");
@@ -56,36 +56,104 @@ pub(super) fn loaded(recognizer: &Recognizer) -> Vec<LoadedModel> {
     loaded
 }
 
-/// The packages of the activities' models.
-struct Packages {
-    pose: Package,
-    skeleton: Package,
-    clips: Vec<Package>,
+/// What has become of a model that a configuration asks for.
+pub(super) struct Opened {
+    /// The key of the configuration that names it.
+    pub(super) key: &'static str,
+    /// The package.
+    pub(super) name: String,
+    /// Its version, or why it does not load.
+    pub(super) version: Result<String, DaemonError>,
 }
 
-impl Packages {
-    fn find(models: &config::Models) -> Result<Self, PackageError> {
-        let find = |name: &String| Package::find(name, &models.directories);
-        Ok(Packages {
-            pose: find(&models.pose)?,
-            skeleton: find(&models.skeleton)?,
-            clips: models.clips.iter().map(find).collect::<Result<_, _>>()?,
+/// Finds and opens the models that a configuration asks for, and notes what has become of each. The one place that knows
+/// which there are: what the daemon runs with and what is checked beforehand come from here.
+pub(super) struct Opening<'c> {
+    models: &'c config::Models,
+    options: SessionOptions,
+    /// Without it only the packages are looked at, and those that are sound are not noted.
+    pub(super) library: Result<Runtime, RuntimeError>,
+    /// In the order in which they were tried.
+    pub(super) opened: Vec<Opened>,
+}
+
+impl<'c> Opening<'c> {
+    /// Loads the library.
+    pub(super) fn new(runtime: &config::Runtime, models: &'c config::Models) -> Self {
+        let library = Runtime::load(runtime.onnxruntime.as_deref());
+        let options = SessionOptions { intra_threads: runtime.threads };
+        Opening { models, options, library, opened: Vec::new() }
+    }
+
+    /// The models that these cameras need: the detector, and those of activities where one wants them. Nothing in the
+    /// place of what does not load.
+    pub(super) fn needed_by(
+        &mut self,
+        cameras: &[config::Camera],
+    ) -> (Option<Detector>, Option<activity::Models>) {
+        let detector = self.open("models.detect", &self.models.detect, Detector::open);
+        let activities = if config::want_activities(cameras) { self.activities() } else { None };
+        (detector, activities)
+    }
+
+    /// The models of activities. Each is tried, whatever became of the others.
+    pub(super) fn activities(&mut self) -> Option<activity::Models> {
+        let config::Models { pose, skeleton, clips, .. } = self.models;
+        let pose = self.open("models.pose", pose, PoseEstimator::open);
+        let skeleton = self.open("models.skeleton", skeleton, SkeletonClassifier::open);
+        let clips: Vec<_> =
+            clips.iter().map(|name| self.open("models.clips", name, ClipClassifier::open)).collect();
+        Some(activity::Models {
+            pose: pose?,
+            skeleton: skeleton?,
+            clips: clips.into_iter().collect::<Option<_>>()?,
         })
     }
 
-    fn open(&self, library: &Runtime, options: &SessionOptions) -> Result<activity::Models, ActivityError> {
-        Ok(activity::Models {
-            pose: PoseEstimator::open(&self.pose, library, options)?,
-            skeleton: SkeletonClassifier::open(&self.skeleton, library, options)?,
-            clips: self
-                .clips
-                .iter()
-                .map(|package| ClipClassifier::open(package, library, options))
-                .collect::<Result<_, _>>()?,
-        })
+    fn open<M, E: Into<DaemonError>>(
+        &mut self,
+        key: &'static str,
+        name: &str,
+        open: impl FnOnce(&Package, &Runtime, &SessionOptions) -> Result<M, E>,
+    ) -> Option<M> {
+        let opened = match (Package::find(name, &self.models.directories), &self.library) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(_), Err(_)) => return None,
+            (Ok(package), Ok(library)) => open(&package, library, &self.options)
+                .map(|model| (model, package.reference().version.clone()))
+                .map_err(Into::into),
+        };
+        let (model, version) = match opened {
+            Ok((model, version)) => (Some(model), Ok(version)),
+            Err(why) => (None, Err(why)),
+        };
+        self.opened.push(Opened { key, name: name.to_owned(), version });
+        model
     }
 }
 
-pub(super) fn session_options(runtime: &config::Runtime) -> SessionOptions {
-    SessionOptions { intra_threads: runtime.threads }
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::daemon::Trial;
+
+    #[test]
+    fn a_node_starts_with_the_models_that_are_checked() {
+        let text = "[node]\nname = \"edge\"\n[runtime]\nonnxruntime = \"none.so\"\n\
+            [models]\ndirectories = [\"none\"]\nclips = [\"wave\"]\n\
+            [[camera]]\nname = \"ramp\"\npipeline = \"videotestsrc\"\n";
+        let config = Config::parse(text, Path::new("/nowhere")).unwrap();
+        let trial = Trial::of(&config);
+        let keys: Vec<&str> = trial.models.iter().map(|model| model.key).collect();
+        assert_eq!(keys, ["models.detect", "models.pose", "models.skeleton", "models.clips"]);
+        assert!(trial.models.iter().all(|model| model.version.is_err()));
+
+        let started = open_recognizer(&config.runtime, &config.models, &config.cameras, Share::Unlimited);
+        let error = started.err().unwrap();
+        assert!(matches!(error, DaemonError::Package(_)), "a library that is not there comes last: {error}");
+        assert_eq!(trial.models[0].version, Err(error.to_string()));
+    }
 }

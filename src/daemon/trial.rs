@@ -1,12 +1,8 @@
 //! The runtime library and the models of a configuration, each loaded to see whether it can be.
 
-use std::fmt::Display;
-
-use super::models::session_options;
-use crate::activity::{self, ClipClassifier, PoseEstimator, SkeletonClassifier};
-use crate::config::{self, Config};
-use crate::detect::Detector;
-use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
+use super::models::{Opened, Opening};
+use crate::config::Config;
+use crate::model::{Runtime, RuntimeError};
 use crate::recognize::Known;
 
 /// A model that was tried.
@@ -34,72 +30,10 @@ pub struct Trial {
 impl Trial {
     /// Loads the library and each model, and holds what the cameras ask for against what the models give.
     pub fn of(config: &Config) -> Self {
-        let mut trial = Trial::new(config);
-        let options = session_options(&config.runtime);
-        let detector = trial.open("models.detect", &config.models.detect, config, |package, library| {
-            Detector::open(package, library, &options)
-        });
-        let wants_activities = config::want_activities(&config.cameras);
-        let activities = if wants_activities { trial.activities(config) } else { None };
-        if let Some(detector) = detector {
-            trial.unmet.extend(Known::of(&detector, activities.as_ref()).unmet(&config.cameras));
-        }
-        trial
-    }
-
-    /// Loads only the library.
-    pub(super) fn new(config: &Config) -> Self {
-        let library = Runtime::load(config.runtime.onnxruntime.as_deref());
-        Trial { library, models: Vec::new(), unmet: Vec::new() }
-    }
-
-    /// Loads the models of activities.
-    pub(super) fn activities(&mut self, config: &Config) -> Option<activity::Models> {
-        let models = &config.models;
-        let options: &SessionOptions = &session_options(&config.runtime);
-        let pose = self.open("models.pose", &models.pose, config, |package, library| {
-            PoseEstimator::open(package, library, options)
-        });
-        let skeleton = self.open("models.skeleton", &models.skeleton, config, |package, library| {
-            SkeletonClassifier::open(package, library, options)
-        });
-        let clips: Vec<_> = models
-            .clips
-            .iter()
-            .map(|name| {
-                self.open("models.clips", name, config, |package, library| {
-                    ClipClassifier::open(package, library, options)
-                })
-            })
-            .collect();
-        Some(activity::Models {
-            pose: pose?,
-            skeleton: skeleton?,
-            clips: clips.into_iter().collect::<Option<_>>()?,
-        })
-    }
-
-    /// Opens a package and notes how that went.
-    fn open<T, E: Display>(
-        &mut self,
-        key: &'static str,
-        name: &str,
-        config: &Config,
-        open: impl FnOnce(&Package, &Runtime) -> Result<T, E>,
-    ) -> Option<T> {
-        let opened = match (Package::find(name, &config.models.directories), &self.library) {
-            (Err(error), _) => Err(error.to_string()),
-            (Ok(_), Err(_)) => return None,
-            (Ok(package), Ok(library)) => open(&package, library)
-                .map(|model| (model, package.reference().version.clone()))
-                .map_err(|error| error.to_string()),
-        };
-        let (model, version) = match opened {
-            Ok((model, version)) => (Some(model), Ok(version)),
-            Err(why) => (None, Err(why)),
-        };
-        self.models.push(TriedModel { key, name: name.to_owned(), version });
-        model
+        let mut opening = Opening::new(&config.runtime, &config.models);
+        let (detector, activities) = opening.needed_by(&config.cameras);
+        let unmet = detector.map(|detector| Known::of(&detector, activities.as_ref()).unmet(&config.cameras));
+        Trial { unmet: unmet.unwrap_or_default(), ..Trial::from(opening) }
     }
 
     /// What of it fails, a line each.
@@ -109,5 +43,17 @@ impl Trial {
             version.as_ref().err().map(|why| format!("{key}: {why}"))
         });
         library.into_iter().chain(models).chain(self.unmet.iter().cloned()).collect()
+    }
+}
+
+/// What has become of models so far.
+impl From<Opening<'_>> for Trial {
+    fn from(Opening { library, opened, .. }: Opening<'_>) -> Self {
+        let tried = |Opened { key, name, version }: Opened| TriedModel {
+            key,
+            name,
+            version: version.map_err(|why| why.to_string()),
+        };
+        Trial { library, models: opened.into_iter().map(tried).collect(), unmet: Vec::new() }
     }
 }
