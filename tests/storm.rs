@@ -799,7 +799,7 @@ impl Verdict {
             _ => faults.push("there was no calm with all cameras online".to_owned()),
         }
         for (what, (slope, error)) in [("resident", self.resident), ("own", self.own)] {
-            if !(error <= GROWTH_MB) {
+            if error.is_nan() || error > GROWTH_MB {
                 faults.push(format!("{what} memory: too uneven to tell, standard error {error:.2} MB"));
             }
             // Twice the standard error: so much may be chance.
