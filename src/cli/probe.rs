@@ -84,11 +84,10 @@ fn capture(arguments: &Arguments) -> anyhow::Result<Capture> {
     let decoder =
         Decoder::parse(&arguments.decoder).unwrap_or_else(|error| refuse(&format!("--decoder {error}")));
     match &mut source {
-        Source::Rtsp { transport, .. } => {
-            if arguments.transport.as_deref() == Some("udp") {
-                *transport = Transport::Udp;
-            }
+        Source::Rtsp { transport, .. } if arguments.transport.as_deref() == Some("udp") => {
+            *transport = Transport::Udp;
         }
+        Source::Rtsp { .. } => {}
         _ if arguments.transport.is_some() => refuse("--transport is only for an rtsp:// camera"),
         _ => {}
     }
