@@ -147,8 +147,9 @@ fn the_first_configuration_runs(debian: &Debian) {
 
 /// Elements, decoders, runtime, models, folders: all is there. Whether somewhere a broker listens is another matter.
 fn the_doctor_finds_all_that_is_installed(debian: &Debian) {
-    let said = debian
-        .run(&format!("{AS_SERVICE} spotter doctor --seconds 1 --json 2> /var/tmp/doctor || test $? = 1"));
+    let said = debian.run(&format!(
+        "{AS_SERVICE} spotter doctor --seconds 1 --json --pictures /var/lib/spotter/pictures || test $? = 1"
+    ));
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
     let checks = report["checks"].as_array().unwrap();
     for area in ["configuration", "gstreamer", "runtime", "permissions", "disk", "cameras"] {
@@ -158,7 +159,8 @@ fn the_doctor_finds_all_that_is_installed(debian: &Debian) {
     }
     let camera = &checks.iter().find(|check| check["name"] == "example").unwrap()["camera"];
     assert!(camera["frames_per_second"].as_f64().is_some_and(|rate| rate > 1.0), "{camera:#}");
-    debian.run(&format!("test -s {}", camera["picture"].as_str().unwrap()));
+    assert_eq!(camera["picture"], "/var/lib/spotter/pictures/example.jpg");
+    debian.run("test -s /var/lib/spotter/pictures/example.jpg && rm -r /var/lib/spotter/pictures");
 }
 
 /// The installed program, with the installed models and libraries, against the one that was built here.
