@@ -180,6 +180,7 @@ mod tests {
 
     #[test]
     fn what_does_not_decode_says_why() {
+        start().unwrap();
         let text = "appsrc name=clip format=time caps=image/jpeg ! jpegdec ! appsink name=frames sync=false";
         assert!(decode(text, b"no picture at all").is_err());
         assert!(decode("nosuchelement ! fakesink", b"").unwrap_err().contains("nosuchelement"));
