@@ -149,6 +149,11 @@ impl Report {
     }
 }
 
+/// What a decoder is called beside its name.
+fn kind(hardware: bool) -> &'static str {
+    if hardware { "hardware" } else { "software" }
+}
+
 /// Hears of what is found, one check after the other.
 type Found<'a> = &'a mut dyn FnMut(Check);
 

@@ -473,8 +473,8 @@ impl Site {
     /// Takes it back that a camera is back, if it is not so any more; whether that is so.
     fn lost_again(&mut self, camera: usize) -> bool {
         let online = self.listener.heard()[camera].is_online();
-        let lost = self.last_outcome(camera).filter(|outcome| !online && outcome.back.is_some());
-        lost.is_some_and(|outcome| outcome.back.take().is_some())
+        let outcome = self.last_outcome(camera).filter(|_| !online);
+        outcome.is_some_and(|outcome| outcome.back.take().is_some())
     }
 
     /// Lets a moment pass, with figures now and then.

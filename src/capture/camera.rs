@@ -64,7 +64,7 @@ impl Camera {
             clock,
             changed: Box::new(changed),
             pulse: Arc::clone(&pulse),
-            apart: Arc::default(),
+            held: Arc::default(),
         };
         let thread =
             std::thread::Builder::new().name(pulse.thread().to_owned()).spawn(move || control.run())?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use spotter::doctor::{Area, Check, Examination, Progress, Report, Verdict, examine};
+use spotter::doctor::{Check, Examination, Progress, Report, Verdict, examine};
 
 use super::Outcome;
 use super::output::{OutputError, say};
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Progress::Looks(area) => {
             spinner.set_message(area.to_string());
             if !arguments.json && printed.is_ok() {
-                printed = spinner.suspend(|| say!("{}", heading(area)));
+                printed = spinner.suspend(|| say!("{area}"));
             }
         }
         Progress::Found(check) if !arguments.json && printed.is_ok() => {
@@ -95,10 +95,6 @@ fn spinner() -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_style(style);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
-}
-
-fn heading(area: Area) -> String {
-    area.to_string()
 }
 
 /// A check as a line, and a second one for what to do.

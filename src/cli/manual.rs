@@ -77,7 +77,7 @@ EXIT STATUS
 JSON
     One object: version, well, configuration_valid, pictures, and checks (area, name, verdict: ok, warning, failure or
     skipped, text, advice; for a camera that gives frames also camera: codec, width, height, decoder, hardware,
-    frames_per_second, first_frame_ms, frames, faults, ended, picture)
+    frames_per_second, first_frame_ms, frames, before_key, faults, ended, picture)
 
 EXAMPLES
     sudo -u spotter spotter doctor

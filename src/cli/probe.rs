@@ -118,14 +118,10 @@ fn refuse(what: &str) -> ! {
 }
 
 fn text(source: &str, facts: &Facts) -> String {
-    let Video { codec, size: (width, height), decoder, hardware } = &facts.video;
-    let decoder = match decoder {
-        Some(decoder) => format!("{decoder} ({})", if *hardware { "hardware" } else { "software" }),
-        None => "none is needed".to_owned(),
-    };
+    let Video { codec, size: (width, height), .. } = &facts.video;
+    let decoder = facts.decoder().unwrap_or_else(|| "none is needed".to_owned());
     let rate = facts.frame_rate.map_or("one frame came".to_owned(), |rate| format!("{rate:.2}"));
-    let faults: Vec<String> =
-        facts.faults().iter().map(|(fault, count)| format!("{} {count}", fault.replace('_', " "))).collect();
+    let faults: Vec<String> = facts.fault_words().collect();
     let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(", ") };
     let mut text = format!(
         "{source}\n  codec              {codec}\n  size               {width}x{height}\n  decoder            {decoder}\n  \

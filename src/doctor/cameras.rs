@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Area, Check, Found, Verdict};
+use super::{Area, Check, Found, Verdict, kind};
 use crate::capture::{CaptureError, Probe, Seen, probe};
 use crate::config::{Camera, Capture, Source, Transport};
 use crate::name::Name;
@@ -44,22 +44,33 @@ impl Facts {
             .filter(|(_, count)| *count > 0)
             .collect()
     }
+
+    /// The same in words, such as `time jumps 2`.
+    pub fn fault_words(&self) -> impl Iterator<Item = String> {
+        self.faults().into_iter().map(|(fault, count)| format!("{} {count}", fault.replace('_', " ")))
+    }
+
+    /// What decodes and with what, such as `avdec_h264 (software)`; nothing for raw video.
+    pub fn decoder(&self) -> Option<String> {
+        let Video { decoder, hardware, .. } = &self.video;
+        decoder.as_ref().map(|decoder| format!("{decoder} ({})", kind(*hardware)))
+    }
 }
 
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Video { codec, size: (width, height), decoder, hardware } = &self.video;
+        let Video { codec, size: (width, height), .. } = &self.video;
         write!(f, "{codec} {width}x{height}")?;
-        if let Some(decoder) = decoder {
-            write!(f, " by {decoder} ({})", if *hardware { "hardware" } else { "software" })?;
+        if let Some(decoder) = self.decoder() {
+            write!(f, " by {decoder}")?;
         }
         match self.frame_rate {
             Some(rate) => write!(f, ", {rate:.1} frames per second")?,
             None => write!(f, ", one frame")?,
         }
         write!(f, ", the first after {} ms", self.first_frame_after.as_millis())?;
-        for (fault, count) in self.faults() {
-            write!(f, ", {} {count}", fault.replace('_', " "))?;
+        for fault in self.fault_words() {
+            write!(f, ", {fault}")?;
         }
         if let Some(picture) = &self.picture {
             write!(f, "; {}", picture.display())?;

@@ -1,6 +1,6 @@
 //! GStreamer: the elements that the cameras need, and which decoders work.
 
-use super::{Area, Check, Verdict};
+use super::{Area, Check, Verdict, kind};
 use crate::capture::{DecoderInfo, decoders, elements};
 use crate::config::{Config, Decoder};
 
@@ -50,7 +50,7 @@ fn decoding(codec: &str, decoders: &[DecoderInfo]) -> Check {
     let texts: Vec<String> = of_codec
         .iter()
         .map(|decoder| {
-            let kind = if decoder.hardware { "hardware" } else { "software" };
+            let kind = kind(decoder.hardware);
             match &decoder.works {
                 Ok(()) => format!("{} ({kind}) works", decoder.element),
                 Err(why) => format!("{} ({kind}) does not work: {why}", decoder.element),

@@ -7,7 +7,7 @@ use super::backoff::{Backoff, End};
 use super::fallback::Fallback;
 use super::freeze::Freeze;
 use super::rhythm::{FIRST_FRAME, Life, Rhythm};
-use crate::capture::apart::apart;
+use crate::capture::apart::{Late, apart};
 use crate::capture::board::Board;
 use crate::capture::error::CaptureError;
 use crate::capture::flow::Seen;
@@ -49,7 +49,7 @@ pub(super) struct Control {
     pub(super) changed: Box<dyn Fn(CameraStatus) + Send>,
     pub(super) pulse: Arc<Pulse>,
     /// Held by each thread that opens or closes a pipeline, also by those that are abandoned.
-    pub(super) apart: Arc<()>,
+    pub(super) held: Arc<()>,
 }
 
 /// Why a connection is over.
@@ -96,19 +96,17 @@ impl Learned {
         }
     }
 
-    /// How long the next connection may take for its first frame, when that is known. One that begins in the middle of
-    /// garbage may never give any, and the next one does at once, so a long wait for it is lost; but only once: what was
-    /// known is not believed after a failure.
-    fn patience(&self) -> Option<Duration> {
+    /// How long the next connection may take for its first frame, and whether data without a key frame are a sign that it
+    /// will come. One that begins in the middle of garbage may never give any, and the next one does at once, so a long
+    /// wait for it is lost; but only once: what was known is not believed after a failure.
+    fn patience(&self, source: &Source) -> (Duration, bool) {
         let (times, least) = FIRST_FRAME_KNOWN;
-        let first = self.first_frame.filter(|_| self.failures == 0)?;
-        Some((first * times).clamp(least, FIRST_FRAME))
-    }
-
-    /// The same when it is not.
-    fn long_patience(&self, source: &Source) -> Duration {
-        let tried = self.failures > 0;
-        if tried && matches!(source, Source::File { .. }) { FIRST_FRAME_OF_FILE } else { FIRST_FRAME }
+        let is_file = matches!(source, Source::File { .. });
+        match (self.failures, self.first_frame) {
+            (0, Some(first)) => ((first * times).clamp(least, FIRST_FRAME), false),
+            (1.., _) if is_file => (FIRST_FRAME_OF_FILE, true),
+            _ => (FIRST_FRAME, true),
+        }
     }
 }
 
@@ -210,8 +208,8 @@ impl Control {
             Ok(stream) => stream,
             Err(over) => return (over, Duration::ZERO),
         };
-        let (begun, known) = (Instant::now(), learned.patience());
-        let patience = known.unwrap_or_else(|| learned.long_patience(&self.config.source));
+        let begun = Instant::now();
+        let (patience, hopes) = learned.patience(&self.config.source);
         learned.rhythm.begin(begun, patience);
         learned.wanted.begin(begun, patience);
         learned.freeze.begin();
@@ -222,7 +220,7 @@ impl Control {
             played: None,
             counted: Seen::default(),
             taken: 0,
-            hopes: known.is_none(),
+            hopes,
         };
         let over = connection.run(&mut stream);
         let played = connection.played.map(|(first, last)| last - first);
@@ -237,20 +235,14 @@ impl Control {
     }
 
     fn open(&self, capture: config::Capture) -> Result<Stream, Over> {
-        let hanging = Arc::strong_count(&self.apart) - 1;
+        let hanging = Arc::strong_count(&self.held) - 1;
         if hanging >= MOST_ABANDONED {
             let source_name = self.config.source.to_string();
             return Err(Over::Broken(CaptureError::Crowded { source_name, hanging }));
         }
         let (name, clock) = (self.name.clone(), Arc::clone(&self.clock));
         let limit = || if self.wanted() { STARTING } else { Duration::ZERO };
-        let held = Arc::clone(&self.apart);
-        let opened = apart("camera-open", limit, move || {
-            let opened = Stream::open(name, &capture, Timing::Live(clock));
-            drop(held);
-            opened
-        });
-        match opened {
+        match self.apart("camera-open", limit, move || Stream::open(name, &capture, Timing::Live(clock))) {
             Ok(opened) => opened.map_err(Over::Broken),
             Err(_) if !self.wanted() => Err(Over::Unwanted),
             Err(_) => Err(Over::Broken(self.hangs("start", STARTING))),
@@ -259,15 +251,25 @@ impl Control {
 
     fn close(&self, stream: Stream) {
         let limit = || if self.remote.wishes().now().stopped { STOPPING.1 } else { STOPPING.0 };
-        let held = Arc::clone(&self.apart);
-        let close = move || {
-            drop(stream);
-            drop(held);
-        };
-        if apart("camera-close", limit, close).is_err() {
+        if self.apart("camera-close", limit, move || drop(stream)).is_err() {
             let error = self.hangs("stop", limit());
             tracing::warn!(camera = %self.name, "{error}; it is left to itself");
         }
+    }
+
+    /// Does `work` on a thread of its own, which holds [`Control::held`] until it is done.
+    fn apart<T: Send + 'static>(
+        &self,
+        thread: &str,
+        limit: impl Fn() -> Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Late> {
+        let held = Arc::clone(&self.held);
+        apart(thread, limit, move || {
+            let done = work();
+            drop(held);
+            done
+        })
     }
 
     /// A pipeline that hangs is counted as abandoned.
