@@ -6,11 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -249,13 +249,13 @@ impl Drop for Web {
     }
 }
 
-/// Pictures as a JPEG camera sends them, ten a second and no two alike.
-fn send_mjpeg(stream: &mut TcpStream) -> std::io::Result<()> {
+/// So many pictures as a JPEG camera sends them, ten a second and no two alike.
+fn send_mjpeg(stream: &mut TcpStream, pictures: u32) -> std::io::Result<()> {
     write!(
         stream,
         "HTTP/1.0 200 OK\r\nServer: test\r\nContent-Type: multipart/x-mixed-replace; boundary=next\r\n\r\n"
     )?;
-    for number in 0_u32.. {
+    for number in 0..pictures {
         let picture = image::RgbImage::from_fn(160, 120, |x, y| {
             let noise = (x * 7 + y * 13 + number * 31) % 9;
             image::Rgb([x as u8, y as u8, 100 + noise as u8])
@@ -274,7 +274,7 @@ fn send_mjpeg(stream: &mut TcpStream) -> std::io::Result<()> {
 
 #[test]
 fn http_mjpeg() {
-    let web = Web::start(|_, _, stream| send_mjpeg(stream));
+    let web = Web::start(|_, _, stream| send_mjpeg(stream, u32::MAX));
     let watched = Watched::of(&format!("http://127.0.0.1:{}/video", web.port));
     watched.frames(10, "pictures", |shot| shot.size == (160, 120));
     watched.was_never_lost();
@@ -286,7 +286,7 @@ fn http_mjpeg_with_a_password() {
         // guard:wetter
         let knows = lines.iter().any(|line| line.ends_with("Basic Z3VhcmQ6d2V0dGVy"));
         match path {
-            "/video" if knows => send_mjpeg(stream),
+            "/video" if knows => send_mjpeg(stream, u32::MAX),
             "/video" => write!(
                 stream,
                 "HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"camera\"\r\nContent-Length: 0\r\n\r\n"
@@ -300,6 +300,29 @@ fn http_mjpeg_with_a_password() {
     assert!(names_the_password(&reason) && !reason.contains("sonne"), "{reason}");
     let reason = Watched::of(&at("", "nothing")).offline();
     assert!(reason.to_lowercase().contains("not found") || reason.contains("404"), "{reason}");
+}
+
+#[test]
+fn a_camera_that_is_known_to_be_quick_is_not_waited_for_long() {
+    let connections = AtomicUsize::new(0);
+    let web = Web::start(move |_, _, stream| {
+        if connections.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
+            return send_mjpeg(stream, 10);
+        }
+        // It takes the connection and gives no picture.
+        send_mjpeg(stream, 0)?;
+        stream.read_to_end(&mut Vec::new()).map(drop)
+    });
+    let watched = Watched::of(&format!("http://127.0.0.1:{}/video", web.port));
+    let told = |what: &[&str]| {
+        watched.wait(what[0], |given| {
+            let mut reasons = given.statuses.iter().filter_map(|status| status.reason.as_deref());
+            reasons.any(|reason| what.iter().any(|what| reason.ends_with(what))).then_some(())
+        });
+    };
+    told(&["no frame for 3 s", "no frame for 4 s"]);
+    // The next time it is not believed to be quick, and the element that reads HTTP loses its patience first: after 5 s.
+    told(&["the connection broke"]);
 }
 
 /// A pipeline that runs until it is dropped, or to its end.

@@ -47,14 +47,15 @@ impl Codec {
     }
 
     fn pipeline(self, key_interval: u32) -> String {
-        // Noise must survive the encoder, or the picture of a healthy camera would stand still.
+        // Noise must survive the encoder, or the picture of a healthy camera would stand still; and the same picture must
+        // be coded in the same way each time, as a control of the bit rate would not do for a while.
         let coded = match self {
             Codec::H264 => format!(
-                "x264enc tune=zerolatency speed-preset=ultrafast threads=1 pass=qual quantizer=18 \
+                "x264enc tune=zerolatency speed-preset=ultrafast threads=1 pass=quant quantizer=20 \
                  key-int-max={key_interval} option-string=scenecut=0 ! rtph264pay config-interval=-1"
             ),
             Codec::H265 => format!(
-                "x265enc tune=zerolatency speed-preset=ultrafast bitrate=1000 key-int-max={key_interval} \
+                "x265enc tune=zerolatency speed-preset=ultrafast qp=20 key-int-max={key_interval} \
                  option-string=pools=1:frame-threads=1:scenecut=0 ! rtph265pay config-interval=-1"
             ),
             Codec::Mjpeg => "jpegenc quality=85 ! rtpjpegpay".to_owned(),

@@ -3,6 +3,7 @@
 mod backoff;
 mod control;
 mod fallback;
+mod first_frame;
 mod freeze;
 mod rhythm;
 

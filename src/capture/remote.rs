@@ -196,7 +196,8 @@ impl Snapshots {
     fn tell(&self, frame: Option<Frame>) {
         let mut newest = self.lock();
         newest.count += 1;
-        newest.frame = frame;
+        // Who waited may have gone since: the number changes only under this lock.
+        newest.frame = frame.filter(|_| self.waiting.load(Ordering::Acquire) > 0);
         drop(newest);
         self.changed.notify_all();
     }
@@ -276,8 +277,11 @@ mod tests {
         let remote = remote(CameraState::Online);
         remote.snapshots().put(&frame(1));
         assert!(remote.snapshots().lock().frame.is_none(), "nobody has asked");
-        assert_eq!(meanwhile(&remote, || remote.snapshots().put(&frame(2))), Ok(2));
-        assert!(remote.snapshots().lock().frame.is_none(), "it is not kept");
+        // Often, since a frame can come at the moment at which nobody waits any more.
+        for number in 2..500 {
+            assert_eq!(meanwhile(&remote, || remote.snapshots().put(&frame(number))), Ok(number));
+            assert!(remote.snapshots().lock().frame.is_none(), "it is not kept");
+        }
     }
 
     #[test]

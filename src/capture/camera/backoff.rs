@@ -5,8 +5,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// After so many failures in a row. The last is for all that follow: a camera that comes back is found soon, and asking
-/// every few seconds costs nothing.
+/// After so many failures in a row; from the begin of one attempt to the next, but never less than the first after its end:
+/// an attempt that waited in vain has paused enough. The last is for all that follow: a camera that comes back is found
+/// soon, and asking every few seconds costs nothing.
 const PAUSES_MS: [u64; 5] = [500, 1000, 2000, 4000, 5000];
 /// The same for a server that refuses: cameras lock an account that is tried too often, and nothing changes by itself.
 const REFUSED_S: [u64; 6] = [10, 20, 40, 80, 160, 300];
@@ -38,15 +39,15 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after a connection that gave frames for `played`.
-    pub(super) fn after(&mut self, end: End, played: Duration) -> Duration {
-        let pause = self.pause(end, played);
+    /// The pause after a connection that took so long from its begin to its end and gave frames for `played` of that.
+    pub(super) fn after(&mut self, end: End, took: Duration, played: Duration) -> Duration {
+        let pause = self.pause(end, took, played);
         // From 0.8 to 1.2.
         let share = self.chance.hash_one(self.failures + self.refusals) % 401;
         pause * (800 + share as u32) / 1000
     }
 
-    fn pause(&mut self, end: End, played: Duration) -> Duration {
+    fn pause(&mut self, end: End, took: Duration, played: Duration) -> Duration {
         self.proved |= !played.is_zero();
         if played >= PROVED {
             self.failures = 0;
@@ -61,9 +62,9 @@ impl Backoff {
         } else {
             self.refusals = 0;
         }
-        let pause = PAUSES_MS[self.failures.min(PAUSES_MS.len() - 1)];
+        let apart = Duration::from_millis(PAUSES_MS[self.failures.min(PAUSES_MS.len() - 1)]);
         self.failures += 1;
-        Duration::from_millis(pause)
+        apart.saturating_sub(took).max(Duration::from_millis(PAUSES_MS[0]))
     }
 }
 
@@ -75,7 +76,10 @@ mod tests {
     fn pauses(ends: &[(End, u64)]) -> Vec<u128> {
         let mut backoff = Backoff::default();
         ends.iter()
-            .map(|&(end, played_s)| backoff.pause(end, Duration::from_secs(played_s)).as_millis())
+            .map(|&(end, played_s)| {
+                let played = Duration::from_secs(played_s);
+                backoff.pause(end, Duration::ZERO, played).as_millis()
+            })
             .collect()
     }
 
@@ -108,8 +112,20 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_waited_in_vain_has_paused_already() {
+        let mut backoff = Backoff::default();
+        let mut after =
+            |end, took_ms| backoff.pause(end, Duration::from_millis(took_ms), Duration::ZERO).as_millis();
+        let pauses = [(); 4].map(|()| after(End::Broken, 10));
+        assert_eq!(pauses, [500, 990, 1990, 3990]);
+        assert_eq!(after(End::Broken, 3000), 2000);
+        assert_eq!(after(End::Broken, 15_000), 500);
+        assert_eq!(after(End::Refused, 15_000), 10_000, "an account is locked all the same");
+    }
+
+    #[test]
     fn no_two_cameras_keep_step() {
-        let pause = || Backoff::default().after(End::Broken, Duration::ZERO);
+        let pause = || Backoff::default().after(End::Broken, Duration::ZERO, Duration::ZERO);
         let pauses: Vec<Duration> = (0..50).map(|_| pause()).collect();
         assert!(pauses.iter().all(|pause| (400..=600).contains(&pause.as_millis())), "{pauses:?}");
         assert!(pauses.iter().any(|pause| *pause != pauses[0]));

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, End};
 use super::fallback::Fallback;
+use super::first_frame::{FirstFrame, Patience};
 use super::freeze::Freeze;
-use super::rhythm::{FIRST_FRAME, Life, Rhythm};
+use super::rhythm::{Life, Rhythm};
 use crate::capture::apart::{Late, apart};
 use crate::capture::board::Board;
 use crate::capture::error::CaptureError;
@@ -29,10 +30,6 @@ const STARTING: Duration = Duration::from_secs(15);
 const STOPPING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 /// While so many abandoned pipelines of a camera hang, none is opened: each holds a thread and memory.
 const MOST_ABANDONED: usize = 3;
-/// How long a file may take for its first frame when it gave none before: what it begins with may be sound.
-const FIRST_FRAME_OF_FILE: Duration = Duration::from_secs(15);
-/// What a camera has never taken longer for is waited for so many times as long, and at least for this.
-const FIRST_FRAME_KNOWN: (u32, Duration) = (3, Duration::from_secs(3));
 /// A file that repeats begins at most this often: building a pipeline takes more than playing one frame.
 const SHORTEST_PASS: Duration = Duration::from_millis(500);
 /// After so many connections in a row without a frame, all that was learned of the camera is forgotten.
@@ -71,8 +68,7 @@ struct Learned {
     still: Still,
     freeze: Freeze,
     fallback: Fallback,
-    /// The longest that a connection has taken for its first frame.
-    first_frame: Option<Duration>,
+    first_frame: FirstFrame,
     /// Connections in a row without a frame.
     failures: u32,
 }
@@ -91,21 +87,8 @@ impl Learned {
             still: Still::default(),
             freeze: Freeze::new(config.frozen_after),
             fallback: Fallback::default(),
-            first_frame: None,
+            first_frame: FirstFrame::new(matches!(config.source, Source::File { .. })),
             failures: 0,
-        }
-    }
-
-    /// How long the next connection may take for its first frame, and whether data without a key frame are a sign that it
-    /// will come. One that begins in the middle of garbage may never give any, and the next one does at once, so a long
-    /// wait for it is lost; but only once: what was known is not believed after a failure.
-    fn patience(&self, source: &Source) -> (Duration, bool) {
-        let (times, least) = FIRST_FRAME_KNOWN;
-        let is_file = matches!(source, Source::File { .. });
-        match (self.failures, self.first_frame) {
-            (0, Some(first)) => ((first * times).clamp(least, FIRST_FRAME), false),
-            (1.., _) if is_file => (FIRST_FRAME_OF_FILE, true),
-            _ => (FIRST_FRAME, true),
         }
     }
 }
@@ -116,6 +99,7 @@ struct Connection<'c> {
     learned: &'c mut Learned,
     /// Whether coming online is news.
     news: &'c mut bool,
+    begun: Instant,
     /// When the first frame and the last came.
     played: Option<(Instant, Instant)>,
     counted: Seen,
@@ -179,7 +163,7 @@ impl Control {
                 Over::Broken(error) => (error.to_string(), End::Broken),
             };
             self.forgive(&mut learned, played);
-            let pause = backoff.after(end, played);
+            let pause = backoff.after(end, begun.elapsed(), played);
             if let Some(repeated) = troubles.hear(&trouble, Instant::now()) {
                 tracing::warn!(camera = %self.name, repeated, retry_in_s = pause.as_secs_f32(), "{trouble}");
                 news = true;
@@ -209,14 +193,15 @@ impl Control {
             Err(over) => return (over, Duration::ZERO),
         };
         let begun = Instant::now();
-        let (patience, hopes) = learned.patience(&self.config.source);
-        learned.rhythm.begin(begun, patience);
-        learned.wanted.begin(begun, patience);
+        let Patience { limit, hopes } = learned.first_frame.patience();
+        learned.rhythm.begin(begun, limit);
+        learned.wanted.begin(begun, limit);
         learned.freeze.begin();
         let mut connection = Connection {
             control: self,
             learned,
             news,
+            begun,
             played: None,
             counted: Seen::default(),
             taken: 0,
@@ -328,11 +313,11 @@ impl Connection<'_> {
             match self.learned.rhythm.see(self.counted.given - self.counted.damaged, now) {
                 Life::Flowing => {}
                 Life::Stalled(waited) => self.stall(waited),
-                Life::Lost(waited) => return Over::Broken(stream.silent(waited)),
+                Life::Lost(waited) => return self.lost(waited, stream),
             }
             // What is decoded and never comes through, for whatever reason, is as bad as nothing.
             if let Life::Lost(waited) = self.learned.wanted.see(self.taken, now) {
-                return Over::Broken(stream.silent(waited));
+                return self.lost(waited, stream);
             }
             if let Some(frozen) = self.learned.freeze.exhausts(now) {
                 return Over::Broken(stream.frozen(frozen));
@@ -340,9 +325,19 @@ impl Connection<'_> {
         }
     }
 
+    fn lost(&mut self, waited: Duration, stream: &Stream) -> Over {
+        if self.played.is_none() {
+            self.learned.first_frame.missed();
+        }
+        Over::Broken(stream.silent(waited))
+    }
+
     /// A frame goes on to the board, unless it is the one of minutes ago.
     fn take(&mut self, frame: Frame, stream: &Stream) {
         let (control, now) = (self.control, Instant::now());
+        if self.played.is_none() {
+            self.learned.first_frame.came(now - self.begun);
+        }
         let (first, _) = self.played.unwrap_or((now, now));
         self.played = Some((first, now));
         self.taken += 1;

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::first_frame;
+
 /// A camera whose frames come so many times later than usual has stalled.
 const STALLED_INTERVALS: f64 = 5.0;
 /// No camera has stalled sooner: networks and encoders have pauses.
@@ -13,9 +15,6 @@ const LEAST_STALL: Duration = Duration::from_secs(2);
 const UNKNOWN: Duration = Duration::from_secs(2);
 /// One that has stalled is lost after twice that time, but not sooner than this.
 const LEAST_LOSS: Duration = Duration::from_secs(6);
-/// How long a connection usually may take for its first frame, beside the interval that is known, and between two signs
-/// that there will be one.
-pub(super) const FIRST_FRAME: Duration = Duration::from_secs(5);
 /// How much a new interval counts.
 const WEIGHT: f64 = 0.1;
 /// A pause is no interval to learn from as it is: it counts no more than so many usual ones.
@@ -49,7 +48,7 @@ impl Rhythm {
             usual: interval.map(|interval| interval.as_secs_f64()),
             given: 0,
             last: now,
-            patience: FIRST_FRAME,
+            patience: first_frame::USUAL,
         }
     }
 
@@ -179,7 +178,7 @@ mod tests {
     #[test]
     fn a_new_connection_has_time_for_its_first_frame_and_keeps_what_was_learned() {
         let (mut rhythm, last) = running(1000, 20);
-        rhythm.begin(last, FIRST_FRAME);
+        rhythm.begin(last, first_frame::USUAL);
         assert_eq!(after(&mut rhythm, last, 5900), Life::Flowing);
         assert_eq!(after(&mut rhythm, last, 6100), Life::Lost(Duration::from_millis(6100)));
         rhythm.hope(last + Duration::from_secs(4));

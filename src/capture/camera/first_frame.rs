@@ -1,0 +1,108 @@
+//! How long a connection may take for its first frame.
+//!
+//! Pure. A connection that begins in the middle of garbage may never give any, nor one to a server that has only just
+//! started, while the next one does at once. So a camera that has always been quick is not waited for long; but only once,
+//! lest one that has become slow is never waited for long enough.
+
+use std::time::Duration;
+
+/// How long a connection usually may take, beside the interval of frames that is known, and between two signs that there
+/// will be one.
+pub(super) const USUAL: Duration = Duration::from_secs(5);
+/// The same for a file that gave none before: what it begins with may be sound.
+const OF_FILE: Duration = Duration::from_secs(15);
+/// A camera that has never taken longer is waited for so many times as long, and at least for this.
+const OF_QUICK: (u32, Duration) = (3, Duration::from_secs(3));
+
+/// What the next connection may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// For so long nothing may come.
+    pub(super) limit: Duration,
+    /// Whether data without a key frame are a sign that a frame will come, so that the time begins anew.
+    pub(super) hopes: bool,
+}
+
+/// What is known of a camera's first frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FirstFrame {
+    is_file: bool,
+    /// The longest that a connection has taken.
+    longest: Option<Duration>,
+    /// Whether the last one that was made waited in vain.
+    in_vain: bool,
+}
+
+impl FirstFrame {
+    /// Of a camera of which nothing is known yet.
+    pub(super) fn new(is_file: bool) -> Self {
+        FirstFrame { is_file, longest: None, in_vain: false }
+    }
+
+    /// A connection has given its first frame after so long.
+    pub(super) fn came(&mut self, after: Duration) {
+        (self.longest, self.in_vain) = (self.longest.max(Some(after)), false);
+    }
+
+    /// A connection was made, and none came for as long as it might take.
+    pub(super) fn missed(&mut self) {
+        self.in_vain = true;
+    }
+
+    /// What the next connection may take.
+    pub(super) fn patience(&self) -> Patience {
+        let (times, least) = OF_QUICK;
+        let quick = self.longest.map(|longest| (longest * times).max(least));
+        match quick.filter(|quick| !self.in_vain && *quick < USUAL) {
+            Some(limit) => Patience { limit, hopes: false },
+            None if self.in_vain && self.is_file => Patience { limit: OF_FILE, hopes: true },
+            None => Patience { limit: USUAL, hopes: true },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Patience = Patience { limit: USUAL, hopes: true };
+
+    fn after_ms(ms: &[u64]) -> FirstFrame {
+        let mut first = FirstFrame::new(false);
+        ms.iter().for_each(|ms| first.came(Duration::from_millis(*ms)));
+        first
+    }
+
+    fn short(ms: u64) -> Patience {
+        Patience { limit: Duration::from_millis(ms), hopes: false }
+    }
+
+    #[test]
+    fn a_camera_that_was_never_slow_is_not_waited_for_long() {
+        assert_eq!(after_ms(&[]).patience(), LONG, "who knows");
+        assert_eq!(after_ms(&[300]).patience(), short(3000));
+        assert_eq!(after_ms(&[300, 1500, 200]).patience(), short(4500));
+        assert_eq!(after_ms(&[300, 1700, 200]).patience(), LONG, "it sends few key frames");
+    }
+
+    #[test]
+    fn it_is_waited_for_long_after_it_was_waited_for_in_vain() {
+        let mut first = after_ms(&[300]);
+        first.missed();
+        assert_eq!(first.patience(), LONG);
+        first.missed();
+        assert_eq!(first.patience(), LONG);
+        first.came(Duration::from_millis(400));
+        assert_eq!(first.patience(), short(3000));
+        first.came(Duration::from_secs(4));
+        assert_eq!(first.patience(), LONG, "it has become slow");
+    }
+
+    #[test]
+    fn a_file_that_gave_nothing_is_read_for_longer() {
+        let mut first = FirstFrame::new(true);
+        assert_eq!(first.patience(), LONG);
+        first.missed();
+        assert_eq!(first.patience(), Patience { limit: OF_FILE, hopes: true });
+    }
+}
