@@ -7,7 +7,7 @@
 //!
 //! Of all modules only those below speak MQTT (`rumqttc`, `rumqttd`) and use tokio, and only [`wire`] makes JSON.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -167,8 +167,6 @@ pub struct Publisher {
     shared: Arc<Shared>,
     orders: watch::Sender<Order>,
     thread: Option<JoinHandle<bool>>,
-    /// Whether there is a disk for what waits.
-    keeps: bool,
 }
 
 impl Publisher {
@@ -213,7 +211,7 @@ impl Publisher {
             }
         };
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(run).map_err(failed)?;
-        Ok(Publisher { shared, orders, thread: Some(thread), keeps: config.outbox.directory.is_some() })
+        Ok(Publisher { shared, orders, thread: Some(thread) })
     }
 
     /// Goes on with other settings and cameras, as the same boot: numbers go on, and nothing in the outbox is lost. What is
@@ -250,7 +248,8 @@ impl Publisher {
         // The last fifth is for the goodbye.
         let order = Order::Stop { flush_until: now + grace.mul_f64(0.8), until: now + grace };
         let said_goodbye = self.end(order);
-        Stopped { unsent: self.shared.pending().counts().waiting, kept: self.keeps, said_goodbye }
+        let pending = self.shared.pending();
+        Stopped { unsent: pending.counts().waiting, kept: pending.is_kept(), said_goodbye }
     }
 
     fn end(&mut self, order: Order) -> bool {
@@ -279,7 +278,25 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
+/// A [`Handle`] for a thread that may hang and outlive the publisher: it keeps nothing of it open.
+#[derive(Clone)]
+pub struct WeakHandle {
+    shared: Weak<Shared>,
+}
+
+impl WeakHandle {
+    /// The way in; nothing once the publisher is gone.
+    pub fn upgrade(&self) -> Option<Handle> {
+        self.shared.upgrade().map(|shared| Handle { shared })
+    }
+}
+
 impl Handle {
+    /// The same for a thread that may outlive the publisher.
+    pub fn downgrade(&self) -> WeakHandle {
+        WeakHandle { shared: Arc::downgrade(&self.shared) }
+    }
+
     /// Publishes a tag. It is delivered at least once, and in the order that the outbox documents. It is lost only when the
     /// outbox is full or the tag too old (then a gap notice says so), or when the process dies before the outbox has it on
     /// its disk, which takes 100 ms at most; with `sync = "always"` this call waits until it has.
@@ -391,5 +408,27 @@ fn test_config(port: u16) -> config::Mqtt {
         keep_alive: Duration::from_secs(5),
         outbox: config::Outbox::in_memory(),
         ..config::Mqtt::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn a_thread_that_outlives_the_publisher_keeps_nothing_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox =
+            config::Outbox { directory: Some(folder.path().to_path_buf()), ..config::Outbox::in_memory() };
+        let config = config::Mqtt { outbox, ..test_config(1) };
+        let start = || Publisher::start(&config, test_node(), Arc::new(SystemClock), |_| true).unwrap();
+        let publisher = start();
+        let weak = publisher.handle().downgrade();
+        assert!(weak.upgrade().is_some());
+        assert!(publisher.stop(Duration::ZERO).kept);
+        assert!(weak.upgrade().is_none());
+        // The folder is free again.
+        start();
     }
 }

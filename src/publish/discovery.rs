@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::topic::{Root, Topic};
-use super::wire::{self, Availability, AvailabilityMode, Component};
+use super::wire::{self, Availability, AvailabilityMode, Component, DeviceDiscovery, Entry};
 use super::{Node, digest};
 use crate::name::Name;
 
@@ -41,11 +41,42 @@ impl Reader {
     }
 }
 
+/// All that Home Assistant was told of: it keeps what a message leaves out until it is told to forget it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Platforms by the ids of components.
+    platforms: BTreeMap<String, String>,
+}
+
+impl Told {
+    /// Notes what a message shows; whether some of it was not known.
+    pub(super) fn note(&mut self, message: &DeviceDiscovery) -> bool {
+        let before = self.platforms.len();
+        for (id, entry) in &message.components {
+            if let Entry::Shown(component) = entry {
+                self.platforms.entry(id.clone()).or_insert_with(|| component.platform.clone());
+            }
+        }
+        self.platforms.len() > before
+    }
+
+    /// Adds to a message what Home Assistant is to forget, for as long as the node runs: nobody says when it has.
+    pub(super) fn complete(&mut self, message: &mut DeviceDiscovery) {
+        self.note(message);
+        for (id, platform) in &self.platforms {
+            let removed = || Entry::Removed { platform: platform.clone() };
+            message.components.entry(id.clone()).or_insert_with(removed);
+        }
+    }
+}
+
 /// The discovery message of a node with these cameras.
-pub(super) fn device(root: &Root, node: &Node, scenes: &[Scene], reader: Reader) -> wire::DeviceDiscovery {
+pub(super) fn device(root: &Root, node: &Node, scenes: &[Scene], reader: Reader) -> DeviceDiscovery {
     let maker = Maker { root, node: &node.name, reader };
     let mut components = BTreeMap::new();
-    let mut add = |component: Component| components.insert(component.unique_id.clone(), component);
+    let mut add = |component: Component| {
+        components.insert(component.unique_id.clone(), Entry::Shown(Box::new(component)))
+    };
     add(maker.connectivity(None, &root.node_status(&node.name)));
     for scene in scenes {
         add(maker.connectivity(Some(&scene.camera), &root.camera_status(&node.name, &scene.camera)));
@@ -62,7 +93,7 @@ pub(super) fn device(root: &Root, node: &Node, scenes: &[Scene], reader: Reader)
             }
         }
     }
-    wire::DeviceDiscovery {
+    DeviceDiscovery {
         device: wire::Device {
             identifiers: vec![unique(&["spotter", node.name.as_str()])],
             name: format!("Spotter {}", node.name),
@@ -206,7 +237,7 @@ mod tests {
         }
     }
 
-    fn discovery(enveloped: bool) -> wire::DeviceDiscovery {
+    fn discovery(enveloped: bool) -> DeviceDiscovery {
         let root = Root::new("spotter/v1").unwrap();
         device(&root, &test_node(), &[scene()], Reader { enveloped })
     }
@@ -220,13 +251,48 @@ mod tests {
     fn ids_are_unique_and_messages_inside_envelopes_are_found() {
         let discovery = discovery(true);
         assert_eq!(discovery.components.len(), 8);
-        for (id, component) in &discovery.components {
+        for (id, entry) in &discovery.components {
+            let Entry::Shown(component) = entry else { panic!("{id} is not shown") };
             assert_eq!(*id, component.unique_id);
             let templates = [&component.value_template, &component.json_attributes_template];
             for template in templates.into_iter().flatten() {
                 assert!(template.contains("value_json.data"), "{template}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_shown_no_more_is_forgotten_and_may_come_again() {
+        let message = |scenes: &[Scene]| {
+            device(&Root::new("spotter/v1").unwrap(), &test_node(), scenes, Reader { enveloped: false })
+        };
+        let mut told = Told::default();
+        let mut completed = |scenes: &[Scene]| {
+            let mut message = message(scenes);
+            told.complete(&mut message);
+            // As a later run finds it.
+            serde_json::from_str::<DeviceDiscovery>(&wire::json(&message)).unwrap()
+        };
+        let full = completed(&[scene()]);
+        assert_eq!(full, message(&[scene()]));
+        let empty = completed(&[]);
+        assert_eq!(empty.components.len(), 8);
+        let id = unique(&["spotter", "edge-1", "ramp", "connectivity"]);
+        assert_eq!(empty.components[&id], Entry::Removed { platform: "binary_sensor".to_owned() });
+        assert_eq!(completed(&[scene()]), full);
+        let after = |found: &DeviceDiscovery| {
+            let mut later = Told::default();
+            let news = later.note(found);
+            let mut again = message(&[]);
+            later.complete(&mut again);
+            (news, again)
+        };
+        assert_eq!(after(&full), (true, empty.clone()));
+        assert_eq!(
+            after(&empty),
+            (true, message(&[])),
+            "the node itself is shown, and the rest was forgotten"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! Two lanes, see [`lanes`]: the backlog of what has waited, in order, and what is of the present, in order. Bounded in
 //! memory whatever the backlog: what is not next is only on disk.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -111,7 +112,7 @@ pub struct Problem {
 pub enum OutboxError {
     /// Two daemons, one folder.
     #[error("outbox.directory: {0}: another process has this outbox open")]
-    InUse(std::path::PathBuf),
+    InUse(PathBuf),
     /// The operating system gave no thread.
     #[error("cannot start the thread `outbox`: {0}")]
     Thread(std::io::Error),
@@ -207,6 +208,23 @@ impl Committing {
     }
 }
 
+/// Whether an outbox could be opened in this folder; it is made where there is none.
+///
+/// # Errors
+/// When an outbox is open there, of this process or of another.
+pub fn try_out(directory: &Path) -> Result<(), OutboxError> {
+    take(directory).map(drop)
+}
+
+/// The folder, for this process alone, unless the disk fails: then it is tried again later.
+fn take(directory: &Path) -> Result<Folder, OutboxError> {
+    let mut folder = Folder::new(directory.to_path_buf());
+    match folder.take() {
+        Err(StoreError::InUse) => Err(OutboxError::InUse(directory.to_path_buf())),
+        Ok(()) | Err(_) => Ok(folder),
+    }
+}
+
 impl Outbox {
     /// Opens the outbox. The file itself is opened and checked by the thread; until then tags wait in memory. `notify` is
     /// called, without a lock, when something can be offered that could not before.
@@ -229,10 +247,7 @@ impl Outbox {
         let shared = Shared::new(limits, disk, Box::new(notify));
         let mut outbox = Outbox { shared, max_age: config.max_age, sync: config.sync, thread: None };
         if let Some(directory) = &config.directory {
-            let mut folder = Folder::new(directory.clone());
-            if folder.take() == Err(StoreError::InUse) {
-                return Err(OutboxError::InUse(directory.clone()));
-            }
+            let folder = take(directory)?;
             let worker = Worker::new(Arc::clone(&outbox.shared), Box::new(folder), clock, bounds(config));
             let thread = std::thread::Builder::new().name("outbox".to_owned());
             outbox.thread = Some(thread.spawn(move || worker.run()).map_err(OutboxError::Thread)?);
@@ -281,6 +296,11 @@ impl Outbox {
             Lane::Backlog => state.next_backlog(),
             Lane::Live => state.next_live(),
         })
+    }
+
+    /// Whether what waits outlives the process: there is a disk for it, and it does not fail.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self.shared.desk().state.disk(), Disk::Absent | Disk::Failing)
     }
 
     /// What waits to be offered, for [`Lanes::next_due`].

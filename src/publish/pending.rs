@@ -58,6 +58,8 @@ pub(super) struct Pending {
     outbox: Outbox,
     lanes: Lanes,
     retained: Retained,
+    /// What Home Assistant knows of.
+    told: discovery::Told,
     notes: VecDeque<Note>,
     /// Whether the last word was said.
     parted: bool,
@@ -128,6 +130,7 @@ impl Pending {
             outbox,
             lanes: Lanes::new(config.outbox.backlog_rate, Instant::now()),
             retained: Retained::default(),
+            told: discovery::Told::default(),
             notes: VecDeque::new(),
             parted: false,
             counts: Counts::default(),
@@ -333,6 +336,11 @@ impl Pending {
         (self.root.node_status(&self.node.name), payload, properties)
     }
 
+    /// Whether what waits outlives the process.
+    pub(super) fn is_kept(&self) -> bool {
+        self.outbox.is_kept()
+    }
+
     /// Whether the outbox works.
     pub(super) fn is_running(&self) -> bool {
         self.outbox.is_running()
@@ -346,7 +354,8 @@ impl Pending {
     fn tell_home_assistant(&mut self) {
         if self.mqtt.home_assistant.enabled {
             let reader = Reader { enveloped: self.renderer.is_enveloped() };
-            let device = discovery::device(&self.root, &self.node, &self.node.cameras, reader);
+            let mut device = discovery::device(&self.root, &self.node, &self.node.cameras, reader);
+            self.told.complete(&mut device);
             self.retained.set(self.discovery_topic(), Content::Discovery(device));
         }
     }

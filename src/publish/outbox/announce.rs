@@ -116,9 +116,9 @@ impl Gaps {
         self.offered.contains(&id) && self.remove(id).is_some()
     }
 
-    /// The broker did not want it. Whether it was a gap on offer.
-    pub(super) fn refuse(&mut self, id: u64) -> bool {
-        self.offered.remove(&id)
+    /// The broker did not want it. One that is not on offer is no error.
+    pub(super) fn refuse(&mut self, id: u64) {
+        self.offered.remove(&id);
     }
 
     /// All may be offered again.

@@ -74,7 +74,7 @@ impl Ranges {
         true
     }
 
-    /// The first range has no entry at or after `from` that could be found: forgets that part. How many were expected.
+    /// Forgets the first range, of which no entry could be found. How many were expected.
     pub(super) fn forget_first(&mut self) -> u64 {
         let Some((_, (_, count))) = self.ranges.pop_first() else { return 0 };
         self.count -= count;

@@ -165,10 +165,14 @@ fn what_was_not_acknowledged_comes_again_after_a_restart() {
 #[test]
 fn one_folder_is_for_one_process() {
     let folder = tempfile::tempdir().unwrap();
-    let (_outbox, _) = open(&config(folder.path()));
+    assert!(try_out(folder.path()).is_ok());
+    let (outbox, _) = open(&config(folder.path()));
     let clock = Arc::new(crate::clock::SystemClock);
     let second = Outbox::open(&config(folder.path()), clock, || {}).err().unwrap().to_string();
     assert!(second.ends_with("another process has this outbox open"), "{second}");
+    assert_eq!(try_out(folder.path()).unwrap_err().to_string(), second);
+    drop(outbox);
+    assert!(try_out(folder.path()).is_ok());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::{Content, Lanes, Offer, Pending, Renderer, Ticket};
 use crate::name::Name;
 use crate::publish::dial::Dial;
-use crate::publish::discovery::Scene;
+use crate::publish::discovery::{self, Scene};
 use crate::publish::link::{Properties, QoS};
 use crate::publish::settings::{Settings, moves, reconnects, same_broker};
 use crate::publish::topic::Topic;
@@ -110,9 +110,11 @@ impl Pending {
         self.renderer = Renderer::new(mqtt.profile, root, self.node.name.clone());
         self.reports.insecure = mqtt.insecure();
         self.mqtt = mqtt;
-        let is_shown = |topic: &Topic| self.mqtt.home_assistant.enabled && self.discovery_topic() == *topic;
-        if let Some(topic) = shown.filter(|topic| stays && !is_shown(topic)) {
-            self.retained.set(topic, Content::Cleared);
+        let shows = self.mqtt.home_assistant.enabled.then(|| self.discovery_topic());
+        if !stays || shows != shown {
+            // Home Assistant is another, or forgets all.
+            self.told = discovery::Told::default();
+            shown.filter(|_| stays).into_iter().for_each(|topic| self.retained.set(topic, Content::Cleared));
         }
         self.tell_node();
         self.tell_home_assistant();

@@ -19,13 +19,9 @@ impl Pending {
     pub(in crate::publish) fn subscriptions(&self) -> Vec<String> {
         let mut filters = vec![self.root.commands(&self.node.name)];
         filters.extend(self.root.retained(&self.node.name));
-        let of_home_assistant = if self.mqtt.home_assistant.enabled {
-            self.birth_topic()
-        } else {
-            // It may have been told of this node by an earlier configuration.
-            self.discovery_topic().to_string()
-        };
-        filters.push(of_home_assistant);
+        // It may have been told more of this node by an earlier configuration.
+        filters.push(self.discovery_topic().to_string());
+        filters.extend(self.mqtt.home_assistant.enabled.then(|| self.birth_topic()));
         filters
     }
 
@@ -79,15 +75,17 @@ impl Pending {
         }
     }
 
-    /// A node that shows itself no more takes back what it has told Home Assistant.
+    /// What a node shows no more, or all of it when it shows itself no more, is taken back from Home Assistant.
     fn found_discovery(&mut self, incoming: &Incoming) {
-        let is_ours = || {
-            serde_json::from_slice::<wire::DeviceDiscovery>(&incoming.payload)
-                .is_ok_and(|device| device.origin.name == wire::Origin::NAME)
-        };
-        if incoming.retained && !self.mqtt.home_assistant.enabled && is_ours() {
+        let found = serde_json::from_slice::<wire::DeviceDiscovery>(&incoming.payload).ok();
+        let ours = found.filter(|device| incoming.retained && device.origin.name == wire::Origin::NAME);
+        let Some(device) = ours else { return };
+        if !self.mqtt.home_assistant.enabled {
             tracing::info!("taking this node back from Home Assistant");
             self.retained.set(self.discovery_topic(), Content::Cleared);
+        } else if self.told.note(&device) {
+            tracing::info!("telling Home Assistant to forget what an earlier configuration showed");
+            self.tell_home_assistant();
         }
     }
 

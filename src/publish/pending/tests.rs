@@ -265,10 +265,29 @@ fn home_assistant_is_told_at_its_birth_and_no_more_when_turned_off() {
     shown.received(&incoming("homeassistant/status", "online", false));
     assert_eq!(topics(&mut shown), [CONFIG]);
 
+    // What a run before showed.
+    let more = std::str::from_utf8(&told.payload).unwrap().replace("_ramp_", "_yard_");
+    for (retained, topics_told) in [(false, vec![]), (true, vec![CONFIG]), (true, vec![])] {
+        shown.received(&incoming(CONFIG, &more, retained));
+        let offered = offers(&mut shown);
+        assert_eq!(offered.iter().map(|offer| offer.topic.as_str()).collect::<Vec<_>>(), topics_told);
+        for offer in &offered {
+            let components = json(offer)["components"].as_object().unwrap().clone();
+            let of_yard = |id: &&String| id.contains("_yard_");
+            let forgotten: Vec<&serde_json::Value> =
+                components.keys().filter(of_yard).map(|id| &components[id]).collect();
+            assert!(
+                forgotten.contains(&&serde_json::json!({ "platform": "binary_sensor" })),
+                "{forgotten:?}"
+            );
+            assert!(forgotten.iter().all(|entry| entry.as_object().unwrap().len() == 1), "{forgotten:?}");
+        }
+    }
+
     let mut hidden = pending();
     assert!(hidden.subscriptions().contains(&CONFIG.to_owned()));
     topics(&mut hidden);
-    hidden.received(&incoming(CONFIG, r#"{"device":{}}"#, true));
+    hidden.received(&incoming(CONFIG, &more.replace(r#""name":"spotter""#, r#""name":"other""#), true));
     assert_eq!(topics(&mut hidden), [""; 0], "somebody else's");
     hidden.received(&incoming(CONFIG, std::str::from_utf8(&told.payload).unwrap(), true));
     let cleared = offers(&mut hidden).pop().unwrap();
@@ -420,7 +439,12 @@ fn home_assistant_hears_of_the_change_and_of_the_end() {
     pending.adopt();
     assert!(told(&offers(&mut pending)).contains(&(CONFIG, true)));
     pending.change(settings(|mqtt| mqtt.home_assistant.enabled = true), Vec::new());
-    assert!(told(&offers(&mut pending)).contains(&(CONFIG, true)), "it has fewer cameras");
+    let fewer = offers(&mut pending);
+    let fewer = fewer.iter().find(|offer| offer.topic.as_str() == CONFIG).expect("it has fewer cameras");
+    let components = json(fewer)["components"].as_object().unwrap().clone();
+    let is_forgotten = |entry: &&serde_json::Value| entry.get("unique_id").is_none();
+    assert_eq!(components.values().filter(is_forgotten).count(), components.len() - 1, "all but the node");
+    assert!(components.len() > 1);
     pending.change(settings(|_| {}), Vec::new());
     pending.adopt();
     assert!(told(&offers(&mut pending)).contains(&(CONFIG, false)));

@@ -15,8 +15,8 @@ pub struct DeviceDiscovery {
     pub device: Device,
     /// Who says so.
     pub origin: Origin,
-    /// What is shown, by an id that never changes.
-    pub components: BTreeMap<String, Component>,
+    /// What is shown, and what is shown no more, by an id that never changes.
+    pub components: BTreeMap<String, Entry>,
     /// Quality of service of the subscriptions.
     pub qos: u8,
 }
@@ -50,6 +50,19 @@ pub struct Origin {
 impl Origin {
     /// What Spotter says its name is.
     pub const NAME: &'static str = "spotter";
+}
+
+/// What Home Assistant does about one thing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Entry {
+    /// It shows it.
+    Shown(Box<Component>),
+    /// It forgets it: an entry that was in a message before, and has only a platform.
+    Removed {
+        /// As it was.
+        platform: String,
+    },
 }
 
 /// One thing that Home Assistant shows.
