@@ -3,24 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
+#[path = "support/machine.rs"]
+mod machine;
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 #[path = "support/program.rs"]
 mod program;
 
+use machine::Machine;
 use mosquitto::{Mosquitto, free_port, request, wait, write_password_file};
 use program::{Ended, PATIENCE, Program};
 
@@ -34,100 +31,6 @@ fn camera(name: &str) -> String {
         "[[camera]]\nname = \"{name}\"\nactivities.enabled = false\npipeline = \"videotestsrc is-live=true ! \
          video/x-raw,width=160,height=120,framerate=5/1\"\n"
     )
-}
-
-/// A machine with a configuration, and a notify socket for a service, which is read at once as systemd does.
-struct Machine {
-    folder: TempDir,
-    heard: Receiver<String>,
-    reader: Option<JoinHandle<()>>,
-    broker: u16,
-}
-
-/// What ends the reader of a notify socket.
-const END: &str = "END";
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let ended = UnixDatagram::unbound()
-            .and_then(|socket| socket.send_to(END.as_bytes(), self.folder.path().join("notify")));
-        let joined = self.reader.take().map(JoinHandle::join);
-        if ended.is_err() || joined.is_some_and(|joined| joined.is_err()) {
-            eprintln!("the notify socket was not closed");
-        }
-    }
-}
-
-impl Machine {
-    /// One whose broker is at this port of it.
-    fn new(broker: u16) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        let (sender, heard) = channel();
-        let read = move || {
-            let mut bytes = [0; 4096];
-            loop {
-                let read = socket.recv(&mut bytes).unwrap();
-                let text = String::from_utf8(bytes[..read].to_vec()).unwrap();
-                if text == END || sender.send(text).is_err() {
-                    return;
-                }
-            }
-        };
-        let reader = std::thread::Builder::new().name("notify".to_owned()).spawn(read).unwrap();
-        Machine { folder, heard, reader: Some(reader), broker }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("spotter.toml")
-    }
-
-    /// Writes the configuration, with more of `[mqtt]` and what follows it.
-    fn configure(&self, more: &str) {
-        let text =
-            format!("[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n{more}", self.broker);
-        fs::write(self.file(), text).unwrap();
-    }
-
-    fn run(&self) -> Program {
-        self.run_with("run", &[])
-    }
-
-    fn reload(&self) -> Ended {
-        self.run_with("reload", &[]).wait(PATIENCE)
-    }
-
-    fn run_with(&self, command: &str, variables: &[(&str, &OsStr)]) -> Program {
-        let (state, notify) = (self.folder.path().join("state"), self.folder.path().join("notify"));
-        let mut all = vec![("XDG_STATE_HOME", state.as_os_str()), ("NOTIFY_SOCKET", notify.as_os_str())];
-        all.extend(variables);
-        Program::start_with([OsStr::new(command), "--config".as_ref(), self.file().as_os_str()], &all)
-    }
-
-    /// The first message for which this holds; those before it are passed by, unless they are no status and no sign of life.
-    fn until(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let heard = self
-                .heard
-                .recv_timeout(left)
-                .unwrap_or_else(|error| panic!("systemd hears nothing: {error}"));
-            if wanted(&heard) {
-                return heard;
-            }
-            let passing = heard.starts_with("STATUS=") || heard == "WATCHDOG=1";
-            assert!(passing, "instead came:\n{heard}");
-        }
-    }
-
-    fn until_ready(&self) -> String {
-        self.until(|heard| heard.starts_with("READY=1\n"))
-    }
-
-    fn until_status(&self, status: &str) {
-        self.until(|heard| heard.strip_prefix("STATUS=") == Some(status));
-    }
 }
 
 /// SIGTERM, and how it ended; panics when that takes too long.
