@@ -53,6 +53,8 @@ const CAMERA_RATE: &str = "5";
 /// What a camera's configuration has besides: recognising needs less than one core, and a storm has no half minutes.
 const CAMERA_KEYS: &str = "max_frame_rate = 2\nfrozen_after_s = 5\n";
 
+/// The size of pictures that have another one, in pixels.
+const OTHER_SIZE: [u64; 2] = [480, 360];
 /// A camera is online again so long after its server is well, at the latest.
 const BACK: Duration = Duration::from_secs(10);
 /// Between two messages about a healthy camera, at most.
@@ -119,13 +121,14 @@ impl Fault {
         }
     }
 
-    /// The states that say so, one of which must come; nothing when the pictures go on.
+    /// What says so, one of which must come: a state, or another size in the camera's status. Garbage is counted.
     fn told_as(self) -> &'static [&'static str] {
         match self {
             Fault::Die | Fault::Refuse | Fault::Cut => &["offline"],
             Fault::Hang | Fault::Silence => &["stalled", "offline"],
             Fault::Freeze => &["frozen"],
-            Fault::Size | Fault::Garbage => &[],
+            Fault::Size => &["its size"],
+            Fault::Garbage => &[],
         }
     }
 }
@@ -226,7 +229,11 @@ fn a_script_is_the_same_for_the_same_seed_and_has_every_fault() {
 struct Heard {
     /// States and reasons, in the order in which they came.
     states: Vec<(Instant, String, String)>,
-    /// When messages about what it shows came.
+    /// When other sizes of its pictures were told.
+    sizes: Vec<(Instant, [u64; 2])>,
+    /// Pictures that were told to be damaged.
+    damaged: u64,
+    /// When somebody was told to be seen.
     tracks: Vec<Instant>,
     tags: Vec<Instant>,
     /// People who were there no more, and what was said of them.
@@ -238,7 +245,22 @@ impl Heard {
         self.states.last().is_some_and(|(_, state, _)| state == "online")
     }
 
-    /// When it was first known to be online with pictures that came after `well`, and stayed so.
+    /// When a camera's fault was told after it began and before it was over, and how.
+    fn told(&self, Outcome { strike, begun, well, back, .. }: &Outcome) -> Option<(Instant, String)> {
+        // A second for the way over the broker. A camera that cuts its connections may take a moment for that.
+        let over = *well + back.unwrap_or_default().max(Duration::from_secs(1));
+        let while_struck = |at: &Instant| (*begun..over).contains(at);
+        if strike.fault == Fault::Size {
+            let told = self.sizes.iter().find(|(at, size)| while_struck(at) && *size == OTHER_SIZE)?;
+            return Some((told.0, format!("{:?}", told.1)));
+        }
+        let as_told = |state: &str| strike.fault.told_as().contains(&state);
+        let (at, state, reason) =
+            self.states.iter().find(|(at, state, _)| while_struck(at) && as_told(state))?;
+        Some((*at, format!("{state} ({reason})")))
+    }
+
+    /// When it was first known to be online with people in pictures that came after `well`, and stayed so.
     fn back(&self, well: Instant) -> Option<Instant> {
         let (since, ..) = self.states.last().filter(|(_, state, _)| state == "online")?;
         let from = well.max(*since);
@@ -294,8 +316,17 @@ impl Listener {
                         if heard.states.last().is_none_or(|(_, last, _)| *last != state) {
                             heard.states.push((at, state, text("reason")));
                         }
+                        let size = ["width", "height"].map(|side| message["video"][side].as_u64());
+                        if let [Some(width), Some(height)] = size
+                            && heard.sizes.last().is_none_or(|(_, last)| *last != [width, height])
+                        {
+                            heard.sizes.push((at, [width, height]));
+                        }
+                        heard.damaged = message["faults"]["damaged"].as_u64().unwrap_or_default();
                     }
-                    ["tracks"] => heard.tracks.push(at),
+                    ["tracks"] if message["tracks"].as_array().is_some_and(|tracks| !tracks.is_empty()) => {
+                        heard.tracks.push(at);
+                    }
                     ["tag", "object"] => {
                         heard.tags.push(at);
                         if message["phase"] == "end" {
@@ -396,7 +427,7 @@ impl Site {
             (Fault::Silence, false) => camera.tell("go on"),
             (Fault::Freeze, true) => camera.tell("freeze"),
             (Fault::Freeze, false) => camera.tell("thaw"),
-            (Fault::Size, true) => camera.tell("size 480 360"),
+            (Fault::Size, true) => camera.tell(&format!("size {} {}", OTHER_SIZE[0], OTHER_SIZE[1])),
             (Fault::Size, false) => camera.tell("size 320 240"),
             (Fault::Garbage, true) => camera.tell("garbage on"),
             (Fault::Garbage, false) => camera.tell("garbage off"),
@@ -515,13 +546,8 @@ impl Site {
         }
         let heard = self.listener.heard();
         for outcome in &mut self.outcomes {
-            // A second for the way over the broker.
-            let told = heard[outcome.strike.camera].states.iter().find(|(at, state, _)| {
-                (outcome.begun..outcome.well + Duration::from_secs(1)).contains(at)
-                    && outcome.strike.fault.told_as().contains(&state.as_str())
-            });
-            outcome.told =
-                told.map(|(at, state, reason)| (*at - outcome.begun, format!("{state} ({reason})")));
+            let told = heard[outcome.strike.camera].told(outcome);
+            outcome.told = told.map(|(at, how)| (at - outcome.begun, how));
         }
     }
 }
@@ -625,6 +651,7 @@ fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
         after,
         gaps: gaps(&heard, &outcomes, start, end),
         haven_ends: heard[HAVEN].ends.iter().filter(|(at, _)| *at < end).cloned().collect(),
+        damaged: heard.iter().map(|heard| heard.damaged).sum(),
         haven_tag_gap: Heard::longest_gap(&heard[HAVEN].tags, (start, end)),
         outcomes,
     };
@@ -640,7 +667,7 @@ fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
     assert!(faults.is_empty(), "{}\n\nthe log:\n{}", faults.join("\n"), ended.stderr);
 }
 
-/// The longest gap in what came of each camera while it was healthy: from when it was back until the next strike.
+/// The longest time in which nobody was seen by each camera while it was healthy: from when it was back until the next strike.
 fn gaps(heard: &[Heard], outcomes: &[Outcome], start: Instant, end: Instant) -> Vec<Duration> {
     let of_camera = |camera: usize| {
         let mut from = Some(start);
@@ -676,6 +703,8 @@ struct Verdict {
     gaps: Vec<Duration>,
     haven_ends: Vec<(Instant, String)>,
     haven_tag_gap: Duration,
+    /// Pictures that were told to be damaged, of all cameras.
+    damaged: u64,
 }
 
 impl Verdict {
@@ -736,7 +765,7 @@ impl Verdict {
             "\n| | |\n|---|---|\n| reconnects | {} |\n| memory per 100 reconnects | {:+.2} MB (standard error {:.2}) |\n\
              | of that, no file's | {:+.2} MB (standard error {:.2}) |\n| most memory | {:.0} MB |\n\
              | held after every camera had every fault | {} |\n| held at the end | {} |\n\
-             | longest time without tracks of a healthy camera | {} |\n\
+             | pictures that were damaged | {} |\n| longest time without people of a healthy camera | {} |\n\
              | longest time without tags of the one that was never struck | {} |",
             self.reconnects,
             self.resident.0,
@@ -746,6 +775,7 @@ impl Verdict {
             self.peak_mb,
             held(self.before),
             held(self.after),
+            self.damaged,
             seconds(self.gaps.iter().max().copied().unwrap_or_default()),
             seconds(self.haven_tag_gap),
         )
@@ -787,7 +817,7 @@ impl Verdict {
         }
         for ((name, _), gap) in CAMERAS.iter().zip(&self.gaps) {
             if *gap > GAP {
-                faults.push(format!("{name}: nothing came for {gap:?} while it was healthy"));
+                faults.push(format!("{name}: nobody was seen for {gap:?} while it was healthy"));
             }
         }
         if self.haven_tag_gap > GAP {
@@ -796,6 +826,10 @@ impl Verdict {
         for (at, message) in &self.haven_ends {
             let at = (*at - self.start).as_secs_f64();
             faults.push(format!("{}: somebody ended at {at:.1} s: {message}", CAMERAS[HAVEN].0));
+        }
+        let is_garbage = |outcome: &Outcome| outcome.strike.fault == Fault::Garbage;
+        if self.damaged == 0 && self.outcomes.iter().any(is_garbage) {
+            faults.push("no picture was told to be damaged".to_owned());
         }
         match (self.before, self.after) {
             (Some(before), Some(after)) => {
@@ -807,11 +841,10 @@ impl Verdict {
             _ => faults.push("there was no calm with all cameras online".to_owned()),
         }
         for (what, (slope, error)) in [("resident", self.resident), ("own", self.own)] {
-            if error.is_nan() || error > GROWTH_MB {
+            if error.is_nan() || error > GROWTH_MB / 2.0 {
                 faults.push(format!("{what} memory: too uneven to tell, standard error {error:.2} MB"));
             }
-            // Twice the standard error: so much may be chance.
-            if slope - 2.0 * error > GROWTH_MB {
+            if slope >= GROWTH_MB {
                 faults.push(format!("{what} memory grows by {slope:.2} MB per 100 reconnects"));
             }
         }
