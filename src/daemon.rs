@@ -176,6 +176,7 @@ impl Daemon {
             models: config.models.clone(),
             runtime: config.runtime.clone(),
             health: config.health.clone(),
+            outbox: config.mqtt.outbox.directory.clone(),
             known: recognizer.known().clone(),
         });
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");
@@ -237,9 +238,14 @@ impl Daemon {
         index: usize,
         counters: Arc<FrameCounters>,
     ) -> std::io::Result<Running> {
-        let handle = self.publisher.handle();
+        // A camera's thread that hangs is left to itself, and must not keep the outbox from the next daemon.
+        let handle = self.publisher.handle().downgrade();
         let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
-        let changed = move |status| handle.camera_status(&status);
+        let changed = move |status| {
+            if let Some(handle) = handle.upgrade() {
+                handle.camera_status(&status);
+            }
+        };
         let camera = Camera::start(camera, index, board, counters, clock, changed)?;
         self.pulses.watch(camera.pulse());
         Ok(Running { index, camera })
@@ -276,7 +282,7 @@ impl Daemon {
             self.next_report += REPORT_INTERVAL;
             let handle = self.publisher.handle();
             for Running { camera, .. } in &self.cameras {
-                handle.camera_status(&camera.health().status(self.clock.now()));
+                handle.camera_status(&camera.health().status());
             }
         }
         self.ended().map(Event::Ended)

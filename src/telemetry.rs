@@ -88,13 +88,13 @@ pub struct Video {
 pub struct Faults {
     /// Connections made anew.
     pub reconnects: u64,
-    /// Times that everything of the camera was forgotten, after several connections in a row without a frame.
+    /// Times that everything of the camera was forgotten, after several connections in a row without a second frame.
     pub rebuilds: u64,
     /// Pipelines that did not start or stop in time and were left to themselves.
     pub abandoned: u64,
     /// Time stamps that jumped or ran backwards.
     pub time_jumps: u64,
-    /// Changes of size or layout while connected.
+    /// Changes of size, layout or stated frame rate while connected.
     pub format_changes: u64,
     /// Frames that the decoder gave as damaged; none of them is used.
     pub damaged: u64,

@@ -1,5 +1,5 @@
-//! What capture makes of sources that behave oddly, with real pipelines: masks, rates, key frames, decoders, time stamps,
-//! sizes, cameras that freeze, stall or cannot be stopped.
+//! What capture makes of sources that behave oddly, with real pipelines: masks, rates, key frames, decoders, cameras that
+//! freeze or cannot be stopped. Servers that do are in `sources.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -167,7 +167,7 @@ fn pipelines_that_do_not_stop_are_abandoned_and_hold_nobody_up_and_there_are_nev
     let remote = stuck.remote();
     let offline = stuck.told(CameraState::Offline);
     assert!(offline.reason.unwrap().contains("no frame for"), "it says why");
-    let abandoned = || remote.health().status(spotter::clock::Timestamp::EPOCH).faults.abandoned;
+    let abandoned = || remote.health().status().faults.abandoned;
     assert_eq!(abandoned(), 1);
     // While three of them hang, no other is opened.
     for hanging in 2..=3 {

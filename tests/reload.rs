@@ -248,6 +248,16 @@ fn the_program_moves_to_another_broker_as_the_same_boot_or_not_at_all() {
     let stats = request(old.port(), "spotter/v1/edge/command/stats", "");
     assert_eq!(stats["boot"], online["boot"], "the old one goes on");
 
+    // Starting anew with a folder that another node has would be the end.
+    let taken = tempfile::tempdir().unwrap();
+    let lock = fs::File::create(taken.path().join("outbox.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let outbox = format!("[mqtt.outbox]\ndirectory = \"{}\"", taken.path().display());
+    edge.rewrite(&mqtt(old.port(), &outbox), &cameras);
+    let refused = request(old.port(), "spotter/v1/edge/command/reload", "");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.ends_with("another process has this outbox open"), "{refused}");
+
     let mut arrived = Heard::from_now_on(new.port(), "site/7");
     edge.rewrite(&mqtt(new.port(), "root = \"site/7\"\nstats_interval_s = 5"), &cameras);
     let reply = request(old.port(), "spotter/v1/edge/command/reload", "");

@@ -116,7 +116,23 @@ fn a_camera_without_power_is_offline_and_comes_back() {
     let watched = Watched::of(&camera.url("h264"));
     let reason = watched.offline();
     assert!(reason.to_lowercase().contains("connect"), "{reason}");
+    // After five attempts in vain what was learned is forgotten, and the sixth is like the first.
+    let attempts = watched
+        .wait("beginning from nothing", |_| Some(watched.faults()).filter(|faults| faults.rebuilds == 1));
+    assert!(attempts.reconnects >= 4, "{attempts:?}");
     camera.restart();
+    watched.shows_the_room();
+}
+
+#[test]
+fn a_camera_that_sends_nothing_has_stalled_and_goes_on() {
+    let mut camera = TestCamera::start(&[]);
+    let watched = Watched::of(&camera.url("h264"));
+    watched.shows_the_room();
+    camera.tell("hang");
+    let reason = watched.told(CameraState::Stalled).reason.unwrap();
+    assert!(reason.starts_with("no frame for 2.") && reason.contains("usually one every 0.1"), "{reason}");
+    camera.tell("go on");
     watched.shows_the_room();
 }
 
@@ -144,6 +160,9 @@ fn pictures_change_their_size_and_rate_in_mid_stream() {
         watched.shows_the_room();
         camera.tell("size 480 360");
         watched.frames(3, "larger pictures", |shot| shot.room && shot.size == (480, 360));
+        watched.wait("status with their size", |given| {
+            (given.statuses.last()?.video.as_ref()?.size == (480, 360)).then_some(())
+        });
         camera.tell("size 160 120");
         watched.frames(3, "smaller pictures", |shot| shot.room && shot.size == (160, 120));
         camera.tell("rate 25");
@@ -151,6 +170,9 @@ fn pictures_change_their_size_and_rate_in_mid_stream() {
         camera.tell("rate 4");
         watched.frames(5, "slower pictures", |shot| shot.room);
         watched.was_never_lost();
+        let counted = watched.faults();
+        println!("{counted:?}");
+        assert!(counted.format_changes >= 2, "{counted:?}");
     }
 }
 
@@ -183,6 +205,8 @@ fn time_stamps_jump_and_the_pictures_go_on() {
         let strange: Vec<&Shot> =
             given.shots.iter().filter(|shot| !(-1.0..15.0).contains(&shot.age_s)).collect();
         assert!(strange.is_empty(), "capture times are believable: {strange:?}");
+        drop(given);
+        println!("{:?}", watched.faults());
     }
 }
 
@@ -198,6 +222,7 @@ fn damaged_packets_are_survived() {
         std::thread::sleep(Duration::from_secs(3));
         camera.tell("garbage off");
         watched.frames(10, "whole pictures afterwards", |shot| shot.room);
+        println!("{:?}", watched.faults());
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) fn apart<T: Send + 'static>(
         match wait.recv_timeout(STEP) {
             Ok(value) => return Ok(value),
             Err(RecvTimeoutError::Timeout) if begun.elapsed() < limit() => {}
-            Err(_) => return Err(Late),
+            // It may have been done since.
+            Err(_) => return wait.try_recv().map_err(|_| Late),
         }
     }
 }

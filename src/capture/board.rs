@@ -45,8 +45,8 @@ struct Slot {
     counters: Arc<FrameCounters>,
     occupant: Occupant,
     /// What waits for the worker, in this order.
-    cut: bool,
     change: Option<Arc<config::Camera>>,
+    cut: bool,
     frame: Option<Frame>,
 }
 
@@ -104,20 +104,24 @@ impl Board {
         Arc::clone(&self.lock().slots[index].counters)
     }
 
-    /// Puts a frame of camera `index`; one that still waits there is dropped and counted.
+    /// Puts a frame of camera `index`; one that still waits there is dropped and counted. Nothing once it was removed.
     pub fn put(&self, index: usize, frame: Frame) {
-        let slot = &mut self.lock().slots[index];
-        slot.drop_frame();
-        slot.frame = Some(frame);
-        self.changed.notify_one();
+        self.write(index, |slot| slot.frame = Some(frame));
     }
 
     /// Notes that camera `index` was lost, restarted or ended; a frame that still waits there is dropped and counted.
+    /// Nothing once it was removed.
     pub fn cut(&self, index: usize) {
+        self.write(index, |slot| slot.cut = true);
+    }
+
+    fn write(&self, index: usize, write: impl FnOnce(&mut Slot)) {
         let slot = &mut self.lock().slots[index];
-        slot.drop_frame();
-        slot.cut = true;
-        self.changed.notify_one();
+        if slot.occupant == Occupant::Camera {
+            slot.drop_frame();
+            write(slot);
+            self.changed.notify_one();
+        }
     }
 
     /// The pulse of the worker: it is busy with what it took until it comes back for more.
@@ -168,7 +172,7 @@ impl Slot {
 
 impl State {
     /// Removals go first: a camera that went may come again under its name at another index, and the old one must have
-    /// ended then.
+    /// ended then. Of one camera changes do: a new one that cannot be connected is cut before anybody has heard of it.
     fn pick(&mut self) -> Option<Item> {
         if let Some(index) = self.slots.iter().position(|slot| slot.occupant == Occupant::Gone) {
             self.slots[index].occupant = Occupant::Nobody;
@@ -177,11 +181,11 @@ impl State {
         let count = self.slots.len();
         for index in (self.next..self.next + count).map(|i| i % count) {
             let slot = &mut self.slots[index];
-            if std::mem::take(&mut slot.cut) {
-                return Some(Item::Cut(index));
-            }
             if let Some(camera) = slot.change.take() {
                 return Some(Item::Changed(index, camera));
+            }
+            if std::mem::take(&mut slot.cut) {
+                return Some(Item::Cut(index));
             }
             if let Some(frame) = slot.frame.take() {
                 self.next = (index + 1) % count;
@@ -280,6 +284,7 @@ mod tests {
             assert!(worker.join().unwrap());
         });
     }
+
     #[test]
     fn a_change_comes_before_the_frames_that_follow_it_and_the_newest_counts() {
         let (board, counters) = board(2);
@@ -289,7 +294,7 @@ mod tests {
         board.put(1, frame(7));
         board.cut(0);
         board.put(0, frame(2));
-        assert_eq!(all(&board), ["0: cut", "0: b", "0: frame 2", "1: frame 7"]);
+        assert_eq!(all(&board), ["0: b", "0: cut", "0: frame 2", "1: frame 7"]);
         assert_eq!(counters[0].dropped().get(), 1);
     }
 
@@ -313,6 +318,21 @@ mod tests {
         board.put(0, frame(6));
         assert_eq!(all(&board), ["0: frame 6", "1: yard", "1: frame 5"]);
         assert!(Arc::ptr_eq(&board.counters(3), &counted));
+    }
+
+    #[test]
+    fn a_camera_that_is_lost_before_the_worker_heard_of_it_is_heard_of_first_and_after_its_end_not_at_all() {
+        let (board, _) = board(0);
+        let index = board.add(camera("gate"), Arc::default());
+        board.cut(index);
+        board.put(index, frame(1));
+        assert_eq!(all(&board), ["0: gate", "0: cut", "0: frame 1"]);
+        board.remove(index);
+        board.cut(index);
+        board.put(index, frame(2));
+        assert_eq!(all(&board), ["0: removed"]);
+        board.cut(index);
+        assert_eq!(all(&board), [""; 0]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod rhythm;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::apart::{Late, apart};
 use super::board::Board;
@@ -21,7 +21,7 @@ use crate::name::Name;
 use crate::telemetry::{CameraStatus, FrameCounters, Pulse};
 use control::Control;
 
-/// How long a camera's thread may take to end; it bounds all that it waits for below this.
+/// How long a camera's thread may take to end after it was asked to; it bounds all that it waits for below this.
 const JOINING: Duration = Duration::from_secs(2);
 
 /// A running camera.
@@ -96,24 +96,31 @@ impl Camera {
     pub fn stop(self) -> Stopping {
         let name = self.health().camera().clone();
         drop(self.guard);
-        Stopping { name, thread: self.thread }
+        Stopping { name, by: Instant::now() + JOINING, pulse: self.pulse, thread: self.thread }
     }
 }
 
 /// A camera on its way to its end.
 pub struct Stopping {
     name: Name,
+    by: Instant,
+    pulse: Arc<Pulse>,
     thread: JoinHandle<()>,
 }
 
 impl Stopping {
-    /// Waits for the camera's thread, but not for ever: one that hangs is left to itself.
+    /// Waits for the camera's thread, but not for long after it was asked to stop: one that hangs is left to itself, and is
+    /// nobody's worry any more.
     pub fn join(self) {
-        let Stopping { name, thread } = self;
-        match apart("camera-join", || JOINING, move || thread.join()) {
+        let Stopping { name, by, pulse, thread } = self;
+        let left = by.saturating_duration_since(Instant::now());
+        match apart("camera-join", || left, move || thread.join()) {
             Ok(Ok(())) => {}
             Ok(Err(_)) => tracing::error!(camera = %name, "the camera's thread had panicked"),
-            Err(Late) => tracing::error!(camera = %name, "the camera's thread hangs; it is left to itself"),
+            Err(Late) => {
+                pulse.rest();
+                tracing::error!(camera = %name, "the camera's thread hangs; it is left to itself");
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct Seen {
     pub before_key: u64,
     /// Time stamps that had to be made up.
     pub time_jumps: u64,
-    /// Changes of size or layout.
+    /// Changes of size, layout or stated frame rate.
     pub format_changes: u64,
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::name::Name;
@@ -22,9 +22,9 @@ struct HealthState {
     since: Timestamp,
     reason: Option<String>,
     video: Option<Video>,
-    reconnects: VecDeque<Timestamp>,
+    reconnects: VecDeque<Instant>,
     /// Moment and counts of the last report with rates, and its rates.
-    reported: (Timestamp, Counts),
+    reported: (Instant, Counts),
     rates: Rates,
 }
 
@@ -75,7 +75,7 @@ impl Health {
             reason: None,
             video: None,
             reconnects: VecDeque::new(),
-            reported: (now, Counts::default()),
+            reported: (Instant::now(), Counts::default()),
             rates: Rates::default(),
         };
         Health { camera, counters, state: Mutex::new(state) }
@@ -87,11 +87,15 @@ impl Health {
     }
 
     /// The status now; rates cover the time since the last call that was a second or more ago.
-    pub fn status(&self, now: Timestamp) -> CameraStatus {
+    pub fn status(&self) -> CameraStatus {
+        self.status_at(Instant::now())
+    }
+
+    fn status_at(&self, now: Instant) -> CameraStatus {
         let mut state = self.lock();
         state.forget_reconnects(now);
         let (then, counted) = state.reported;
-        let period = now.since(then);
+        let period = now.saturating_duration_since(then);
         if period >= Duration::from_secs(1) {
             let counts = Counts::of(&self.counters);
             state.rates = counts.rates(&counted, period);
@@ -131,6 +135,8 @@ impl Health {
         }
         if new == CameraState::Connecting && state.state == CameraState::Offline {
             self.counters.faults().reconnects.increment();
+            // Not by the clock of the world, which somebody may set.
+            let now = Instant::now();
             state.reconnects.push_back(now);
             state.forget_reconnects(now);
         }
@@ -150,9 +156,38 @@ impl Health {
 
 impl HealthState {
     /// Keeps the last hour's; with pauses of half a second and more there are never many.
-    fn forget_reconnects(&mut self, now: Timestamp) {
-        while self.reconnects.front().is_some_and(|&at| now.since(at) > Duration::from_secs(3600)) {
+    fn forget_reconnects(&mut self, now: Instant) {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) > Duration::from_secs(3600);
+        while self.reconnects.front().is_some_and(is_old) {
             self.reconnects.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_reconnects_are_of_the_time_that_has_passed() {
+        let health = Health::new(Name::new("ramp").unwrap(), Arc::default(), Timestamp::EPOCH);
+        let begun = Instant::now();
+        let after = |ms| begun + Duration::from_millis(ms);
+        for _ in 0..3 {
+            health.set(CameraState::Offline, None, Timestamp::EPOCH);
+            health.set(CameraState::Connecting, None, Timestamp::EPOCH);
+        }
+        health.counters().captured().add(20);
+        health.counters().recognised().add(10);
+        assert_eq!(health.status_at(after(900)).fps_in, 0.0, "it is too early to say");
+        let status = health.status_at(after(2000));
+        assert_eq!(status.reconnects_last_hour, 3);
+        assert!(
+            (9.9..10.2).contains(&status.fps_in) && (4.9..5.1).contains(&status.fps_recognised),
+            "{status:?}"
+        );
+        assert_eq!(health.status_at(after(2100)).fps_in, status.fps_in);
+        let status = health.status_at(after(3_602_000));
+        assert_eq!((status.fps_in, status.reconnects_last_hour, status.faults.reconnects), (0.0, 0, 3));
     }
 }

@@ -64,7 +64,12 @@ impl Remote {
     /// Turns the camera off, or on again, which connects it at once. Does not wait for either: the camera's status tells
     /// when it is done.
     pub fn set_enabled(&self, enabled: bool) {
-        self.wishes.change(|wish| wish.disabled = !enabled);
+        self.wishes.change(|wish| {
+            if wish.disabled == enabled {
+                wish.disabled = !enabled;
+                wish.turns += 1;
+            }
+        });
         if !enabled {
             self.snapshots.fail();
         }
@@ -124,6 +129,8 @@ pub(super) struct Wish {
     pub stopped: bool,
     /// To be off.
     pub disabled: bool,
+    /// How often it was turned off or on: a pause ends for who turns it off and on at once.
+    turns: u64,
 }
 
 impl Wish {
@@ -314,10 +321,17 @@ mod tests {
         assert_eq!(remote.wishes().wait(known, Duration::ZERO), known);
         remote.set_enabled(false);
         let off = remote.wishes().wait(known, LONG);
-        assert_eq!(off, Wish { stopped: false, disabled: true });
+        assert_eq!(off, Wish { stopped: false, disabled: true, turns: 1 });
         remote.set_enabled(true);
-        assert_eq!(remote.wishes().wait(off, LONG), known);
+        let on = remote.wishes().wait(off, LONG);
+        assert_eq!((on, on.runs()), (Wish { stopped: false, disabled: false, turns: 2 }, true));
+        // Off and on again before anybody looks is not nothing.
+        remote.set_enabled(false);
+        remote.set_enabled(true);
+        assert_eq!(remote.wishes().wait(on, LONG), Wish { turns: 4, ..on });
+        remote.set_enabled(true);
+        assert_eq!(remote.wishes().now().turns, 4, "it is on already");
         remote.stop();
-        assert_eq!(remote.wishes().wait(known, LONG), Wish { stopped: true, disabled: false });
+        assert!(remote.wishes().wait(Wish { turns: 4, ..on }, LONG).stopped);
     }
 }

@@ -65,8 +65,8 @@ pub struct Stream {
     /// Whether the camera has shown a certificate that this machine does not trust.
     untrusted: Arc<AtomicBool>,
     mask: Mask,
-    /// Size and layout of the last frame.
-    format: Option<((u32, u32), PixelFormat)>,
+    /// Size, layout and stated frames per second of the last frame.
+    format: Option<((u32, u32), PixelFormat, gst::Fraction)>,
     frames: u64,
     lost: u64,
     format_changes: u64,
@@ -202,12 +202,13 @@ impl Stream {
         // Written by `flow.rs`: the number among those given, and among those picked.
         let (number, picked) = (buffer.offset(), buffer.offset_end());
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
+        let rate = info.fps();
         let image = buffer::image(buffer, &info).map_err(bad)?;
-        let format = ((image.width(), image.height()), image.format());
+        let format = ((image.width(), image.height()), image.format(), rate);
         match self.format.replace(format) {
             None => self.begin()?,
             Some(before) if before != format => {
-                tracing::info!(camera = %self.camera, ?image, "the picture has another size or layout now");
+                tracing::info!(camera = %self.camera, ?image, ?rate, "the picture has another size, layout or frame rate now");
                 self.format_changes += 1;
             }
             Some(_) => {}
@@ -265,7 +266,7 @@ impl Stream {
 
     /// What comes and what decodes it; nothing before the first frame.
     pub fn video(&self) -> Option<Video> {
-        let (size, _) = self.format?;
+        let (size, ..) = self.format?;
         let decoding = self.flow.decoding();
         let raw = || "raw".to_owned();
         Some(Video {

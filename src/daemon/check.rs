@@ -2,6 +2,8 @@
 //!
 //! For `check`, and for a reload, which refuses what cannot be served.
 
+use std::path::PathBuf;
+
 use super::models::Opening;
 use super::trial::Trial;
 use crate::capture::Stream;
@@ -42,6 +44,8 @@ pub(super) struct Served {
     pub(super) models: config::Models,
     pub(super) runtime: config::Runtime,
     pub(super) health: config::Health,
+    /// The folder of the outbox.
+    pub(super) outbox: Option<PathBuf>,
     pub(super) known: Known,
 }
 

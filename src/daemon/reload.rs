@@ -14,7 +14,7 @@ use super::{Daemon, DaemonError, Event, Ring, Running, scenes};
 use crate::capture::Stopping;
 use crate::config::{Config, ConfigError};
 use crate::name::Name;
-use crate::publish::Settings;
+use crate::publish::{Settings, outbox};
 
 /// What has become of a configuration that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,10 @@ impl Reloader {
             problems.extend(settings.err().map(|error| error.to_string()));
             let moved = config.health.listen.filter(|_| config.health != self.served.health);
             let tried = moved.map_or(Ok(()), super::health::try_out);
+            problems.extend(tried.err().map(|error| error.to_string()));
+            let outbox = &config.mqtt.outbox.directory;
+            let moved = outbox.as_deref().filter(|_| *outbox != self.served.outbox);
+            let tried = moved.map_or(Ok(()), outbox::try_out);
             problems.extend(tried.err().map(|error| error.to_string()));
         }
         match config {

@@ -11,7 +11,7 @@ use spotter::capture::{Board, Camera, Item, Remote};
 use spotter::clock::SystemClock;
 use spotter::config;
 use spotter::frame::{Frame, Image};
-use spotter::telemetry::{CameraState, CameraStatus};
+use spotter::telemetry::{CameraState, CameraStatus, Faults};
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -160,6 +160,11 @@ impl Watched {
             camera.stop().join();
         }
         begun.elapsed()
+    }
+
+    /// What has gone wrong so far.
+    pub fn faults(&self) -> Faults {
+        self.remote().health().status().faults
     }
 
     /// Panics when it had to connect more than once.

@@ -20,9 +20,7 @@ const PROVED: Duration = Duration::from_secs(2);
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The source said that it is over.
-    Ended,
-    /// Something failed.
+    /// Something failed, or the source said that it is over.
     Broken,
     /// The server does not let it in, or has no such stream.
     Refused,
@@ -33,7 +31,7 @@ pub(super) enum End {
 pub(super) struct Backoff {
     failures: usize,
     refusals: usize,
-    /// Whether frames have ever come.
+    /// Whether more than one frame has ever come.
     proved: bool,
     chance: RandomState,
 }
@@ -85,8 +83,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_until_a_connection_has_worked() {
-        use End::{Broken, Ended};
-        let ends = [(Broken, 0), (Broken, 0), (Broken, 1), (Broken, 2), (Broken, 0), (Ended, 1), (Ended, 2)];
+        use End::Broken;
+        let ends =
+            [(Broken, 0), (Broken, 0), (Broken, 1), (Broken, 2), (Broken, 0), (Broken, 1), (Broken, 2)];
         assert_eq!(pauses(&ends), [500, 1000, 2000, 500, 1000, 2000, 500]);
         assert_eq!(pauses(&[(Broken, 0); 8])[4..], [5000; 4]);
     }

@@ -32,7 +32,7 @@ const STOPPING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_s
 const MOST_ABANDONED: usize = 3;
 /// A file that repeats begins at most this often: building a pipeline takes more than playing one frame.
 const SHORTEST_PASS: Duration = Duration::from_millis(500);
-/// After so many connections in a row without a frame, all that was learned of the camera is forgotten.
+/// After so many connections in a row without a second frame, all that was learned of the camera is forgotten.
 const FORGIVING: u32 = 5;
 
 /// The thread's own.
@@ -69,7 +69,7 @@ struct Learned {
     freeze: Freeze,
     fallback: Fallback,
     first_frame: FirstFrame,
-    /// Connections in a row without a frame.
+    /// Connections in a row without a second frame.
     failures: u32,
 }
 
@@ -158,7 +158,7 @@ impl Control {
                     self.pause(FOREVER);
                     return;
                 }
-                Over::Ended => (self.ended(), End::Ended),
+                Over::Ended => (self.ended(), End::Broken),
                 Over::Broken(error) if error.is_refusal() => (error.to_string(), End::Refused),
                 Over::Broken(error) => (error.to_string(), End::Broken),
             };
@@ -176,13 +176,15 @@ impl Control {
         }
     }
 
-    /// After several connections in a row without a frame, nothing that was learned is worth keeping.
+    /// After several connections in a row without a second frame, nothing that was learned of the camera is worth keeping.
     fn forgive(&self, learned: &mut Learned, played: Duration) {
         learned.failures = if played.is_zero() { learned.failures + 1 } else { 0 };
         if learned.failures >= FORGIVING {
             tracing::debug!(camera = %self.name, failures = FORGIVING, "beginning from nothing");
             self.health().counters().faults().rebuilds.increment();
-            *learned = Learned::new(&self.config);
+            // Hardware that has failed is no quicker to work again than anything else of this machine.
+            let fallback = std::mem::take(&mut learned.fallback);
+            *learned = Learned { fallback, ..Learned::new(&self.config) };
         }
     }
 
@@ -250,11 +252,8 @@ impl Control {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Late> {
         let held = Arc::clone(&self.held);
-        apart(thread, limit, move || {
-            let done = work();
-            drop(held);
-            done
-        })
+        // A pipeline that comes too late may hang once more when it is dropped, before what it holds is.
+        apart(thread, limit, move || (work(), held)).map(|(done, _)| done)
     }
 
     /// A pipeline that hangs is counted as abandoned.
@@ -268,12 +267,11 @@ impl Control {
     }
 
     fn set(&self, state: CameraState, reason: Option<String>) {
-        let now = self.clock.now();
-        self.health().set(state, reason, now);
+        self.health().set(state, reason, self.clock.now());
         if state == CameraState::Offline {
             self.remote.snapshots().fail();
         }
-        (self.changed)(self.health().status(now));
+        (self.changed)(self.health().status());
     }
 
     fn health(&self) -> &Health {
@@ -298,17 +296,21 @@ impl Connection<'_> {
     fn run(&mut self, stream: &mut Stream) -> Over {
         loop {
             self.control.pulse.beat();
+            let next = stream.next(POLL);
+            // That may have hung, and its place on the board may be another's now.
             if !self.control.wanted() {
                 return Over::Unwanted;
             }
-            match stream.next(POLL) {
+            match next {
                 Ok(Next::Frame(frame)) => self.take(frame, stream),
                 Ok(Next::Idle) => {}
                 Ok(Next::End) => return Over::Ended,
                 Err(error) => return Over::Broken(error),
             }
             let now = Instant::now();
-            self.count(stream.seen(), now);
+            if self.count(stream.seen(), now) {
+                self.tell_format(stream);
+            }
             // What is damaged is no sign of life: a decoder that has lost its way may never find it again.
             match self.learned.rhythm.see(self.counted.given - self.counted.damaged, now) {
                 Life::Flowing => {}
@@ -398,8 +400,16 @@ impl Connection<'_> {
         self.control.set(CameraState::Online, self.learned.fallback.reason());
     }
 
-    /// Adds to the camera's counters what has come since the last look.
-    fn count(&mut self, seen: Seen, now: Instant) {
+    /// Pictures are of another format now, and go on.
+    fn tell_format(&self, stream: &Stream) {
+        let health = self.control.health();
+        health.set_video(stream.video());
+        let (state, reason) = health.state();
+        self.control.set(state, reason);
+    }
+
+    /// Adds to the camera's counters what has come since the last look; whether the format is another one.
+    fn count(&mut self, seen: Seen, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.counted, seen);
         if self.hopes && seen.before_key > before.before_key {
             self.learned.rhythm.hope(now);
@@ -417,5 +427,6 @@ impl Connection<'_> {
         ] {
             counter.add(now - then);
         }
+        seen.format_changes > before.format_changes
     }
 }

@@ -1,8 +1,8 @@
 //! How long a connection may take for its first frame.
 //!
 //! Pure. A connection that begins in the middle of garbage may never give any, nor one to a server that has only just
-//! started, while the next one does at once. So a camera that has always been quick is not waited for long; but only once,
-//! lest one that has become slow is never waited for long enough.
+//! started, while the next one does at once. So a camera that has always been quick is not waited for long; but after that
+//! was in vain it is, until frames come: it may have become slow.
 
 use std::time::Duration;
 
@@ -11,8 +11,11 @@ use std::time::Duration;
 pub(super) const USUAL: Duration = Duration::from_secs(5);
 /// The same for a file that gave none before: what it begins with may be sound.
 const OF_FILE: Duration = Duration::from_secs(15);
-/// A camera that has never taken longer is waited for so many times as long, and at least for this.
-const OF_QUICK: (u32, Duration) = (3, Duration::from_secs(3));
+/// A camera whose first frames are known to come is waited for so many times as long as they take, at least and at most
+/// for this; where it would be more, its key frames are far apart.
+const OF_QUICK: (u32, Duration, Duration) = (3, Duration::from_secs(3), Duration::from_millis(7500));
+/// What one connection took longer than the others is forgotten by a part of this many with each that follows.
+const FORGETS: u32 = 4;
 
 /// What the next connection may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(super) struct Patience {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FirstFrame {
     is_file: bool,
-    /// The longest that a connection has taken.
+    /// The longest that a connection has taken, of those that were made not long ago.
     longest: Option<Duration>,
     /// Whether the last one that was made waited in vain.
     in_vain: bool,
@@ -41,7 +44,9 @@ impl FirstFrame {
 
     /// A connection has given its first frame after so long.
     pub(super) fn came(&mut self, after: Duration) {
-        (self.longest, self.in_vain) = (self.longest.max(Some(after)), false);
+        let longest = self.longest.unwrap_or_default();
+        self.longest = Some(after.max(longest - longest.saturating_sub(after) / FORGETS));
+        self.in_vain = false;
     }
 
     /// A connection was made, and none came for as long as it might take.
@@ -51,9 +56,9 @@ impl FirstFrame {
 
     /// What the next connection may take.
     pub(super) fn patience(&self) -> Patience {
-        let (times, least) = OF_QUICK;
+        let (times, least, most) = OF_QUICK;
         let quick = self.longest.map(|longest| (longest * times).max(least));
-        match quick.filter(|quick| !self.in_vain && *quick < USUAL) {
+        match quick.filter(|quick| !self.in_vain && *quick <= most) {
             Some(limit) => Patience { limit, hopes: false },
             None if self.in_vain && self.is_file => Patience { limit: OF_FILE, hopes: true },
             None => Patience { limit: USUAL, hopes: true },
@@ -81,8 +86,17 @@ mod tests {
     fn a_camera_that_was_never_slow_is_not_waited_for_long() {
         assert_eq!(after_ms(&[]).patience(), LONG, "who knows");
         assert_eq!(after_ms(&[300]).patience(), short(3000));
-        assert_eq!(after_ms(&[300, 1500, 200]).patience(), short(4500));
-        assert_eq!(after_ms(&[300, 1700, 200]).patience(), LONG, "it sends few key frames");
+        assert_eq!(after_ms(&[300, 2000]).patience(), short(6000));
+        assert_eq!(after_ms(&[300, 2600]).patience(), LONG, "it sends few key frames");
+    }
+
+    #[test]
+    fn one_slow_connection_is_forgotten_after_some_quick_ones() {
+        assert_eq!(after_ms(&[300, 2000, 400]).patience(), short(4800));
+        assert_eq!(after_ms(&[5000, 200]).patience(), LONG);
+        assert_eq!(after_ms(&[[5000].as_slice(), &[200; 12]].concat()).patience(), short(3000));
+        // One whose first frame comes sooner or later is not believed to be quick.
+        assert_eq!(after_ms(&[9000, 300, 6000, 2000, 800, 7000, 100]).patience(), LONG);
     }
 
     #[test]

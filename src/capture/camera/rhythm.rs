@@ -71,9 +71,8 @@ impl Rhythm {
             return self.judge(waited);
         }
         // The first of a connection says how long connecting took, not how often frames come.
-        let count = if self.given == 0 { given - 1 } else { given - self.given };
-        if count > 0 {
-            self.learn(waited.as_secs_f64() / count as f64);
+        if self.given > 0 {
+            self.learn(waited.as_secs_f64() / (given - self.given) as f64);
         }
         (self.given, self.last) = (given, now);
         Life::Flowing
@@ -186,6 +185,9 @@ mod tests {
         let usual = rhythm.usual();
         assert_eq!(rhythm.see(1, last + Duration::from_secs(9)), Life::Flowing);
         assert_eq!(rhythm.usual(), usual, "connecting is no interval");
+        rhythm.begin(last, first_frame::USUAL);
+        rhythm.see(2, last + Duration::from_secs(4));
+        assert_eq!(rhythm.usual(), usual, "nor when more have come at once");
     }
 
     #[test]
