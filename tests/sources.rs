@@ -131,7 +131,8 @@ fn a_camera_that_sends_nothing_has_stalled_and_goes_on() {
     watched.shows_the_room();
     camera.tell("hang");
     let reason = watched.told(CameraState::Stalled).reason.unwrap();
-    assert!(reason.starts_with("no frame for 2.") && reason.contains("usually one every 0.1"), "{reason}");
+    // Ten a second; how often that is learned to be depends on a few frames.
+    assert!(reason.starts_with("no frame for ") && reason.contains(" s, usually one every 0."), "{reason}");
     camera.tell("go on");
     watched.shows_the_room();
 }
@@ -171,7 +172,6 @@ fn pictures_change_their_size_and_rate_in_mid_stream() {
         watched.frames(5, "slower pictures", |shot| shot.room);
         watched.was_never_lost();
         let counted = watched.faults();
-        println!("{counted:?}");
         assert!(counted.format_changes >= 2, "{counted:?}");
     }
 }
@@ -206,7 +206,9 @@ fn time_stamps_jump_and_the_pictures_go_on() {
             given.shots.iter().filter(|shot| !(-1.0..15.0).contains(&shot.age_s)).collect();
         assert!(strange.is_empty(), "capture times are believable: {strange:?}");
         drop(given);
-        println!("{:?}", watched.faults());
+        // Five seconds may be a burst.
+        let counted = watched.faults().time_jumps;
+        assert!((3..=6).contains(&counted), "{counted} jumps");
     }
 }
 
@@ -222,7 +224,6 @@ fn damaged_packets_are_survived() {
         std::thread::sleep(Duration::from_secs(3));
         camera.tell("garbage off");
         watched.frames(10, "whole pictures afterwards", |shot| shot.room);
-        println!("{:?}", watched.faults());
     }
 }
 

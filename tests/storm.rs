@@ -121,7 +121,8 @@ impl Fault {
         }
     }
 
-    /// What says so, one of which must come: a state, or another size in the camera's status. Garbage is counted.
+    /// What says so, one of which must come: a state, or another size in the camera's status; nothing of garbage, which
+    /// decoders hide as well as they can.
     fn told_as(self) -> &'static [&'static str] {
         match self {
             Fault::Die | Fault::Refuse | Fault::Cut => &["offline"],
@@ -231,8 +232,6 @@ struct Heard {
     states: Vec<(Instant, String, String)>,
     /// When other sizes of its pictures were told.
     sizes: Vec<(Instant, [u64; 2])>,
-    /// Pictures that were told to be damaged.
-    damaged: u64,
     /// When somebody was told to be seen.
     tracks: Vec<Instant>,
     tags: Vec<Instant>,
@@ -322,7 +321,6 @@ impl Listener {
                         {
                             heard.sizes.push((at, [width, height]));
                         }
-                        heard.damaged = message["faults"]["damaged"].as_u64().unwrap_or_default();
                     }
                     ["tracks"] if message["tracks"].as_array().is_some_and(|tracks| !tracks.is_empty()) => {
                         heard.tracks.push(at);
@@ -651,7 +649,6 @@ fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
         after,
         gaps: gaps(&heard, &outcomes, start, end),
         haven_ends: heard[HAVEN].ends.iter().filter(|(at, _)| *at < end).cloned().collect(),
-        damaged: heard.iter().map(|heard| heard.damaged).sum(),
         haven_tag_gap: Heard::longest_gap(&heard[HAVEN].tags, (start, end)),
         outcomes,
     };
@@ -703,8 +700,6 @@ struct Verdict {
     gaps: Vec<Duration>,
     haven_ends: Vec<(Instant, String)>,
     haven_tag_gap: Duration,
-    /// Pictures that were told to be damaged, of all cameras.
-    damaged: u64,
 }
 
 impl Verdict {
@@ -765,7 +760,7 @@ impl Verdict {
             "\n| | |\n|---|---|\n| reconnects | {} |\n| memory per 100 reconnects | {:+.2} MB (standard error {:.2}) |\n\
              | of that, no file's | {:+.2} MB (standard error {:.2}) |\n| most memory | {:.0} MB |\n\
              | held after every camera had every fault | {} |\n| held at the end | {} |\n\
-             | pictures that were damaged | {} |\n| longest time without people of a healthy camera | {} |\n\
+             | longest time without people of a healthy camera | {} |\n\
              | longest time without tags of the one that was never struck | {} |",
             self.reconnects,
             self.resident.0,
@@ -775,7 +770,6 @@ impl Verdict {
             self.peak_mb,
             held(self.before),
             held(self.after),
-            self.damaged,
             seconds(self.gaps.iter().max().copied().unwrap_or_default()),
             seconds(self.haven_tag_gap),
         )
@@ -826,10 +820,6 @@ impl Verdict {
         for (at, message) in &self.haven_ends {
             let at = (*at - self.start).as_secs_f64();
             faults.push(format!("{}: somebody ended at {at:.1} s: {message}", CAMERAS[HAVEN].0));
-        }
-        let is_garbage = |outcome: &Outcome| outcome.strike.fault == Fault::Garbage;
-        if self.damaged == 0 && self.outcomes.iter().any(is_garbage) {
-            faults.push("no picture was told to be damaged".to_owned());
         }
         match (self.before, self.after) {
             (Some(before), Some(after)) => {

@@ -11,10 +11,13 @@ use gstreamer::prelude::*;
 
 use super::decoding::{codec, is_decoder, is_hardware};
 use super::pick::Picker;
-use super::timeline::Timeline;
+use super::timeline::{Packets, Timeline};
 
 /// A stream that has had no key frame for so long is one that never has any, and is decoded as it is.
 const KEY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The element that puts the packets of RTP into order, and repairs their time stamps.
+const JITTER_BUFFER: &str = "rtpjitterbuffer";
 
 /// What a probe answers to have its buffer dropped: it was taken care of, by doing nothing with it. (The bindings leave no
 /// buffer for GStreamer 1.22 to drop.)
@@ -31,7 +34,7 @@ pub struct Seen {
     pub damaged: u64,
     /// Encoded frames that came before the first key frame.
     pub before_key: u64,
-    /// Time stamps that had to be made up.
+    /// Time stamps that jumped, and were replaced.
     pub time_jumps: u64,
     /// Changes of size, layout or stated frame rate.
     pub format_changes: u64,
@@ -107,8 +110,13 @@ impl Flow {
     }
 
     fn added(&self, element: &gst::Element, wanted: Wanted) {
-        let Some(factory) = element.factory().filter(is_decoder) else { return };
-        let Some(pad) = element.static_pad("sink") else { return };
+        let (Some(factory), Some(pad)) = (element.factory(), element.static_pad("sink")) else { return };
+        if factory.name() == JITTER_BUFFER && wanted.repaired {
+            self.count_jumps(&pad);
+        }
+        if !is_decoder(&factory) {
+            return;
+        }
         self.lock().decoding = Some(Decoding { element: factory, codec: "unknown".to_owned(), fed: false });
         self.name(&pad);
         if wanted.repaired || wanted.key_frames_only {
@@ -176,6 +184,30 @@ impl Flow {
         pad.add_probe(gst::PadProbeType::BUFFER, stateful(probe));
     }
 
+    /// Counts the time stamps of RTP that jump, before a jitter buffer repairs them.
+    fn count_jumps(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        let mut packets = Packets::default();
+        let mut rate = None;
+        let begun = Instant::now();
+        let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
+            // Of a list, which is of one moment, the first says enough.
+            let packet = match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => Some(buffer.as_ref()),
+                Some(gst::PadProbeData::BufferList(list)) => list.get(0),
+                _ => None,
+            };
+            rate = rate.or_else(|| video_rate(pad));
+            if let (Some(ticks), Some(rate)) = (packet.and_then(ticks), rate)
+                && packets.jumps(ticks, rate, begun.elapsed())
+            {
+                flow.lock().seen.time_jumps += 1;
+            }
+            gst::PadProbeReturn::Ok
+        };
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, stateful(probe));
+    }
+
     /// Counts decoded frames and drops those that are not wanted. Each that passes has its number among those given as
     /// offset, and that among those picked as end of offset, so that those which the sink drops can be counted.
     fn count(&self, pad: &gst::Pad, wanted: Wanted) {
@@ -221,6 +253,20 @@ impl Flow {
     fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ticks per second of RTP's time stamps, when it carries video.
+fn video_rate(pad: &gst::Pad) -> Option<u32> {
+    let caps = pad.current_caps()?;
+    let stream =
+        caps.structure(0).filter(|stream| stream.get("media").is_ok_and(|media: &str| media == "video"))?;
+    u32::try_from(stream.get::<i32>("clock-rate").ok()?).ok().filter(|rate| *rate > 0)
+}
+
+/// A packet's time stamp (RFC 3550, section 5.1).
+fn ticks(packet: &gst::BufferRef) -> Option<u32> {
+    let mut bytes = [0; 4];
+    (packet.copy_to_slice(4, &mut bytes) == Ok(())).then(|| u32::from_be_bytes(bytes))
 }
 
 /// A probe with state of its own. GStreamer calls those of a pad one after the other, but does not promise it.

@@ -1,7 +1,7 @@
 //! Repairs the time stamps of a live source: what jumps or runs backwards would hold frames up, or make their capture
 //! times lies.
 //!
-//! Pure. Called for each decoded frame by [`super::flow`].
+//! Pure. Called for each decoded frame, and for each packet of RTP, by [`super::flow`].
 
 use std::time::Duration;
 
@@ -52,6 +52,23 @@ impl Timeline {
     }
 }
 
+/// Looks at the time stamps of RTP packets, which a jitter buffer replaces where they jump, and says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Packets {
+    /// Time stamp and arrival of the packet before.
+    last: Option<(u32, Duration)>,
+}
+
+impl Packets {
+    /// Whether the next packet's time stamp, in ticks of which there are `rate` per second, is another one than its arrival
+    /// lets believe. Ticks run over.
+    pub(super) fn jumps(&mut self, ticks: u32, rate: u32, arrived: Duration) -> bool {
+        let Some((last, then)) = self.last.replace((ticks, arrived)) else { return false };
+        let step_s = f64::from(ticks.wrapping_sub(last).cast_signed()) / f64::from(rate);
+        (step_s - arrived.saturating_sub(then).as_secs_f64()).abs() > BELIEVED.as_secs_f64()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +116,21 @@ mod tests {
     fn a_clock_that_stands_still_while_time_passes_is_a_jump() {
         let frames = [(Some(0), 0), (Some(1), 9000), (Some(2), 9040)];
         assert_eq!(run(&frames), (vec![0, 9000, 9001], 1));
+    }
+
+    #[test]
+    fn packets_jump_when_their_time_is_not_that_of_their_arrival() {
+        let mut packets = Packets::default();
+        let mut jumps = |ticks: u32, ms| packets.jumps(ticks, 90_000, Duration::from_millis(ms));
+        let just_before = u32::MAX - 1800;
+        assert!(!jumps(just_before, 0) && !jumps(just_before, 1));
+        assert!(!jumps(just_before.wrapping_add(3600), 40), "it runs over");
+        assert!(!jumps(just_before.wrapping_add(1800), 80), "pictures that are sent out of order");
+        assert!(!jumps(just_before.wrapping_add(60 * 90_000), 60_200), "a pause");
+        assert!(jumps(just_before.wrapping_add(66 * 90_000), 60_240), "forward");
+        assert!(!jumps(just_before.wrapping_add(66 * 90_000 + 3600), 60_280));
+        assert!(jumps(just_before.wrapping_add(60 * 90_000), 60_320), "backwards");
+        assert!(jumps(just_before.wrapping_add(60 * 90_000), 66_320), "it stands still");
     }
 
     #[test]
