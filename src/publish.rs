@@ -278,19 +278,6 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
-/// A [`Handle`] for a thread that may hang and outlive the publisher: it keeps nothing of it open.
-#[derive(Clone)]
-pub struct WeakHandle {
-    shared: Weak<Shared>,
-}
-
-impl WeakHandle {
-    /// The way in; nothing once the publisher is gone.
-    pub fn upgrade(&self) -> Option<Handle> {
-        self.shared.upgrade().map(|shared| Handle { shared })
-    }
-}
-
 impl Handle {
     /// The same for a thread that may outlive the publisher.
     pub fn downgrade(&self) -> WeakHandle {
@@ -335,6 +322,18 @@ impl Handle {
     /// What has become of what was published.
     pub fn counts(&self) -> Counts {
         self.shared.pending().counts()
+    }
+}
+
+/// A [`Handle`] for a thread that may hang and outlive the publisher: it keeps nothing of it open.
+pub struct WeakHandle {
+    shared: Weak<Shared>,
+}
+
+impl WeakHandle {
+    /// The way in; nothing once the publisher is gone.
+    pub fn upgrade(&self) -> Option<Handle> {
+        self.shared.upgrade().map(|shared| Handle { shared })
     }
 }
 

@@ -175,10 +175,9 @@ impl Recognizer {
         Ok(recognized)
     }
 
-    /// Ends every track of the camera at `index`, if there is one: what follows is a new scene.
+    /// Ends every track of the camera at `index`: what follows is a new scene.
     pub fn cut(&mut self, index: usize) -> Recognized {
-        let scene = self.scenes.get_mut(index).and_then(Option::as_mut);
-        scene.map(|scene| scene.cut(&mut self.budget)).unwrap_or_default()
+        self.scenes[index].as_mut().expect(NO_SCENE).cut(&mut self.budget)
     }
 
     /// The camera at `index` is new, or is looked at differently from now on; in that case its tracks go on.

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "support/held_back.rs"]
+mod held_back;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "support/mosquitto.rs"]
@@ -17,6 +19,7 @@ mod mosquitto;
 #[path = "support/program.rs"]
 mod program;
 
+use held_back::HeldBack;
 use machine::Machine;
 use mosquitto::{Mosquitto, free_port, request, wait, write_password_file};
 use program::{Ended, PATIENCE, Program};
@@ -240,63 +243,6 @@ fn the_health_endpoint_tells_whether_it_lives_and_is_ready() {
     assert_eq!(machine.reload().code, Some(0));
     assert!(wait(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()), "nothing listens any more");
     assert_eq!(stop(program).code, Some(0));
-}
-
-/// Gives a pipe's readers a model, one reader after the other; each has a pipe of its own.
-const GIVE: &str = r#"
-import os, sys
-model, pipe, readers = sys.argv[1:]
-for _ in range(int(readers)):
-    with open(pipe, "wb") as reader:
-        os.mkfifo(pipe + ".next")
-        os.rename(pipe + ".next", pipe)
-        reader.write(open(model, "rb").read())
-"#;
-
-/// A folder `models` with the detector's package, whose model is a pipe: loading it takes until somebody gives it.
-struct HeldBack {
-    model: PathBuf,
-    pipe: PathBuf,
-}
-
-/// Who gives a model, until this is dropped.
-struct Giver(Child);
-
-impl HeldBack {
-    fn new(folder: &Path) -> Self {
-        let name = "centernet-mobilenetv3-coco";
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
-        let to = folder.join("models").join(name);
-        fs::create_dir_all(&to).unwrap();
-        for file in ["model.toml", "labels.txt"] {
-            fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-        let model = format!("{name}.onnx");
-        let pipe = to.join(&model);
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        HeldBack { model: from.join(model), pipe }
-    }
-
-    /// Gives it to so many readers. Loading reads it twice: what was verified, and what is run.
-    fn give(&self, readers: u32) -> Giver {
-        let mut command = Command::new("python3");
-        command.args(["-c", GIVE]).args([&self.model, &self.pipe]).arg(readers.to_string());
-        Giver(command.spawn().expect("python3 is installed"))
-    }
-}
-
-impl Giver {
-    fn has_given(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some_and(|status| status.success())
-    }
-}
-
-impl Drop for Giver {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            eprintln!("the model is still given: {error}");
-        }
-    }
 }
 
 #[test]

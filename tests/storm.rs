@@ -57,7 +57,7 @@ const CAMERA_KEYS: &str = "max_frame_rate = 2\nfrozen_after_s = 5\n";
 const OTHER_SIZE: [u64; 2] = [480, 360];
 /// A camera is online again so long after its server is well, at the latest.
 const BACK: Duration = Duration::from_secs(10);
-/// Between two messages about a healthy camera, at most.
+/// Between two times that a healthy camera is told to show somebody, at most.
 const GAP: Duration = Duration::from_secs(3);
 /// What more memory may be held after a hundred reconnects.
 const GROWTH_MB: f64 = 1.0;
@@ -664,7 +664,8 @@ fn cameras_come_back_from_a_storm_and_the_node_does_not_grow() {
     assert!(faults.is_empty(), "{}\n\nthe log:\n{}", faults.join("\n"), ended.stderr);
 }
 
-/// The longest time in which nobody was seen by each camera while it was healthy: from when it was back until the next strike.
+/// The longest time in which nobody was seen by each camera while it was healthy: from when it was back until the next
+/// strike.
 fn gaps(heard: &[Heard], outcomes: &[Outcome], start: Instant, end: Instant) -> Vec<Duration> {
     let of_camera = |camera: usize| {
         let mut from = Some(start);

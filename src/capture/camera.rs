@@ -109,8 +109,8 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    /// Waits for the camera's thread, but not for long after it was asked to stop: one that hangs is left to itself, and is
-    /// nobody's worry any more.
+    /// Waits for the camera's thread, but not for long after it was asked to stop: one that hangs is left to itself, and
+    /// nobody waits for signs of it any more.
     pub fn join(self) {
         let Stopping { name, by, pulse, thread } = self;
         let left = by.saturating_duration_since(Instant::now());

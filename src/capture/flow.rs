@@ -197,7 +197,8 @@ impl Flow {
                 Some(gst::PadProbeData::BufferList(list)) => list.get(0),
                 _ => None,
             };
-            rate = rate.or_else(|| video_rate(pad));
+            // Caps come before packets, and those of sound are not looked at each time.
+            let rate = *rate.get_or_insert_with(|| video_rate(pad));
             if let (Some(ticks), Some(rate)) = (packet.and_then(ticks), rate)
                 && packets.jumps(ticks, rate, begun.elapsed())
             {

@@ -208,7 +208,8 @@ impl Stream {
         match self.format.replace(format) {
             None => self.begin()?,
             Some(before) if before != format => {
-                tracing::info!(camera = %self.camera, ?image, ?rate, "the picture has another size, layout or frame rate now");
+                let camera = &self.camera;
+                tracing::info!(%camera, ?image, ?rate, "the picture has another size, layout or frame rate now");
                 self.format_changes += 1;
             }
             Some(_) => {}

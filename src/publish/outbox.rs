@@ -278,7 +278,7 @@ impl Outbox {
         // When others wait for the next commit already, the thread knows when that is.
         let is_first = desk.state.unwritten().0 == 0;
         let id = desk.state.append(tag, now);
-        let direct = matches!(desk.state.disk(), Disk::Absent | Disk::Failing);
+        let direct = !desk.state.disk().keeps();
         drop(desk);
         if is_first {
             self.shared.work.notify_one();
@@ -298,9 +298,9 @@ impl Outbox {
         })
     }
 
-    /// Whether what waits outlives the process: there is a disk for it, and it does not fail.
+    /// Whether what waits outlives the process.
     pub fn is_kept(&self) -> bool {
-        !matches!(self.shared.desk().state.disk(), Disk::Absent | Disk::Failing)
+        self.shared.desk().state.disk().keeps()
     }
 
     /// What waits to be offered, for [`Lanes::next_due`].

@@ -182,7 +182,7 @@ impl Control {
         if learned.failures >= FORGIVING {
             tracing::debug!(camera = %self.name, failures = FORGIVING, "beginning from nothing");
             self.health().counters().faults().rebuilds.increment();
-            // Hardware that has failed is no quicker to work again than anything else of this machine.
+            // That hardware has failed was learned of this machine, not of the camera.
             let fallback = std::mem::take(&mut learned.fallback);
             *learned = Learned { fallback, ..Learned::new(&self.config) };
         }
@@ -252,7 +252,7 @@ impl Control {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Late> {
         let held = Arc::clone(&self.held);
-        // A pipeline that comes too late may hang once more when it is dropped, before what it holds is.
+        // Held until what was done is dropped: a pipeline that comes too late may hang once more then.
         apart(thread, limit, move || (work(), held)).map(|(done, _)| done)
     }
 

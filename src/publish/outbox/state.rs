@@ -34,6 +34,13 @@ pub(super) enum Disk {
     Failing,
 }
 
+impl Disk {
+    /// Whether entries wait for it: it is there, and does not fail.
+    pub(super) fn keeps(self) -> bool {
+        matches!(self, Disk::Opening | Disk::Working)
+    }
+}
+
 /// How much may be in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -127,10 +134,10 @@ impl State {
         let held = Held::new(tag, now);
         self.unstored.insert(id, held.bytes);
         self.unstored_bytes += held.bytes;
-        if matches!(self.disk, Disk::Absent | Disk::Failing) {
-            self.release(id, held);
-        } else {
+        if self.disk.keeps() {
             self.fresh.insert(id, held);
+        } else {
+            self.release(id, held);
         }
         self.bound_unstored();
         EntryId(id)
@@ -168,7 +175,7 @@ impl State {
     }
 
     fn first_gap(&self) -> Option<u64> {
-        self.gaps.first(!matches!(self.disk, Disk::Absent | Disk::Failing))
+        self.gaps.first(self.disk.keeps())
     }
 
     fn first_of_backlog(&self) -> Option<u64> {
