@@ -35,7 +35,7 @@ use crate::config::{self, Command, Config};
 use crate::detect::DetectError;
 use crate::model::{PackageError, RuntimeError};
 use crate::publish::{Accelerators, Node, PublishError, Publisher, Scene, Stopped};
-use crate::recognize::{Known, Output, RecognizeError, UnknownLabels};
+use crate::recognize::{Known, RecognizeError, Recognized, UnknownLabels};
 use crate::telemetry::FrameCounters;
 
 pub use asking::Outcome;
@@ -194,10 +194,10 @@ impl Daemon {
         let worker = {
             let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
             let handle = publisher.handle();
-            let hand_on = move |output| match output {
-                Output::Tag(tag) => handle.tag(&tag),
-                Output::Occupancy(occupancy) => handle.occupancy(&occupancy),
-                Output::Tracks(tracks) => handle.tracks(&tracks),
+            let hand_on = move |recognized: Recognized| {
+                handle.tags(&recognized.tags);
+                recognized.occupancies.iter().for_each(|occupancy| handle.occupancy(occupancy));
+                recognized.tracks.iter().for_each(|tracks| handle.tracks(tracks));
             };
             std::thread::Builder::new()
                 .name("recognize".to_owned())

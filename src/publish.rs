@@ -2,7 +2,7 @@
 //!
 //! The daemon starts a [`Publisher`] and gives its [`Handle`] to the threads that recognise and capture. A handle never
 //! waits for the broker: tags are numbered, put into the outbox and offered by the publisher's own thread. Delivery is at
-//! least once and in order, with the limits that [`Handle::tag`] names. [`subscriber`] reads the same messages back and
+//! least once and in order, with the limits that [`Handle::tags`] names. [`subscriber`] reads the same messages back and
 //! holds them to the contract; [`broker`] is the demo's own broker.
 //!
 //! Of all modules only those below speak MQTT (`rumqttc`, `rumqttd`) and use tokio, and only [`wire`] makes JSON.
@@ -152,7 +152,8 @@ pub struct Counts {
 /// How publishing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Tags that the broker has not acknowledged.
+    /// Tags that the broker has not acknowledged. Those that the disk was to keep and has not taken in time are not among
+    /// them: the log tells of these.
     pub unsent: u64,
     /// Whether these are on the disk and will be sent by the next run; otherwise they are gone.
     pub kept: bool,
@@ -242,14 +243,19 @@ impl Publisher {
     }
 
     /// Sends what waits, makes the node and its cameras offline, disconnects and joins the thread, all within `grace`.
-    /// When the broker is away, it is tried once more.
+    /// When the broker is away, it is tried once more. Then the outbox is closed, for which the disk has what is left of
+    /// `grace`, and [`outbox::LEAST_TO_CLOSE`] in any case; a disk that takes longer loses tags if the process does not wait
+    /// for it, which the log says. What is published from then on is lost.
     pub fn stop(mut self, grace: Duration) -> Stopped {
         let now = Instant::now();
+        let until = now + grace;
         // The last fifth is for the goodbye.
-        let order = Order::Stop { flush_until: now + grace.mul_f64(0.8), until: now + grace };
-        let said_goodbye = self.end(order);
+        let said_goodbye = self.end(Order::Stop { flush_until: now + grace.mul_f64(0.8), until });
+        let closing = self.shared.pending().close();
+        let late = closing.wait(until.saturating_duration_since(Instant::now()));
         let pending = self.shared.pending();
-        Stopped { unsent: pending.counts().waiting, kept: pending.is_kept(), said_goodbye }
+        let unsent = pending.counts().waiting.saturating_sub(late);
+        Stopped { unsent, kept: pending.is_kept(), said_goodbye }
     }
 
     fn end(&mut self, order: Order) -> bool {
@@ -271,7 +277,7 @@ impl Drop for Publisher {
 /// With `sync = "always"` whoever publishes waits for the disk no longer than this: a broken one must not stop recognition.
 const LONGEST_COMMIT: Duration = Duration::from_secs(1);
 
-/// A way into publishing. Cheap to clone; no call waits for the broker, and none for a disk but [`Handle::tag`] when the
+/// A way into publishing. Cheap to clone; no call waits for the broker, and none for a disk but [`Handle::tags`] when the
 /// configuration wants it.
 #[derive(Clone)]
 pub struct Handle {
@@ -284,13 +290,21 @@ impl Handle {
         WeakHandle { shared: Arc::downgrade(&self.shared) }
     }
 
-    /// Publishes a tag. It is delivered at least once, and in the order that the outbox documents. It is lost only when the
-    /// outbox is full or the tag too old (then a gap notice says so), or when the process dies before the outbox has it on
-    /// its disk, which takes 100 ms at most; with `sync = "always"` this call waits until it has.
+    /// Publishes a tag as [`Handle::tags`] does.
     pub fn tag(&self, tag: &Tag) {
-        let committing = self.shared.pending().tag(tag);
-        if committing.is_awaited() && !committing.wait(LONGEST_COMMIT) {
-            tracing::debug!("a tag is not on the disk yet");
+        self.tags(std::slice::from_ref(tag));
+    }
+
+    /// Publishes tags in this order. Each is delivered at least once, and in the order that the outbox documents. It is lost
+    /// only when the outbox is full or the tag too old (then a gap notice says so), or when the process dies before the
+    /// outbox has it on its disk, which takes 100 ms at most. With `sync = "always"` this call waits until the disk has all
+    /// of them, once, and for a second at most; not at all when a call before has done so in vain and the disk has still not
+    /// answered.
+    pub fn tags(&self, tags: &[Tag]) {
+        let last = self.shared.pending().tags(tags);
+        // The disk has the others when it has the last.
+        if last.is_some_and(|last| last.is_awaited() && !last.wait(LONGEST_COMMIT)) {
+            tracing::debug!("tags are not on the disk yet");
         }
     }
 
@@ -414,6 +428,29 @@ fn test_config(port: u16) -> config::Mqtt {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
+
+    #[test]
+    fn a_disk_that_stalls_is_waited_for_once_and_not_for_each_tag() {
+        let root = topic::Root::new("spotter/v1").unwrap();
+        let (node, outbox) = (test_node(), Outbox::stalled());
+        let pending =
+            Pending::new(&test_config(1), root, node, outbox, Box::new(|_| true), Arc::new(SystemClock));
+        let handle = Handle { shared: Arc::new(Shared::new(pending, Arc::default())) };
+        let tags = vec![test_tag(); 90];
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| handle.tags(&tags));
+            while handle.counts().published < 90 {
+                assert!(begun.elapsed() < LONGEST_COMMIT, "only {} handed in", handle.counts().published);
+                std::thread::yield_now();
+            }
+        });
+        assert!(begun.elapsed() >= LONGEST_COMMIT);
+        // Nor for those that come later.
+        tags.iter().for_each(|tag| handle.tag(tag));
+        assert!(begun.elapsed() < 3 * LONGEST_COMMIT, "{:?}", begun.elapsed());
+        assert_eq!(handle.counts().waiting, 180);
+    }
 
     #[test]
     fn a_thread_that_outlives_the_publisher_keeps_nothing_open() {

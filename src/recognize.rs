@@ -49,23 +49,12 @@ pub struct Recognizer {
 /// Why there is always a scene where one is asked for.
 const NO_SCENE: &str = "a camera comes before its frames and goes after them";
 
-/// What recognition gives to the outside.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Something that is to be said.
-    Tag(Tag),
-    /// How many things are in a zone, whenever that changes, and once at the beginning.
-    Occupancy(Occupancy),
-    /// What is followed on a frame, for cameras that want it.
-    Tracks(FrameTracks),
-}
-
 /// What came of a frame or a cut.
 #[derive(Debug, Default)]
 pub struct Recognized {
-    /// What is to be said.
+    /// What is to be said, in this order.
     pub tags: Vec<Tag>,
-    /// How many things are in the zones where that has changed.
+    /// How many things are in the zones where that has changed; of a camera that is new, in all of its zones.
     pub occupancies: Vec<Occupancy>,
     /// What is followed, when the camera wants that told.
     pub tracks: Option<FrameTracks>,
@@ -97,9 +86,10 @@ impl Recognizer {
         Ok(Recognizer { detector, activities, budget, known, scenes, last_ids: BTreeMap::new() })
     }
 
-    /// Takes from `board` until it is closed, then ends every track. `hand_on` takes what comes of it, in order; it must
-    /// not block. Cameras that come, change or go on the board do so here, between two frames; whoever puts them there
-    /// has seen to it that the models know what they ask for ([`Known::unmet`]).
+    /// Takes from `board` until it is closed, then ends every track. `hand_on` takes what comes of a frame or a cut as a
+    /// whole, in order, and in the end what ends of all cameras: tags that have to wait for a disk wait together. It must
+    /// not block for longer than that. Cameras that come, change or go on the board do so here, between two frames; whoever
+    /// puts them there has seen to it that the models know what they ask for ([`Known::unmet`]).
     ///
     /// # Errors
     /// When a model fails. Every track is ended all the same.
@@ -107,15 +97,12 @@ impl Recognizer {
         mut self,
         board: &Board,
         clock: &dyn Clock,
-        mut hand_on: impl FnMut(Output),
+        mut hand_on: impl FnMut(Recognized),
     ) -> Result<(), RecognizeError> {
-        let mut stamp = |recognized: Recognized| {
-            for mut tag in recognized.tags {
-                tag.latency = clock.now().since(tag.at);
-                hand_on(Output::Tag(tag));
-            }
-            recognized.occupancies.into_iter().for_each(|occupancy| hand_on(Output::Occupancy(occupancy)));
-            recognized.tracks.into_iter().for_each(|tracks| hand_on(Output::Tracks(tracks)));
+        let mut stamp = |mut recognized: Recognized| {
+            let now = clock.now();
+            recognized.tags.iter_mut().for_each(|tag| tag.latency = now.since(tag.at));
+            hand_on(recognized);
         };
         for scene in self.scenes.iter_mut().flatten() {
             scene.last = clock.now();
@@ -138,9 +125,13 @@ impl Recognizer {
                 Item::Removed(index) => stamp(self.remove(index)),
             }
         }
+        let mut ends = Recognized::default();
         for index in 0..self.scenes.len() {
-            stamp(self.remove(index));
+            let Recognized { tags, occupancies, .. } = self.remove(index);
+            ends.tags.extend(tags);
+            ends.occupancies.extend(occupancies);
         }
+        stamp(ends);
         worked
     }
 

@@ -4,16 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use serde_json::Value;
 use spotter::activity::Share;
 use spotter::capture::Board;
-use spotter::clock::{SimulatedClock, Timestamp};
+use spotter::clock::{Clock, SimulatedClock, Timestamp};
 use spotter::config::{Camera, Config, Models, Runtime};
 use spotter::daemon::open_recognizer;
 use spotter::geometry::Point;
-use spotter::recognize::{Output, Recognized};
+use spotter::name::Name;
+use spotter::recognize::Recognized;
 use spotter::tag::{Body, Direction, Phase, TrackId};
 
 #[path = "support/footage.rs"]
@@ -200,11 +202,12 @@ fn every_zone_is_told_to_be_empty_when_the_work_begins() {
     board.close();
     let clock = SimulatedClock::new(Timestamp::from_micros(7));
     let mut told = Vec::new();
-    recognizer.work(&board, &clock, |output| told.push(output)).unwrap();
+    recognizer.work(&board, &clock, |recognized| told.push(recognized)).unwrap();
+    assert!(told.iter().all(|recognized| recognized.tags.is_empty() && recognized.tracks.is_none()));
     let told: Vec<_> = told
         .iter()
-        .map(|output| {
-            let Output::Occupancy(occupancy) = output else { panic!("{output:?}") };
+        .flat_map(|recognized| &recognized.occupancies)
+        .map(|occupancy| {
             let counts = &occupancy.counts;
             assert!(counts.values().all(|count| *count == 0), "{counts:?}");
             (occupancy.zone.as_str(), occupancy.at.as_micros(), counts.contains_key("person"), counts.len())
@@ -212,4 +215,58 @@ fn every_zone_is_told_to_be_empty_when_the_work_begins() {
         .collect();
     // The package reports eleven labels.
     assert_eq!(told, [("yard", 7, true, 11), ("cars", 7, false, 1)]);
+}
+
+#[test]
+fn when_the_work_ends_the_ends_of_all_cameras_are_handed_on_at_once() {
+    let Some(vtest) = footage::vtest() else { return };
+    const FRAMES: usize = 25;
+    let cameras = ["ramp", "gate"].map(|name| Camera { name: Name::new(name).unwrap(), ..camera() });
+    let recognizer =
+        open_recognizer(&Runtime::default(), &Models::default(), &cameras, Share::Unlimited).unwrap();
+    let board = Board::new(vec![Arc::default(), Arc::default()]);
+    let clock = SimulatedClock::new(Timestamp::EPOCH + Duration::from_secs(60));
+    let (sender, told) = mpsc::channel();
+    let mut handed: Vec<Recognized> = Vec::new();
+    std::thread::scope(|scope| {
+        let (board, clock) = (&board, &clock);
+        let hand_on = move |recognized: Recognized| sender.send(recognized).unwrap();
+        let worker = scope.spawn(move || recognizer.work(board, clock, hand_on));
+        let next = || {
+            told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| {
+                board.close();
+                panic!("{error}")
+            })
+        };
+        (0..2).for_each(|_| drop(next()));
+        for frame in footage::frames(&vtest, FRAMES) {
+            for index in 0..2 {
+                board.put(index, frame.clone());
+                handed.push(next());
+            }
+        }
+        board.close();
+        worker.join().unwrap().unwrap();
+    });
+    let mut open = BTreeSet::new();
+    let mut take = |recognized: &Recognized| {
+        for tag in &recognized.tags {
+            assert_eq!(tag.latency, clock.now().since(tag.at));
+            let object = (tag.camera.clone(), tag.track);
+            match (&tag.body, tag.phase) {
+                (Body::Object(_), Phase::Start) => assert!(open.insert(object)),
+                (Body::Object(_), Phase::End) => assert!(open.remove(&object)),
+                _ => {}
+            }
+        }
+        open.clone()
+    };
+    let mut left = BTreeSet::new();
+    handed.iter().for_each(|recognized| left = take(recognized));
+    for camera in &cameras {
+        assert!(left.iter().any(|(name, _)| *name == camera.name), "nothing of {} is open", camera.name);
+    }
+    let ends: Vec<Recognized> = told.iter().collect();
+    assert_eq!(ends.len(), 1, "one call for all");
+    assert!(take(&ends[0]).is_empty(), "all has ended");
 }

@@ -1,9 +1,10 @@
 //! The outbox: where tags wait until the broker has acknowledged them, on disk if there is one.
 //!
 //! `pending` puts tags in and the connection takes them out. A tag is committed before it is offered, and leaves
-//! the disk after it was acknowledged. No call waits for the disk, except [`Committing::wait`]: a thread of its own owns
-//! the file (`worker`) and writes in groups. What must be dropped leaves a [`Gap`] in its place, which is offered like
-//! a tag. When the disk fails, tags go through memory; when that is full too, the oldest leave a gap.
+//! the disk after it was acknowledged. No call waits for the disk, except [`Committing::wait`] and [`Closing::wait`]: a
+//! thread of its own owns the file (`worker`) and writes in groups. What must be dropped leaves a [`Gap`] in its place,
+//! which is offered like a tag. When the disk fails, tags go through memory; when that is full too, the oldest leave a
+//! gap.
 //!
 //! Two lanes, see [`lanes`]: the backlog of what has waited, in order, and what is of the present, in order. Bounded in
 //! memory whatever the backlog: what is not next is only on disk.
@@ -18,7 +19,10 @@ use crate::clock::Clock;
 use crate::config;
 
 mod age;
+mod annex;
 mod announce;
+mod check;
+mod closing;
 mod files;
 mod gap;
 pub mod lanes;
@@ -29,6 +33,8 @@ mod state;
 mod store;
 mod worker;
 
+use check::Check;
+pub use closing::{Closing, LEAST_TO_CLOSE};
 pub use files::FILE;
 use files::Folder;
 pub use gap::{Gap, GapReason};
@@ -123,8 +129,10 @@ pub(super) struct Shared {
     desk: Mutex<Desk>,
     /// For the thread: something is to be done.
     work: Condvar,
-    /// For [`Committing`]: something was committed, or will not be.
+    /// For [`Committing`] and [`Closing`]: something was committed, or will not be.
     settled: Condvar,
+    /// That of the file, when it is opened.
+    check: Arc<Check>,
     /// Something can be offered that could not before.
     notify: Box<dyn Fn() + Send + Sync>,
 }
@@ -135,6 +143,12 @@ pub(super) struct Desk {
     /// Other bounds, for the thread.
     bounds: Option<Bounds>,
     stop: bool,
+    /// The file is closed, or there was none.
+    closed: bool,
+    /// Somebody has waited in vain for the disk, which has not answered since.
+    overdue: bool,
+    /// It was said that the disk has not taken the last tags.
+    late_told: bool,
     disk: Option<String>,
     corrupt: Option<String>,
     bytes: u64,
@@ -143,10 +157,25 @@ pub(super) struct Desk {
 
 impl Shared {
     fn new(limits: Limits, disk: Disk, notify: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
-        let state = State::new(limits, disk);
-        let desk =
-            Desk { state, bounds: None, stop: false, disk: None, corrupt: None, bytes: 0, oldest: None };
-        Arc::new(Shared { desk: Mutex::new(desk), work: Condvar::new(), settled: Condvar::new(), notify })
+        let desk = Desk {
+            state: State::new(limits, disk),
+            bounds: None,
+            stop: false,
+            closed: disk == Disk::Absent,
+            overdue: false,
+            late_told: false,
+            disk: None,
+            corrupt: None,
+            bytes: 0,
+            oldest: None,
+        };
+        Arc::new(Shared {
+            desk: Mutex::new(desk),
+            work: Condvar::new(),
+            settled: Condvar::new(),
+            check: Arc::default(),
+            notify,
+        })
     }
 
     /// Every change is complete in itself, so a panic elsewhere leaves it sound.
@@ -169,7 +198,7 @@ impl Shared {
     }
 }
 
-/// The outbox. When it is dropped, everything is written and the file closed.
+/// The outbox. When it is dropped, everything is written and the file closed; see [`Outbox::close`].
 pub struct Outbox {
     shared: Arc<Shared>,
     max_age: Duration,
@@ -191,17 +220,23 @@ impl Committing {
         self.sync == config::Sync::Always
     }
 
-    /// With [`config::Sync::Always`]: waits until the tag is on disk, the disk fails, or the time is over. Whether it is
-    /// on disk. Must not be called under a lock that the publisher needs.
+    /// With [`config::Sync::Always`]: waits until the tag, and with it every older one, is on disk, the disk fails, or the
+    /// time is over. Whether it is on disk. A disk on which somebody has waited in vain, or a file that takes that long to
+    /// be checked, is not waited for again before it has answered. Must not be called under a lock that the publisher
+    /// needs.
     pub fn wait(&self, at_most: Duration) -> bool {
         let until = Instant::now() + at_most;
         let mut desk = self.shared.desk();
         loop {
             let stored = desk.state.is_stored(self.id);
-            let hopeless = !matches!(desk.state.disk(), Disk::Opening | Disk::Working);
-            let left = until.saturating_duration_since(Instant::now());
-            if self.sync == config::Sync::Interval || stored || hopeless || left.is_zero() {
+            let hopeless = desk.closed || desk.overdue || !desk.state.disk().keeps();
+            if self.sync == config::Sync::Interval || stored || hopeless {
                 return stored;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                desk.overdue = true;
+                return false;
             }
             desk = self.shared.settled.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -268,6 +303,17 @@ impl Outbox {
     /// Takes a tag in, as the newest. Its `historical` says whether it belongs to the backlog. It is offered after it was
     /// committed.
     pub fn append(&self, tag: wire::Tag) -> Committing {
+        self.take_in(tag, std::iter::empty())
+    }
+
+    /// Takes tags in as [`Outbox::append`] does, in this order and at once, so that one commit has them all. The last of
+    /// them, if there are any.
+    pub fn append_all(&self, tags: impl IntoIterator<Item = wire::Tag>) -> Option<Committing> {
+        let mut tags = tags.into_iter();
+        tags.next().map(|first| self.take_in(first, tags))
+    }
+
+    fn take_in(&self, first: wire::Tag, others: impl Iterator<Item = wire::Tag>) -> Committing {
         let now = Instant::now();
         let mut desk = self.shared.desk();
         if desk.state.disk() == Disk::Absent
@@ -277,7 +323,8 @@ impl Outbox {
         }
         // When others wait for the next commit already, the thread knows when that is.
         let is_first = desk.state.unwritten().0 == 0;
-        let id = desk.state.append(tag, now);
+        let first = desk.state.append(first, now);
+        let id = others.fold(first, |_, tag| desk.state.append(tag, now));
         let direct = !desk.state.disk().keeps();
         drop(desk);
         if is_first {
@@ -385,7 +432,15 @@ impl Outbox {
         self.shared.desk().state.is_drained()
     }
 
-    /// Whether its thread runs, if it has one. It ends only with the outbox, so otherwise it has panicked.
+    /// Writes everything and closes the file, from now on; what is appended later is lost. When the file is still being
+    /// checked by then, what it does not have goes into an annex.
+    pub fn close(&self) -> Closing {
+        self.shared.desk().stop = true;
+        self.shared.work.notify_one();
+        Closing { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Whether its thread runs, if it has one. Before [`Outbox::close`] it does not end, so otherwise it has panicked.
     pub fn is_running(&self) -> bool {
         self.thread.as_ref().is_none_or(|thread| !thread.is_finished())
     }
@@ -393,10 +448,14 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.shared.desk().stop = true;
-        self.shared.work.notify_one();
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = self.thread.take() else { return };
+        self.close().wait(LEAST_TO_CLOSE);
+        if thread.join().is_err() {
             tracing::error!("the outbox's thread has panicked");
+        }
+        let desk = self.shared.desk();
+        if desk.late_told && desk.state.unwritten().0 == 0 {
+            tracing::warn!("the disk has taken the newest tags after all");
         }
     }
 }

@@ -19,7 +19,7 @@ use super::command::Request;
 use super::discovery::{self, Reader, Scene};
 use super::link::{Properties, QoS};
 use super::outbox::lanes::Lanes;
-use super::outbox::{Committing, Entry, EntryId, Gap, Outbox, Record};
+use super::outbox::{Closing, Committing, Entry, EntryId, Gap, Outbox, Record};
 use super::render::Renderer;
 use super::sequence::Sequencer;
 use super::settings::Settings;
@@ -146,15 +146,20 @@ impl Pending {
         pending
     }
 
-    /// Numbers a tag and puts it into the outbox. What comes back can be waited for until the disk has it, without the
-    /// lock.
-    pub(super) fn tag(&mut self, tag: &Tag) -> Committing {
-        let mut message = self.sequencer.message(tag);
-        message.historical = !self.counts.connected;
-        self.counts.published += 1;
-        let committing = self.outbox.append(message);
+    /// Numbers tags and puts them into the outbox, in this order. The last of them, if there are any: it can be waited for
+    /// until the disk has all of them, without the lock.
+    pub(super) fn tags(&mut self, tags: &[Tag]) -> Option<Committing> {
+        let historical = !self.counts.connected;
+        let messages = tags.iter().map(|tag| wire::Tag { historical, ..self.sequencer.message(tag) });
+        let last = self.outbox.append_all(messages);
+        self.counts.published += tags.len() as u64;
         self.look(Instant::now());
-        committing
+        last
+    }
+
+    #[cfg(test)]
+    fn tag(&mut self, tag: &Tag) -> Option<Committing> {
+        self.tags(std::slice::from_ref(tag))
     }
 
     /// Replaces what was to be said about a camera of the node, unless the last word was said.
@@ -334,6 +339,11 @@ impl Pending {
         let will = status::offline(&self.node, None, status::CONNECTION_LOST);
         let (payload, properties) = self.renderer.message(&wire::Message::Node(will), self.clock.now());
         (self.root.node_status(&self.node.name), payload, properties)
+    }
+
+    /// The end: the outbox writes what is left and closes its file, which can be waited for without the lock.
+    pub(super) fn close(&self) -> Closing {
+        self.outbox.close()
     }
 
     /// Whether what waits outlives the process.

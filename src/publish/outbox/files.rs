@@ -1,11 +1,14 @@
-//! The outbox's folder: the file, its lock, and damaged files that were set aside.
+//! The outbox's folder: the file, its lock, annexes, and damaged files that were set aside.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::Database;
+use redb::backends::FileBackend;
 
+use super::check::Check;
 use super::store::{self, StoreError};
 
 /// The file's name.
@@ -13,16 +16,32 @@ pub const FILE: &str = "outbox.redb";
 
 const LOCK: &str = "outbox.lock";
 
+/// How an annex's name begins; its number follows. And its name while it is written.
+const ANNEX: &str = "outbox.annex-";
+const NEW_ANNEX: &str = "outbox.annex.new";
+
 /// Damaged files that are kept; past it the oldest goes.
 const MOST_SET_ASIDE: usize = 3;
 
 /// Where the database comes from.
 pub(super) trait Files: Send {
-    /// Opens it; makes an empty one when there is none.
-    fn open(&mut self) -> Result<Database, StoreError>;
+    /// Opens and checks it; makes an empty one when there is none. Fails when `check` is given up.
+    fn open(&mut self, check: &Arc<Check>) -> Result<Database, StoreError>;
 
     /// Takes the database, which is closed, out of the way. Where it is now.
     fn set_aside(&mut self) -> io::Result<String>;
+
+    /// Puts an annex beside it, whole or not at all, and returns when it is on disk.
+    fn put_annex(&mut self, annex: &[u8]) -> Result<(), StoreError>;
+
+    /// The oldest annex, if there is one.
+    fn oldest_annex(&self) -> io::Result<Option<Vec<u8>>>;
+
+    /// Removes the oldest annex.
+    fn remove_annex(&mut self) -> io::Result<()>;
+
+    /// Takes the oldest annex out of the way. Where it is now.
+    fn set_annex_aside(&mut self) -> io::Result<String>;
 
     /// Its size on disk.
     fn bytes(&self) -> u64;
@@ -61,38 +80,75 @@ impl Folder {
         self.directory.join(FILE)
     }
 
-    /// The damaged files with their numbers, oldest first.
-    fn set_aside_before(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+    /// Files whose names are this and a number, with their numbers, oldest first.
+    fn numbered(&self, name: &str) -> io::Result<Vec<(u64, PathBuf)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix(FILE)?.strip_prefix(".corrupt-"));
-            if let Some(number) = number.and_then(|number| number.parse().ok()) {
-                found.push((number, entry.path()));
-            }
+            let file = entry.file_name();
+            let number = file.to_str().and_then(|file| file.strip_prefix(name)?.parse().ok());
+            found.extend(number.map(|number| (number, entry.path())));
         }
         found.sort();
         Ok(found)
     }
-}
 
-impl Files for Folder {
-    fn open(&mut self) -> Result<Database, StoreError> {
-        self.take()?;
-        Ok(store::builder().create(self.path())?)
+    fn annex(&self) -> io::Result<Option<PathBuf>> {
+        Ok(self.numbered(ANNEX)?.into_iter().next().map(|(_, path)| path))
     }
 
-    fn set_aside(&mut self) -> io::Result<String> {
-        let before = self.set_aside_before()?;
+    /// Makes a damaged file one of those that are kept. Its new name.
+    fn keep_aside(&self, damaged: &Path) -> io::Result<String> {
+        let prefix = format!("{FILE}.corrupt-");
+        let before = self.numbered(&prefix)?;
         let number = before.last().map_or(1, |(number, _)| number + 1);
-        let name = format!("{FILE}.corrupt-{number}");
-        fs::rename(self.path(), self.directory.join(&name))?;
+        let name = format!("{prefix}{number}");
+        fs::rename(damaged, self.directory.join(&name))?;
         let kept = MOST_SET_ASIDE - 1;
         for (_, path) in &before[..before.len().saturating_sub(kept)] {
             fs::remove_file(path)?;
         }
         Ok(name)
+    }
+}
+
+impl Files for Folder {
+    fn open(&mut self, check: &Arc<Check>) -> Result<Database, StoreError> {
+        self.take()?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(self.path())?;
+        let storage = check.guard(FileBackend::new(file)?);
+        Ok(check.run(|| store::builder().create_with_backend(storage))?)
+    }
+
+    fn set_aside(&mut self) -> io::Result<String> {
+        self.keep_aside(&self.path())
+    }
+
+    fn put_annex(&mut self, annex: &[u8]) -> Result<(), StoreError> {
+        self.take()?;
+        let number = self.numbered(ANNEX)?.last().map_or(1, |(number, _)| number + 1);
+        let new = self.directory.join(NEW_ANNEX);
+        let mut file = File::create(&new)?;
+        file.write_all(annex)?;
+        file.sync_all()?;
+        fs::rename(&new, self.directory.join(format!("{ANNEX}{number}")))?;
+        // The name is to last too.
+        Ok(File::open(&self.directory)?.sync_all()?)
+    }
+
+    fn oldest_annex(&self) -> io::Result<Option<Vec<u8>>> {
+        // What cannot be read is as good as damaged.
+        Ok(self.annex()?.map(|path| fs::read(path).unwrap_or_default()))
+    }
+
+    fn remove_annex(&mut self) -> io::Result<()> {
+        self.annex()?.map_or(Ok(()), fs::remove_file)
+    }
+
+    fn set_annex_aside(&mut self) -> io::Result<String> {
+        let annex = self.annex()?.ok_or(io::ErrorKind::NotFound)?;
+        self.keep_aside(&annex)
     }
 
     fn bytes(&self) -> u64 {

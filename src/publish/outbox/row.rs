@@ -32,9 +32,21 @@ pub(super) struct Row {
 pub(super) fn encode(tag: &wire::Tag, seconds: u64) -> Vec<u8> {
     let mut row = Vec::with_capacity(1024);
     row.push(JSON);
-    row.extend(u32::try_from(seconds).unwrap_or(u32::MAX).to_le_bytes());
+    row.extend(stamp(seconds));
     serde_json::to_writer(&mut row, tag).expect("a tag has nothing that fails to serialise");
     row
+}
+
+/// A tag's row as if it were stored in this second.
+pub(super) fn stamped(mut row: Vec<u8>, seconds: u64) -> Vec<u8> {
+    if let Some(place) = row.get_mut(1..HEAD) {
+        place.copy_from_slice(&stamp(seconds));
+    }
+    row
+}
+
+fn stamp(seconds: u64) -> [u8; HEAD - 1] {
+    u32::try_from(seconds).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 /// Reads a tag's row.
@@ -83,6 +95,7 @@ mod tests {
         let bytes = encode(&tag, 99);
         let row = decode(&bytes);
         assert_eq!((row.seconds, row.bytes, row.tag.as_deref()), (Some(99), bytes.len(), Some(&tag)));
+        assert_eq!(stamped(bytes, 7), encode(&tag, 7));
         for reason in GapReason::ALL {
             let gap = Gap { last: 9, ..Gap::of(&tag, reason) };
             assert_eq!(decode_gap(&encode_gap(&gap)), Some(gap));

@@ -31,6 +31,8 @@ pub(super) enum StoreError {
     Corrupt(String),
     /// The disk does not let us, for now.
     Disk(String),
+    /// Its check was given up: nothing is known of it.
+    GivenUp,
 }
 
 /// Anything that redb reports.
@@ -60,6 +62,8 @@ pub(super) struct Changes {
     pub(super) inserts: Vec<(u64, Vec<u8>)>,
     pub(super) removals: Vec<u64>,
     pub(super) gaps: Vec<(u64, Option<Gap>)>,
+    /// The annex that these come from, if they do.
+    pub(super) annex: Option<u64>,
 }
 
 /// The open file.
@@ -81,6 +85,25 @@ pub(super) struct Held {
     pub(super) gaps: Vec<(u64, Gap)>,
     /// Tells this file from another.
     pub(super) identity: u64,
+    /// The annex that it has taken in last.
+    pub(super) annex: Option<u64>,
+}
+
+impl Held {
+    /// The key after all that it has.
+    pub(super) fn next_key(&self) -> u64 {
+        let last = self.keys.map(|(_, last)| last).max(self.gaps.last().map(|(key, _)| *key));
+        last.map_or(0, |last| last + 1)
+    }
+
+    /// The file has these too, whose keys follow.
+    pub(super) fn take_in(&mut self, changes: &Changes) {
+        if let (Some((new, _)), Some((last, _))) = (changes.inserts.first(), changes.inserts.last()) {
+            self.keys = Some((self.keys.map_or(*new, |(first, _)| first), *last));
+        }
+        self.gaps.extend(changes.gaps.iter().filter_map(|(key, gap)| Some((*key, gap.clone()?))));
+        self.annex = changes.annex;
+    }
 }
 
 /// The settings that every database here is opened with.
@@ -118,6 +141,7 @@ impl Store {
                     _ => None,
                 };
                 bytes = figure("bytes")?.unwrap_or(0);
+                let annex = figure("annex")?;
                 rows = tags.len()?;
                 let ends = (tags.first()?, tags.last()?);
                 let keys = match ends {
@@ -129,7 +153,7 @@ impl Store {
                     let (key, gap) = gap?;
                     gaps.extend(row::decode_gap(gap.value()).map(|gap| (key.value(), gap)));
                 }
-                held = Held { keys, gaps, identity };
+                held = Held { keys, gaps, identity, annex };
                 meta.insert("format", FORMAT)?;
                 meta.insert("identity", identity)?;
             }
@@ -175,6 +199,9 @@ impl Store {
                 meta.insert("bytes", bytes)?;
                 meta.insert("seconds", self.age.seconds(now))?;
                 meta.insert("wall", to_figure(wall))?;
+                if let Some(annex) = changes.annex {
+                    meta.insert("annex", annex)?;
+                }
             }
             transaction.commit()?;
             Ok((rows, bytes))

@@ -100,6 +100,14 @@ impl Bench {
     }
 }
 
+impl Outbox {
+    /// One with `sync = "always"` and a disk that never answers.
+    pub(in crate::publish) fn stalled() -> Self {
+        let shared = Shared::new(Limits { unstored: 1000, ..SMALL }, Disk::Working, Box::new(|| {}));
+        Outbox { shared, max_age: Duration::MAX, sync: config::Sync::Always, thread: None }
+    }
+}
+
 fn config(folder: &Path) -> config::Outbox {
     config::Outbox { directory: Some(folder.to_owned()), ..config::Outbox::in_memory() }
 }
@@ -160,6 +168,52 @@ fn what_was_not_acknowledged_comes_again_after_a_restart() {
     }
     again.iter().for_each(|entry| outbox.acknowledged(entry.id));
     assert!(outbox.is_drained() && outbox.is_running());
+}
+
+#[test]
+fn nobody_waits_again_for_a_disk_before_it_has_answered() {
+    const SHORT: Duration = Duration::from_millis(30);
+    let mut bench = Bench::on(&SimulatedDisk::default());
+    let shared = Arc::clone(&bench.shared);
+    let outbox = Outbox { shared, max_age: Duration::MAX, sync: config::Sync::Always, thread: None };
+    let append = |seq| outbox.append(test_tags(seq..=seq).next().unwrap());
+    // While the file is checked, and when the disk stalls later.
+    for round in 0..2 {
+        let begun = Instant::now();
+        let first = append(20 * round + 1);
+        assert!(!first.wait(SHORT) && begun.elapsed() >= SHORT);
+        assert!((2..=20).all(|seq| !append(20 * round + seq).wait(SOON)));
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        bench.turn();
+        assert!(first.wait(SOON));
+    }
+}
+
+#[test]
+fn a_disk_that_does_not_take_the_last_tags_is_spoken_of_and_not_waited_for() {
+    let outbox = Outbox::stalled();
+    test_tags(1..=3).for_each(|tag| drop(outbox.append(tag)));
+    let begun = Instant::now();
+    assert_eq!(outbox.close().wait(Duration::ZERO), 3);
+    assert!(outbox.shared.check.is_given_up() && outbox.shared.desk().late_told);
+    assert_eq!(outbox.close().wait(SOON), 3);
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_closed_outbox_has_written_everything_and_left_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config::Outbox { sync: config::Sync::Always, ..config(folder.path()) };
+    let (closed, _) = open(&config);
+    test_tags(1..=3).for_each(|tag| drop(closed.append(tag)));
+    assert_eq!((closed.close().wait(SOON), closed.is_kept()), (0, true));
+    let begun = Instant::now();
+    assert!(!closed.append(test_tags(4..=4).next().unwrap()).wait(SOON));
+    assert!(begun.elapsed() < SOON, "nobody writes it any more");
+    let (outbox, rung) = open(&config);
+    let mut lanes = Lanes::new(1000, Instant::now());
+    let all: Vec<_> = (0..3).map(|_| seq(&next(&outbox, &rung, &mut lanes))).collect();
+    assert_eq!(all, [(1, true), (2, true), (3, true)]);
 }
 
 #[test]

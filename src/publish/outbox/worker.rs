@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::files::Files;
 use super::gap::GapReason;
-use super::row;
 use super::state::{Batch, FIRST_ID};
-use super::store::{Changes, Store, StoreError};
-use super::{Desk, Shared};
+use super::store::{Changes, Held, Store, StoreError};
+use super::{Desk, Shared, annex, row};
 use crate::clock::Clock;
 
 /// New entries in one commit.
@@ -96,6 +95,11 @@ impl Worker {
             self.turn(Instant::now());
         }
         self.finish(Instant::now());
+        // The folder is free before anybody hears that the file is closed.
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        shared.desk().closed = true;
+        shared.settled();
     }
 
     /// Waits until something is due. Whether to stop.
@@ -140,6 +144,7 @@ impl Worker {
             }
             match self.open(now) {
                 Ok(()) => self.retry_at = None,
+                Err(StoreError::GivenUp) => return,
                 Err(error) => self.fail(error, now),
             }
             self.shared.tell(true);
@@ -153,7 +158,7 @@ impl Worker {
         }
     }
 
-    /// Writes everything there is and closes the file.
+    /// Writes everything there is and closes the file; into an annex, when the file's check was given up.
     pub(super) fn finish(&mut self, now: Instant) {
         if self.store.is_none() {
             self.retry_at = None;
@@ -167,7 +172,24 @@ impl Worker {
         }
         if let Some(store) = self.store.take() {
             store.close();
+        } else if self.shared.check.is_given_up()
+            && let Err(error) = self.leave_annex()
+        {
+            self.fail(error, now);
         }
+    }
+
+    /// Puts what the file does not have beside it.
+    fn leave_annex(&mut self) -> Result<(), StoreError> {
+        let batch = self.shared.desk().state.batch(usize::MAX);
+        let Some(annex) = annex::encode(&batch) else { return Ok(()) };
+        self.files.put_annex(&annex)?;
+        tracing::info!(
+            tags = batch.inserts.len(),
+            "the outbox is still being checked: tags go into an annex"
+        );
+        self.shared.desk().state.written(&batch);
+        Ok(())
     }
 
     fn work(&mut self, now: Instant) -> Result<bool, StoreError> {
@@ -200,11 +222,16 @@ impl Worker {
                 .collect(),
             removals: batch.removals.iter().map(|id| key_of(base, *id)).collect(),
             gaps: batch.gaps.iter().map(|(id, gap)| (key_of(base, *id), gap.clone())).collect(),
+            annex: None,
         };
         store.commit(&changes, self.clock.now(), now)?;
         self.pause = FIRST_PAUSE;
         self.oldest = if store.rows() == 0 { None } else { Some(self.oldest.unwrap_or(seconds)) };
-        let offers = self.shared.desk().state.written(batch);
+        let offers = {
+            let desk = &mut self.shared.desk();
+            desk.overdue = false;
+            desk.state.written(batch)
+        };
         self.shared.settled();
         Ok(offers)
     }
@@ -287,28 +314,32 @@ impl Worker {
     }
 
     fn open(&mut self, now: Instant) -> Result<(), StoreError> {
-        match self.open_once(now) {
-            Err(StoreError::Corrupt(why)) => {
+        let opened = match self.open_once(now) {
+            Err(StoreError::Corrupt(why)) if !self.shared.check.is_given_up() => {
                 self.set_aside(&why)?;
                 self.open_once(now)
             }
             opened => opened,
-        }
+        };
+        // Whatever it is called then, it says nothing about the file.
+        opened.map_err(|error| if self.shared.check.is_given_up() { StoreError::GivenUp } else { error })
     }
 
     fn open_once(&mut self, now: Instant) -> Result<(), StoreError> {
         let new_identity = uuid::Uuid::new_v4().as_u64_pair().0;
-        let files = &mut self.files;
-        let (store, held) =
-            Store::open(|| files.open(), new_identity, self.clock.now(), now, self.bounds.max_age)?;
+        let (files, check) = (&mut self.files, &self.shared.check);
+        let (mut store, mut held) =
+            Store::open(|| files.open(check), new_identity, self.clock.now(), now, self.bounds.max_age)?;
         let is_empty = held.keys.is_none() && held.gaps.is_empty();
         if self.identity.is_some_and(|identity| identity != held.identity) && !is_empty {
             store.close();
             return Err(StoreError::Corrupt("it is another outbox's file".to_owned()));
         }
-        let last = held.keys.map(|(_, last)| last).max(held.gaps.last().map(|(key, _)| *key));
-        let is_first = self.base.is_none();
-        let base = *self.base.get_or_insert(last.map_or(0, |last| last + 1));
+        let is_first = self.identity.is_none();
+        if is_first {
+            self.take_in_annexes(&mut store, &mut held, now)?;
+        }
+        let base = if is_first { held.next_key() } else { self.base.unwrap_or(0) };
         let removing = self.shared.desk().state.removing();
         let present = store.present(removing.iter().map(|id| key_of(Some(base), *id)))?;
         self.oldest =
@@ -329,12 +360,43 @@ impl Worker {
         }
         let present: BTreeSet<u64> = present.into_iter().map(|key| id_of(Some(base), key)).collect();
         desk.state.disk_works(present);
+        desk.overdue = false;
         if desk.disk.take().is_some() {
             tracing::warn!("the outbox is on disk again");
         }
         drop(desk);
-        self.identity = Some(held.identity);
+        (self.base, self.identity) = (Some(base), Some(held.identity));
         self.store = Some(store);
+        Ok(())
+    }
+
+    /// Takes in what runs have left that ended before the file was checked.
+    fn take_in_annexes(
+        &mut self,
+        store: &mut Store,
+        held: &mut Held,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        while let Some(bytes) = self.files.oldest_annex()? {
+            match annex::decode(&bytes) {
+                // It was not removed any more.
+                Some(annex) if held.annex == Some(annex.id) => {}
+                Some(annex) => {
+                    let changes = annex.into_changes(held.next_key(), store.seconds(now));
+                    store.commit(&changes, self.clock.now(), now)?;
+                    held.take_in(&changes);
+                    tracing::info!(tags = changes.inserts.len(), "the outbox has taken in an annex");
+                }
+                None => {
+                    let name = self.files.set_annex_aside()?;
+                    let text = format!("an annex of the outbox was damaged and is set aside as {name}");
+                    tracing::error!("{text}; tags that waited in it are lost");
+                    self.shared.desk().corrupt = Some(text);
+                    continue;
+                }
+            }
+            self.files.remove_annex()?;
+        }
         Ok(())
     }
 
@@ -364,6 +426,7 @@ impl Worker {
         let why = match error {
             StoreError::InUse => "another process has the outbox open".to_owned(),
             StoreError::Corrupt(why) | StoreError::Disk(why) => why,
+            StoreError::GivenUp => "its check was given up".to_owned(),
         };
         self.retry_at = Some(now + self.pause);
         self.pause = (2 * self.pause).min(LONGEST_PAUSE);

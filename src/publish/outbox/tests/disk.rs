@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use redb::{Database, StorageBackend};
 
+use crate::publish::outbox::check::Check;
 use crate::publish::outbox::files::Files;
 use crate::publish::outbox::store::{self, StoreError};
 
@@ -19,6 +20,10 @@ struct Content {
     /// Handles of an earlier life do nothing any more.
     life: u64,
     set_aside: usize,
+    /// Beside the file, oldest first. They are whole and on disk at once, or not there.
+    annexes: Vec<Vec<u8>>,
+    /// So many reads more, and the check is given up.
+    patience: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,27 +79,73 @@ impl SimulatedDisk {
         content.seen = bytes.clone();
         content.synced = bytes;
         content.failing = false;
+        content.patience = None;
         content.life += 1;
+    }
+
+    /// What is there after a power cut.
+    pub(super) fn synced(&self) -> Vec<u8> {
+        self.0.lock().unwrap().synced.clone()
+    }
+
+    /// What lies beside the file.
+    pub(super) fn annexes(&self) -> Vec<Vec<u8>> {
+        self.0.lock().unwrap().annexes.clone()
+    }
+
+    /// Puts other things beside the file.
+    pub(super) fn set_annexes(&self, annexes: Vec<Vec<u8>>) {
+        self.0.lock().unwrap().annexes = annexes;
+    }
+
+    /// Whoever opens the file is told to give up after so many reads. Until the power is cut.
+    pub(super) fn give_up_after(&self, reads: usize) {
+        self.0.lock().unwrap().patience = Some(reads);
     }
 }
 
 struct SimulatedFiles(SimulatedDisk);
 
 impl Files for SimulatedFiles {
-    fn open(&mut self) -> Result<Database, StoreError> {
+    fn open(&mut self, check: &Arc<Check>) -> Result<Database, StoreError> {
         let life = {
             let mut content = self.0.0.lock().unwrap();
             content.life += 1;
             content.life
         };
-        Ok(store::builder().create_with_backend(Backend { disk: self.0.clone(), life })?)
+        let backend = Backend { disk: self.0.clone(), life, check: Arc::clone(check) };
+        Ok(check.run(|| store::builder().create_with_backend(check.guard(backend)))?)
     }
 
     fn set_aside(&mut self) -> io::Result<String> {
         let mut content = self.0.0.lock().unwrap();
         let (life, set_aside) = (content.life + 1, content.set_aside + 1);
-        *content = Content { life, set_aside, ..Content::default() };
+        let annexes = std::mem::take(&mut content.annexes);
+        *content = Content { life, set_aside, annexes, ..Content::default() };
         Ok(format!("file-{set_aside}"))
+    }
+
+    fn put_annex(&mut self, annex: &[u8]) -> Result<(), StoreError> {
+        let mut content = self.0.0.lock().unwrap();
+        if content.failing {
+            return Err(StoreError::Disk("it is full".to_owned()));
+        }
+        content.annexes.push(annex.to_vec());
+        Ok(())
+    }
+
+    fn oldest_annex(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.0.0.lock().unwrap().annexes.first().cloned())
+    }
+
+    fn remove_annex(&mut self) -> io::Result<()> {
+        self.0.0.lock().unwrap().annexes.remove(0);
+        Ok(())
+    }
+
+    fn set_annex_aside(&mut self) -> io::Result<String> {
+        self.remove_annex()?;
+        Ok("annex".to_owned())
     }
 
     fn bytes(&self) -> u64 {
@@ -106,6 +157,7 @@ impl Files for SimulatedFiles {
 struct Backend {
     disk: SimulatedDisk,
     life: u64,
+    check: Arc<Check>,
 }
 
 impl Backend {
@@ -136,6 +188,11 @@ impl StorageBackend for Backend {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.with(|content| {
+            match &mut content.patience {
+                Some(0) => self.check.give_up(),
+                Some(left) => *left -= 1,
+                None => {}
+            }
             let start = usize::try_from(offset).unwrap();
             let bytes = content.seen.get(start..start + out.len());
             out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);

@@ -98,6 +98,101 @@ fn a_foreign_file_is_set_aside_and_few_of_them_are_kept() {
 }
 
 #[test]
+fn what_came_in_during_a_check_that_is_given_up_is_kept_and_so_is_the_file() {
+    for is_clean in [true, false] {
+        // However far the check has come.
+        for reads in 0.. {
+            let disk = SimulatedDisk::default();
+            let mut bench = Bench::on(&disk);
+            for first in (1..=200).step_by(20) {
+                bench.append(first..=first + 19);
+                bench.turn();
+            }
+            if is_clean {
+                bench.worker.finish(bench.now);
+            }
+            disk.cut(0);
+            let before = disk.synced();
+
+            disk.give_up_after(reads);
+            let mut bench = Bench::on(&disk);
+            bench.append(1000..=1019);
+            bench.worker.finish(bench.now);
+            assert_eq!(bench.shared.desk().state.unwritten(), (0, false));
+            assert_eq!(bench.problems(), Vec::<&str>::new());
+            let was_checked = disk.annexes().is_empty();
+            // Far into the check: it is not over, and nothing was written.
+            assert!(reads > 20 || (!was_checked && (!is_clean || disk.synced() == before)), "{reads} reads");
+            disk.cut((reads as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+
+            let mut bench = Bench::on(&disk);
+            let all: Vec<u64> = (1..=200).chain(1000..=1019).collect();
+            assert_eq!(bench.drain(), (all, vec![]), "given up after {reads} reads");
+            assert_eq!((bench.problems(), disk.annexes().len()), (vec![], 0));
+            if was_checked {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_annex_is_taken_in_once_and_a_damaged_one_is_named() {
+    let disk = SimulatedDisk::default();
+    for first in [1, 4] {
+        let mut bench = Bench::on(&disk);
+        bench.append(first..=first + 2);
+        bench.shared.check.give_up();
+        bench.worker.finish(bench.now);
+    }
+    let annexes = disk.annexes();
+    assert_eq!(annexes.len(), 2);
+    let mut bench = Bench::on(&disk);
+    bench.turn();
+    assert!(disk.annexes().is_empty());
+    bench.worker.finish(bench.now);
+    // The power went before it was removed.
+    disk.set_annexes(vec![annexes[1].clone()]);
+    let mut bench = Bench::on(&disk);
+    assert_eq!(bench.drain(), ((1..=6).collect(), vec![]));
+    bench.worker.finish(bench.now);
+
+    let mut damaged = annexes[1].clone();
+    damaged[100] ^= 1;
+    disk.set_annexes(vec![damaged, annexes[0].clone()]);
+    let mut bench = Bench::on(&disk);
+    assert_eq!(bench.drain(), ((1..=3).collect(), vec![]));
+    assert_eq!(bench.problems(), ["outbox-corrupt"]);
+    assert!(disk.annexes().is_empty());
+}
+
+#[test]
+fn a_file_that_nobody_had_time_to_check_is_found_damaged_by_the_next_run() {
+    let folder = filled(60);
+    let path = folder.path().join(FILE);
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[4096..].iter_mut().for_each(|byte| *byte ^= 0x55);
+    fs::write(&path, &damaged).unwrap();
+    for first in [1000, 1003] {
+        let mut bench = Bench::in_folder(folder.path());
+        bench.append(first..=first + 2);
+        bench.shared.check.give_up();
+        bench.worker.finish(bench.now);
+        assert_eq!(bench.problems(), Vec::<&str>::new());
+        assert!(fs::read(&path).unwrap() == damaged && set_aside(folder.path()).is_empty());
+    }
+    assert!(folder.path().join("outbox.annex-1").is_file() && folder.path().join("outbox.annex-2").is_file());
+    // What cannot even be read is damaged too.
+    fs::create_dir(folder.path().join("outbox.annex-3")).unwrap();
+    let mut bench = Bench::in_folder(folder.path());
+    assert_eq!(bench.drain(), ((1000..=1005).collect(), vec![]));
+    assert_eq!(bench.problems(), ["outbox-corrupt"]);
+    assert_eq!(set_aside(folder.path()), ["outbox.redb.corrupt-1", "outbox.redb.corrupt-2"]);
+    let mut names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.all(|name| !name.to_str().unwrap().contains("annex")));
+}
+
+#[test]
 fn a_full_disk_sends_tags_through_memory_until_it_has_room() {
     let disk = SimulatedDisk::default();
     let mut bench = Bench::on(&disk);

@@ -27,6 +27,8 @@ enum Step {
     Hours(u64),
     /// Orderly.
     Restart,
+    /// The same, but nobody waits until the file is checked.
+    HastyRestart,
     /// As the bits say.
     PowerCut(u64),
 }
@@ -46,6 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(|fails| Step::Disk { fails }),
         1 => (0u64..7).prop_map(Step::Hours),
         1 => Just(Step::Restart),
+        1 => Just(Step::HastyRestart),
         1 => any::<u64>().prop_map(Step::PowerCut),
     ];
     prop::collection::vec(step, 1..90)
@@ -190,6 +193,16 @@ impl Model {
                 self.bench.worker.finish(self.bench.now);
                 // Everything is on disk now.
                 self.committed.append(&mut self.appended.clone());
+                self.disk.cut(0);
+                self.begin();
+            }
+            Step::HastyRestart => {
+                self.disk.fail(false);
+                self.bench.shared.check.give_up();
+                self.bench.worker.finish(self.bench.now);
+                // In the file, or beside it; but what was to be removed may still be there.
+                self.committed.append(&mut self.appended.clone());
+                self.removed.clear();
                 self.disk.cut(0);
                 self.begin();
             }
