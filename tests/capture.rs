@@ -13,9 +13,12 @@ use spotter::frame::Frame;
 use spotter::name::Name;
 use spotter::telemetry::CameraState;
 
+#[path = "support/pipeline.rs"]
+mod pipeline;
 #[path = "support/watched.rs"]
 mod watched;
 
+use pipeline::Pipeline;
 use watched::Watched;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +82,26 @@ fn only_so_many_frames_pass_and_none_of_the_others_counts_as_lost() {
 }
 
 #[test]
+fn of_a_file_whose_true_rate_is_known_so_many_pass_in_a_second_of_the_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fast.mkv");
+    let path = path.to_str().unwrap();
+    Pipeline::start(&format!(
+        "videotestsrc num-buffers=40 ! video/x-raw,width=64,height=48,framerate=20/1 ! jpegenc ! matroskamux ! \
+         filesink location={path}"
+    ))
+    .play_out();
+    // Two seconds by the file's own word; one second, or four.
+    for (frame_rate, every) in [(40, 4), (10, 1)] {
+        let lines = format!("source = \"{path}\"\nframe_rate = {frame_rate}\nmax_frame_rate = 10");
+        let mut stream = open(&lines).unwrap();
+        let numbers: Vec<u64> = rest(&mut stream).iter().map(|frame| frame.number).collect();
+        assert_eq!(numbers.len() as u64 + stream.seen().lost, 40 / every, "{numbers:?}");
+        assert!(numbers.iter().all(|number| number % every == 0), "{numbers:?}");
+    }
+}
+
+#[test]
 fn only_key_frames_are_decoded_when_only_these_are_wanted() {
     let lines = format!(
         "pipeline = \"videotestsrc num-buffers=50 ! video/x-raw,width=64,height=48,framerate=50/1 ! {H264}\"\n\
@@ -122,7 +145,8 @@ fn the_decoder_is_the_one_that_was_asked_for() {
     // One that decodes other video leaves nothing that fits.
     let error =
         open(&format!("{source}\ndecoder = \"avdec_mpeg4\"")).and_then(|mut stream| stream.next(PATIENCE));
-    assert!(error.is_err(), "{error:?}");
+    let error = error.expect_err("it decodes no H.264").to_string();
+    assert!(error.ends_with("nothing decodes it that the key decoder allows"), "{error}");
     // A pipeline that brings its own is held to it as well.
     let own = source.replace(H264, &format!("{H264} ! avdec_h264"));
     let error =

@@ -6,6 +6,7 @@ mod fallback;
 mod first_frame;
 mod freeze;
 mod rhythm;
+mod undecoded;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -26,8 +26,10 @@ pub(super) enum NoDecoder {
 
 /// Starts GStreamer, unless it runs, and puts decoders that use hardware before those of software.
 ///
-/// Some have no rank, as VA-API's in GStreamer 1.22, and are never plugged then. They are raised unless the environment
-/// variable `GST_PLUGIN_FEATURE_RANK` names them.
+/// decodebin tries the greatest rank first, and of equal ones the first by name. Some have no rank, as VA-API's in
+/// GStreamer 1.22, and are never plugged then; NVIDIA's and Intel's stand beside or below software. All are raised by as
+/// much as software has at most, so that they keep their order, unless the environment variable `GST_PLUGIN_FEATURE_RANK`
+/// names them.
 ///
 /// # Errors
 /// When GStreamer cannot start.
@@ -40,8 +42,8 @@ pub(super) fn start() -> Result<(), CaptureError> {
             ranked.split(',').any(|entry| entry.split(':').next() == Some(factory.name().as_str()))
         };
         for factory in of_rank(gst::Rank::NONE) {
-            if is_hardware(&factory) && factory.rank() < gst::Rank::MARGINAL && !is_named(&factory) {
-                factory.set_rank(gst::Rank::PRIMARY + 1);
+            if is_hardware(&factory) && !is_named(&factory) {
+                factory.set_rank(factory.rank() + i32::from(gst::Rank::PRIMARY) + 1);
             }
         }
     });

@@ -17,8 +17,11 @@ pub(super) const TAKE: &str = "take";
 
 /// The longest that a server may take to answer, in microseconds as GStreamer's RTSP source wants it.
 const ANSWER_US: u64 = 5_000_000;
-/// The same in seconds, as its HTTP source wants it.
+/// The same in seconds, as its HTTP source wants it, of a playlist.
 const ANSWER_S: u64 = 5;
+/// The longest that a stream over HTTP may pause, in seconds: longer than whoever waits for its frames waits for the
+/// second one, and knows their interval from then on.
+const PAUSE_S: u64 = 30;
 
 /// How fast frames come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +70,12 @@ fn head(source: &Source) -> String {
         }
         Source::Http { url, verify_tls } => {
             // A playlist is read as it is needed; anything else is a stream that goes on whether it is read or not.
-            let live = if url.path().ends_with(".m3u8") { "" } else { " is-live=true do-timestamp=true" };
+            let is_playlist = url.path().ends_with(".m3u8");
+            let (live, timeout) =
+                if is_playlist { ("", ANSWER_S) } else { (" is-live=true do-timestamp=true", PAUSE_S) };
             let validation = if *verify_tls { "" } else { " ssl-strict=false" };
             format!(
-                "souphttpsrc location={}{live} timeout={ANSWER_S} retries=0{validation}",
+                "souphttpsrc location={}{live} timeout={timeout} retries=0{validation}",
                 quoted(url.reveal())
             )
         }
@@ -113,7 +118,7 @@ mod tests {
             |source| describe(&Capture::of(Source::parse(source, base).expect("a source")), Pace::Live);
         insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc name=rtsp location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=30 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);

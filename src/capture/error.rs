@@ -77,6 +77,16 @@ pub enum CaptureError {
         /// How long it has been told as frozen.
         same: Duration,
     },
+    /// Frames come, and few of them can be decoded.
+    #[error("{source_name}: only {decoded} of the last {sent} frames could be decoded; connecting anew")]
+    Undecoded {
+        /// What it was reading, without credentials.
+        source_name: String,
+        /// How many could be.
+        decoded: u64,
+        /// How many came.
+        sent: u64,
+    },
     /// Nothing came in time.
     #[error("{source_name}: no frame for {} s", waited.as_secs())]
     NoFrames {

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
+use gstreamer::glib;
 use gstreamer::prelude::*;
 
 use super::decoding::{codec, is_decoder, is_hardware};
 use super::pick::Picker;
 use super::timeline::{Packets, Timeline};
 
-/// A stream that has had no key frame for so long is one that never has any, and is decoded as it is.
-const KEY_PATIENCE: Duration = Duration::from_secs(5);
+/// A stream that has had no key frame for so long is one that never has any, and is decoded as it is. Cameras that save
+/// space have one in 20 seconds.
+const KEY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The element that puts the packets of RTP into order, and repairs their time stamps.
 const JITTER_BUFFER: &str = "rtpjitterbuffer";
@@ -26,6 +28,8 @@ const DROPPED: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
 /// What has come on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
+    /// Frames that came over RTP, decoded or not: their time stamps differ. Other sources do not tell.
+    pub sent: u64,
     /// Frames that were decoded, also those that were not wanted.
     pub given: u64,
     /// Wanted ones that nobody took in time.
@@ -45,6 +49,8 @@ pub struct Seen {
 pub(super) struct Decoding {
     /// The element's factory.
     pub element: gst::ElementFactory,
+    /// The element's own name, which no other has.
+    name: glib::GString,
     /// What it decodes; `unknown` before the first data.
     pub codec: String,
     /// Whether it was given anything to decode.
@@ -58,12 +64,23 @@ impl Decoding {
     }
 }
 
+/// A decoder that was given something to decode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fed {
+    /// Its factory's name.
+    pub element: String,
+    /// Whether it uses hardware.
+    pub is_hardware: bool,
+}
+
 /// What runs through one pipeline, as its probes note it.
 #[derive(Clone, Default)]
 pub(super) struct Flow(Arc<Mutex<Noted>>);
 
 #[derive(Default)]
 struct Noted {
+    /// Whether the source has given anything.
+    has_data: bool,
     seen: Seen,
     /// Frames that went on to the sink.
     picked: u64,
@@ -75,6 +92,8 @@ struct Noted {
 pub(super) struct Wanted {
     /// At most so many per second.
     pub rate: Option<f64>,
+    /// Frames per second as they were recorded, where their caps state another rate.
+    pub true_rate: Option<f64>,
     /// Only key frames are decoded.
     pub key_frames_only: bool,
     /// Whether time stamps are repaired and what is damaged is left out: not for files, which are played as they are.
@@ -82,9 +101,14 @@ pub(super) struct Wanted {
 }
 
 impl Flow {
-    /// Puts probes into a pipeline that does not run yet: where decoded frames pass `taken`, and at each decoder, those
-    /// that are plugged later among them.
-    pub(super) fn watch(pipeline: &gst::Pipeline, taken: &gst::Pad, wanted: Wanted) -> Flow {
+    /// Puts probes into a pipeline that does not run yet: where what the source gives passes `given`, where decoded frames
+    /// pass `taken`, and at each decoder, those that are plugged later among them.
+    pub(super) fn watch(
+        pipeline: &gst::Pipeline,
+        given: &gst::Pad,
+        taken: &gst::Pad,
+        wanted: Wanted,
+    ) -> Flow {
         let flow = Flow::default();
         for element in pipeline.iterate_recurse() {
             // Elements come and go while nobody has started anything; what cannot be listed has no decoder.
@@ -95,8 +119,14 @@ impl Flow {
         pipeline.connect_deep_element_added(move |_, _, element| plugged.added(element, wanted));
         let removed = flow.clone();
         pipeline.connect_deep_element_removed(move |_, _, element| removed.removed(element));
+        flow.notice(given);
         flow.count(taken, wanted);
         flow
+    }
+
+    /// Whether the source has given anything, of which there need not be a frame.
+    pub(super) fn has_data(&self) -> bool {
+        self.lock().has_data
     }
 
     /// The numbers now, as far as probes know them.
@@ -109,15 +139,22 @@ impl Flow {
         self.lock().decoding.clone()
     }
 
+    /// The decoder, once it was given something.
+    pub(super) fn fed(&self) -> Option<Fed> {
+        let decoding = self.decoding().filter(|decoding| decoding.fed)?;
+        Some(Fed { element: decoding.element.name().to_string(), is_hardware: decoding.is_hardware() })
+    }
+
     fn added(&self, element: &gst::Element, wanted: Wanted) {
         let (Some(factory), Some(pad)) = (element.factory(), element.static_pad("sink")) else { return };
         if factory.name() == JITTER_BUFFER && wanted.repaired {
-            self.count_jumps(&pad);
+            self.count_packets(&pad);
         }
         if !is_decoder(&factory) {
             return;
         }
-        self.lock().decoding = Some(Decoding { element: factory, codec: "unknown".to_owned(), fed: false });
+        let (name, codec) = (element.name(), "unknown".to_owned());
+        self.lock().decoding = Some(Decoding { element: factory, name, codec, fed: false });
         self.name(&pad);
         if wanted.repaired || wanted.key_frames_only {
             self.sift(&pad, wanted);
@@ -125,12 +162,18 @@ impl Flow {
         self.feed(&pad);
     }
 
-    /// decodebin takes a decoder out again that does not link.
+    /// decodebin takes a decoder out again that does not link, or whose successor it has plugged already.
     fn removed(&self, element: &gst::Element) {
-        let mut noted = self.lock();
-        if noted.decoding.as_ref().map(|decoding| &decoding.element) == element.factory().as_ref() {
-            noted.decoding = None;
-        }
+        self.lock().decoding.take_if(|decoding| decoding.name == element.name());
+    }
+
+    /// Notes the first that the source gives.
+    fn notice(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+            flow.lock().has_data = true;
+            gst::PadProbeReturn::Remove
+        });
     }
 
     /// Notes what a decoder decodes.
@@ -184,8 +227,8 @@ impl Flow {
         pad.add_probe(gst::PadProbeType::BUFFER, stateful(probe));
     }
 
-    /// Counts the time stamps of RTP that jump, before a jitter buffer repairs them.
-    fn count_jumps(&self, pad: &gst::Pad) {
+    /// Counts frames of RTP by their time stamps, and those that jump, before a jitter buffer repairs them.
+    fn count_packets(&self, pad: &gst::Pad) {
         let flow = self.clone();
         let mut packets = Packets::default();
         let mut rate = None;
@@ -200,9 +243,11 @@ impl Flow {
             // Caps come before packets, and those of sound are not looked at each time.
             let rate = *rate.get_or_insert_with(|| video_rate(pad));
             if let (Some(ticks), Some(rate)) = (packet.and_then(ticks), rate)
-                && packets.jumps(ticks, rate, begun.elapsed())
+                && let Some(frame) = packets.next(ticks, rate, begun.elapsed())
             {
-                flow.lock().seen.time_jumps += 1;
+                let seen = &mut flow.lock().seen;
+                seen.sent += 1;
+                seen.time_jumps += u64::from(frame.jumped);
             }
             gst::PadProbeReturn::Ok
         };
@@ -229,13 +274,14 @@ impl Flow {
             }
             let given = running_time(pad, buffer);
             let at = if wanted.repaired {
-                let stamp = timeline.next(given, begun.elapsed());
+                let stamp = timeline.next(given, begun.elapsed(), || now(pad));
                 seen.time_jumps += u64::from(stamp.jumped);
                 Some(stamp.at)
             } else {
                 given
             };
-            if at.is_some_and(|at| !picker.wants(at)) {
+            let recorded_at = at.map(|at| at.mul_f64(stretch(pad, wanted.true_rate)));
+            if recorded_at.is_some_and(|at| !picker.wants(at)) {
                 return DROPPED;
             }
             if let Some(at) = at.filter(|_| at != given) {
@@ -276,6 +322,24 @@ fn stateful(
 ) -> impl Fn(&gst::Pad, &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn + Send + Sync + 'static {
     let probe = Mutex::new(probe);
     move |pad, info| probe.lock().unwrap_or_else(PoisonError::into_inner)(pad, info)
+}
+
+/// The frames per second that `caps` state; nothing when they vary, which caps write as 0.
+pub(super) fn stated_rate(caps: &gst::CapsRef) -> Option<f64> {
+    let rate: gst::Fraction = caps.structure(0)?.get("framerate").ok()?;
+    (rate.numer() > 0).then(|| f64::from(rate.numer()) / f64::from(rate.denom()))
+}
+
+/// How many times as long as the time stamps say it takes to play frames of which `true_rate` were recorded in a second.
+fn stretch(pad: &gst::Pad, true_rate: Option<f64>) -> f64 {
+    let rates = true_rate.zip(true_rate.and(pad.current_caps()).and_then(|caps| stated_rate(&caps)));
+    rates.map_or(1.0, |(recorded, stated)| stated / recorded)
+}
+
+/// The pipeline's running time; zero before it plays.
+fn now(pad: &gst::Pad) -> Duration {
+    let now = pad.parent_element().and_then(|element| element.current_running_time());
+    now.map(Duration::from).unwrap_or_default()
 }
 
 /// When a buffer is to be shown, by the pipeline's running time.

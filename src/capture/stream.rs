@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
+use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video as gst_video;
@@ -15,9 +16,9 @@ use super::buffer;
 use super::decoding;
 use super::description::{DECODE, Pace, RTSP, SINK, TAKE, describe};
 use super::error::CaptureError;
-use super::flow::{Flow, Seen, Wanted};
+use super::flow::{Fed, Flow, Seen, Wanted, stated_rate};
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Capture, Source};
+use crate::config::{Capture, Decoder, Source};
 use crate::frame::{Frame, Mask, PixelFormat};
 use crate::name::Name;
 use crate::telemetry::Video;
@@ -29,6 +30,9 @@ const STEP: Duration = Duration::from_millis(50);
 /// one says what the first kept to itself: decodebin swallows the error of an element that fails while it is being
 /// plugged in, and then waits for ever.
 const BEGINNINGS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(12)];
+
+/// Said when every decoder of what comes is one that the configuration leaves out.
+const NO_ALLOWED_DECODER: &str = "nothing decodes it that the key decoder allows";
 
 /// Said of a file that `frame_rate` cannot be used with.
 const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing to correct: leave that out";
@@ -88,17 +92,20 @@ impl Stream {
             Timing::Live(_) => Pace::Live,
             Timing::Simulated(_) => Pace::EveryFrame,
         };
-        let Built { pipeline, sink, take } = build(capture, pace)?;
+        let Built { pipeline, sink, give, take } = build(capture, pace)?;
         let is_file = matches!(capture.source, Source::File { .. });
         let wanted = match pace {
             Pace::Live => Wanted {
                 rate: capture.max_frame_rate,
+                true_rate: true_rate(&capture.source),
                 key_frames_only: capture.key_frames_only,
                 repaired: !is_file,
             },
-            Pace::EveryFrame => Wanted { rate: None, key_frames_only: false, repaired: false },
+            Pace::EveryFrame => {
+                Wanted { rate: None, true_rate: None, key_frames_only: false, repaired: false }
+            }
         };
-        let flow = Flow::watch(&pipeline, &take, wanted);
+        let flow = Flow::watch(&pipeline, &give, &take, wanted);
         let untrusted = hear_of_certificates(&pipeline);
         if let Some(rate) = true_rate(&capture.source) {
             play_as_recorded(&sink, rate);
@@ -247,6 +254,9 @@ impl Stream {
         if self.untrusted.load(Ordering::Relaxed) {
             return Some(CaptureError::untrusted(&self.capture.source));
         }
+        if self.capture.decoder != Decoder::Auto && lacks_decoder(&error.error()) {
+            return Some(self.failed(NO_ALLOWED_DECODER));
+        }
         Some(CaptureError::of_message(error, &self.capture.source, self.frames == 0))
     }
 
@@ -278,10 +288,14 @@ impl Stream {
         })
     }
 
-    /// The element that has something to decode, when it uses hardware.
-    pub(super) fn hardware(&self) -> Option<String> {
-        let decoding = self.flow.decoding().filter(|decoding| decoding.fed && decoding.is_hardware())?;
-        Some(decoding.element.name().to_string())
+    /// Whether the source has given anything, of which there need not be a frame.
+    pub(super) fn has_data(&self) -> bool {
+        self.flow.has_data()
+    }
+
+    /// The decoder, once it was given something.
+    pub(super) fn fed(&self) -> Option<Fed> {
+        self.flow.fed()
     }
 
     fn failed(&self, reason: &str) -> CaptureError {
@@ -291,6 +305,11 @@ impl Stream {
     /// The error of a camera that has shown the same picture for `same` and is connected anew for that.
     pub fn frozen(&self, same: Duration) -> CaptureError {
         CaptureError::Frozen { source_name: self.capture.source.to_string(), same }
+    }
+
+    /// The error of a camera that has sent so many frames lately, of which few were decoded.
+    pub(super) fn undecoded(&self, decoded: u64, sent: u64) -> CaptureError {
+        CaptureError::Undecoded { source_name: self.capture.source.to_string(), decoded, sent }
     }
 
     /// The error of a camera from which nothing came for `waited`.
@@ -313,6 +332,8 @@ struct Built {
     pipeline: gst::Pipeline,
     /// Hands its frames out.
     sink: AppSink,
+    /// Where what the source gives passes.
+    give: gst::Pad,
     /// Where decoded frames pass.
     take: gst::Pad,
 }
@@ -340,9 +361,10 @@ fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
     let decodebin = named(DECODE, "decodebin").ok_or_else(|| taken(DECODE))?;
     let take = named(TAKE, "videoconvert").and_then(|element| element.static_pad("sink"));
     let take = take.ok_or_else(|| taken(TAKE))?;
+    let give = decodebin.static_pad("sink").expect("decodebin has its pad");
     decoding::limit(&decodebin, &capture.decoder);
     decoding::expect_one_stream(&pipeline);
-    Ok(Built { pipeline, sink, take })
+    Ok(Built { pipeline, sink, give, take })
 }
 
 /// Notes whether a certificate was refused; the error that follows does not say so.
@@ -358,18 +380,17 @@ fn hear_of_certificates(pipeline: &gst::Pipeline) -> Arc<AtomicBool> {
     untrusted
 }
 
+/// Whether decodebin has found nothing that it may plug.
+fn lacks_decoder(error: &glib::Error) -> bool {
+    error.matches(gst::CoreError::MissingPlugin) || error.matches(gst::StreamError::CodecNotFound)
+}
+
 /// The frames per second that a file was recorded at, when its configuration says so.
 fn true_rate(source: &Source) -> Option<f64> {
     match source {
         Source::File { frame_rate, .. } => *frame_rate,
         _ => None,
     }
-}
-
-/// The frames per second that `caps` state; nothing when they vary, which caps write as 0.
-fn stated_rate(caps: &gst::CapsRef) -> Option<f64> {
-    let rate: gst::Fraction = caps.structure(0)?.get("framerate").ok()?;
-    (rate.numer() > 0).then(|| f64::from(rate.numer()) / f64::from(rate.denom()))
 }
 
 /// Plays `true_rate` frames in a second, where their caps state another rate: the segment's rate, by which GStreamer

@@ -34,12 +34,21 @@ pub(super) struct Stamp {
 
 impl Timeline {
     /// The time stamp of the next frame, which came with `given` and `arrived` then by a clock that only goes forward.
-    /// Times that follow a jump are counted from there. A frame without a time stamp takes that of its arrival.
-    pub(super) fn next(&mut self, given: Option<Duration>, arrived: Duration) -> Stamp {
+    /// Times that follow a jump are counted from there. A frame without a time stamp takes that of its arrival. The first
+    /// one that lies in the future by the pipeline's own time, which is `now`, is held against that: it would be waited for.
+    pub(super) fn next(
+        &mut self,
+        given: Option<Duration>,
+        arrived: Duration,
+        now: impl Fn() -> Duration,
+    ) -> Stamp {
         let Some(last) = self.last else {
-            let at = given.unwrap_or(arrived);
-            self.last = Some(Last { given: at, told: at, arrived });
-            return Stamp { at, jumped: false };
+            let given = given.unwrap_or(arrived);
+            let now = now();
+            let jumped = given > now + BELIEVED;
+            let at = if jumped { now } else { given };
+            self.last = Some(Last { given, told: at, arrived });
+            return Stamp { at, jumped };
         };
         let waited = arrived.saturating_sub(last.arrived);
         let step = match given {
@@ -52,6 +61,13 @@ impl Timeline {
     }
 }
 
+/// The first packet of another frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NewFrame {
+    /// Whether its time stamp is another one than its arrival lets believe.
+    pub jumped: bool,
+}
+
 /// Looks at the time stamps of RTP packets, which a jitter buffer replaces where they jump, and says nothing.
 #[derive(Debug, Default)]
 pub(super) struct Packets {
@@ -60,12 +76,16 @@ pub(super) struct Packets {
 }
 
 impl Packets {
-    /// Whether the next packet's time stamp, in ticks of which there are `rate` per second, is another one than its arrival
-    /// lets believe. Ticks run over.
-    pub(super) fn jumps(&mut self, ticks: u32, rate: u32, arrived: Duration) -> bool {
-        let Some((last, then)) = self.last.replace((ticks, arrived)) else { return false };
+    /// Whether the next packet begins a frame: all packets of one have its time stamp, in ticks of which there are `rate`
+    /// per second. Ticks run over.
+    pub(super) fn next(&mut self, ticks: u32, rate: u32, arrived: Duration) -> Option<NewFrame> {
+        let Some((last, then)) = self.last.replace((ticks, arrived)) else {
+            return Some(NewFrame { jumped: false });
+        };
         let step_s = f64::from(ticks.wrapping_sub(last).cast_signed()) / f64::from(rate);
-        (step_s - arrived.saturating_sub(then).as_secs_f64()).abs() > BELIEVED.as_secs_f64()
+        let waited_s = arrived.saturating_sub(then).as_secs_f64();
+        let jumped = (step_s - waited_s).abs() > BELIEVED.as_secs_f64();
+        (ticks != last || jumped).then_some(NewFrame { jumped })
     }
 }
 
@@ -79,7 +99,8 @@ mod tests {
         let stamps: Vec<Stamp> = frames
             .iter()
             .map(|&(given, arrived)| {
-                timeline.next(given.map(Duration::from_millis), Duration::from_millis(arrived))
+                let arrived = Duration::from_millis(arrived);
+                timeline.next(given.map(Duration::from_millis), arrived, || arrived)
             })
             .collect();
         (
@@ -107,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_that_begins_in_the_future_begins_now() {
+        let frames = [(Some(3_600_000), 300), (Some(3_600_040), 340), (Some(3_600_080), 385)];
+        assert_eq!(run(&frames), (vec![300, 340, 380], 1));
+        assert_eq!(run(&[(Some(4000), 300), (Some(4040), 340)]), (vec![4000, 4040], 0), "a buffer's length");
+    }
+
+    #[test]
     fn time_that_runs_backwards_goes_on() {
         let frames = [(Some(5000), 0), (Some(5040), 40), (Some(10), 85), (Some(50), 120), (Some(45), 160)];
         assert_eq!(run(&frames), (vec![5000, 5040, 5085, 5125, 5165], 2));
@@ -121,9 +149,11 @@ mod tests {
     #[test]
     fn packets_jump_when_their_time_is_not_that_of_their_arrival() {
         let mut packets = Packets::default();
-        let mut jumps = |ticks: u32, ms| packets.jumps(ticks, 90_000, Duration::from_millis(ms));
+        let mut next = |ticks: u32, ms| packets.next(ticks, 90_000, Duration::from_millis(ms));
         let just_before = u32::MAX - 1800;
-        assert!(!jumps(just_before, 0) && !jumps(just_before, 1));
+        assert_eq!(next(just_before, 0), Some(NewFrame { jumped: false }));
+        assert_eq!(next(just_before, 1), None, "another packet of the same frame");
+        let mut jumps = |ticks, ms| next(ticks, ms).is_some_and(|frame| frame.jumped);
         assert!(!jumps(just_before.wrapping_add(3600), 40), "it runs over");
         assert!(!jumps(just_before.wrapping_add(1800), 80), "pictures that are sent out of order");
         assert!(!jumps(just_before.wrapping_add(60 * 90_000), 60_200), "a pause");

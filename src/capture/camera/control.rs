@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, End};
 use super::fallback::Fallback;
-use super::first_frame::{FirstFrame, Patience};
+use super::first_frame::{FirstFrame, Missed, Patience};
 use super::freeze::Freeze;
 use super::rhythm::{Life, Rhythm};
+use super::undecoded::{Share, Undecoded};
 use crate::capture::apart::{Late, apart};
 use crate::capture::board::Board;
 use crate::capture::error::CaptureError;
@@ -67,6 +68,7 @@ struct Learned {
     wanted: Rhythm,
     still: Still,
     freeze: Freeze,
+    undecoded: Undecoded,
     fallback: Fallback,
     first_frame: FirstFrame,
     /// Connections in a row without a second frame.
@@ -86,6 +88,7 @@ impl Learned {
             wanted: Rhythm::new(config.max_frame_rate.map(interval).max(given), now),
             still: Still::default(),
             freeze: Freeze::new(config.frozen_after),
+            undecoded: Undecoded::new(now),
             fallback: Fallback::default(),
             first_frame: FirstFrame::new(matches!(config.source, Source::File { .. })),
             failures: 0,
@@ -119,13 +122,16 @@ impl Control {
             }
             if wish.disabled {
                 tracing::info!(camera = %self.name, "disabled");
-                self.board.cut(self.index);
                 self.set(CameraState::Disabled, None);
                 self.pulse.rest();
                 self.remote.wishes().wait(wish, FOREVER);
             } else {
                 self.set(CameraState::Connecting, None);
                 self.keep_connected(&mut troubles);
+                // Also when it is on again already. One that is stopped has no place on the board any more.
+                if !self.remote.wishes().now().stopped {
+                    self.board.cut(self.index);
+                }
             }
         }
     }
@@ -199,6 +205,7 @@ impl Control {
         learned.rhythm.begin(begun, limit);
         learned.wanted.begin(begun, limit);
         learned.freeze.begin();
+        learned.undecoded.begin(begun);
         let mut connection = Connection {
             control: self,
             learned,
@@ -212,7 +219,7 @@ impl Control {
         let over = connection.run(&mut stream);
         let played = connection.played.map(|(first, last)| last - first);
         if !matches!(over, Over::Unwanted)
-            && learned.fallback.hear(&self.config, stream.hardware(), played.is_some())
+            && learned.fallback.hear(&self.config, stream.fed(), played.is_some())
             && let Some(reason) = learned.fallback.reason()
         {
             tracing::warn!(camera = %self.name, "{reason}");
@@ -321,6 +328,13 @@ impl Connection<'_> {
             if let Life::Lost(waited) = self.learned.wanted.see(self.taken, now) {
                 return self.lost(waited, stream);
             }
+            let Seen { sent, given, before_key, .. } = self.counted;
+            let share = Share { sent, decoded: given + before_key };
+            if let Some(share) = self.learned.undecoded.see(share, now)
+                && !self.control.config.key_frames_only
+            {
+                return Over::Broken(stream.undecoded(share.decoded, share.sent));
+            }
             if let Some(frozen) = self.learned.freeze.exhausts(now) {
                 return Over::Broken(stream.frozen(frozen));
             }
@@ -329,7 +343,8 @@ impl Connection<'_> {
 
     fn lost(&mut self, waited: Duration, stream: &Stream) -> Over {
         if self.played.is_none() {
-            self.learned.first_frame.missed();
+            let missed = if stream.has_data() { Missed::Frames } else { Missed::Everything };
+            self.learned.first_frame.missed(missed);
         }
         Over::Broken(stream.silent(waited))
     }

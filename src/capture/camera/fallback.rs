@@ -3,6 +3,7 @@
 //!
 //! Pure. Only for `decoder = "auto"`: whoever asks for hardware wants to hear that it fails.
 
+use crate::capture::flow::Fed;
 use crate::config::{Capture, Decoder};
 
 /// So many connections in a row in which hardware decoded, and gave no frame.
@@ -23,15 +24,21 @@ impl Fallback {
         Capture { decoder, ..config.clone() }
     }
 
-    /// A connection is over that was decoded by `hardware`, if it was. True when that is trusted no more.
-    pub(super) fn hear(&mut self, config: &Capture, hardware: Option<String>, gave_frames: bool) -> bool {
-        let Some(element) = hardware.filter(|_| config.decoder == Decoder::Auto) else { return false };
-        self.failures = if gave_frames { 0 } else { self.failures + 1 };
-        if self.failures < TRIES {
+    /// A connection is over on which `fed` was given something to decode, if anything was. True when hardware is trusted
+    /// no more. What software makes no frame of either is no fault of the hardware, which gets another chance.
+    pub(super) fn hear(&mut self, config: &Capture, fed: Option<Fed>, gave_frames: bool) -> bool {
+        let Some(fed) = fed.filter(|_| config.decoder == Decoder::Auto) else { return false };
+        if gave_frames || !fed.is_hardware {
+            self.failures = 0;
+            self.failed.take_if(|_| !gave_frames);
             return false;
         }
-        self.failed = Some(element);
-        true
+        self.failures += 1;
+        let is_enough = self.failures >= TRIES;
+        if is_enough {
+            self.failed = Some(fed.element);
+        }
+        is_enough
     }
 
     /// Why software decodes, when it stands in.
@@ -53,7 +60,8 @@ mod tests {
         let source = Source::parse("rtsp://cam/1", Path::new("")).unwrap();
         let auto = Capture::of(source);
         let hardware = Capture { decoder: Decoder::Hardware, ..auto.clone() };
-        let vah264dec = || Some("vah264dec".to_owned());
+        let fed = |element: &str, is_hardware| Some(Fed { element: element.to_owned(), is_hardware });
+        let (vah264dec, avdec_h264) = (|| fed("vah264dec", true), || fed("avdec_h264", false));
 
         let mut fallback = Fallback::default();
         assert!(!fallback.hear(&auto, vah264dec(), false));
@@ -64,6 +72,13 @@ mod tests {
         assert!(fallback.hear(&auto, vah264dec(), false));
         assert_eq!(fallback.capture(&auto).decoder, Decoder::Software);
         assert!(fallback.reason().is_some_and(|reason| reason.contains("vah264dec")));
+        assert!(!fallback.hear(&auto, avdec_h264(), true));
+        assert!(!fallback.hear(&auto, None, false), "the network is gone");
+        assert_eq!(fallback.capture(&auto).decoder, Decoder::Software);
+        assert!(!fallback.hear(&auto, avdec_h264(), false));
+        assert_eq!((fallback.capture(&auto), fallback.reason()), (auto.clone(), None), "it was the stream");
+        assert!(!fallback.hear(&auto, vah264dec(), false));
+        assert!(fallback.hear(&auto, vah264dec(), false));
 
         let mut fallback = Fallback::default();
         for _ in 0..5 {
