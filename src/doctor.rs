@@ -4,6 +4,7 @@
 //! the caller wants them; cameras and the broker are connected to, each for a moment.
 
 mod cameras;
+mod facts;
 mod permissions;
 mod plugins;
 mod runtime;
@@ -17,7 +18,8 @@ use crate::config::{self, Config, ConfigError};
 use crate::daemon::is_running;
 use crate::publish::{GreetError, greet};
 
-pub use cameras::{Facts, LookError, look_at};
+pub use cameras::{LookError, look_at};
+pub use facts::{Facts, Halt};
 
 /// What is looked at, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -87,6 +89,43 @@ fn advice(report: &Value, area: &str, verdict: &str) -> String {
     check.unwrap_or_else(|| panic!("{report}"))["advice"].as_str().unwrap().to_owned()
 }
 
+/// A JPEG camera. `http://127.0.0.1:PORT/PICTURES/THEN` gives so many pictures at once, and then closes the connection
+/// (`close`) or says no more (`hold`).
+fn jpeg_camera() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let serve = move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // Whoever watches may go at any time.
+            named("watcher").spawn(move || drop(show(stream))).unwrap();
+        }
+    };
+    named("camera").spawn(serve).unwrap();
+    port
+}
+
+fn show(mut stream: TcpStream) -> std::io::Result<()> {
+    let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+    let request: Vec<String> = lines.collect();
+    let words: Vec<&str> = request[0].split([' ', '/']).filter(|word| !word.is_empty()).collect();
+    let ["GET", pictures, then, ..] = words[..] else { panic!("{request:?}") };
+    write!(stream, "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=next\r\n\r\n")?;
+    for number in 0..pictures.parse().unwrap() {
+        let picture = image::RgbImage::from_pixel(160, 120, image::Rgb([number, 100, 100]));
+        let mut jpeg = Cursor::new(Vec::new());
+        picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        let jpeg = jpeg.into_inner();
+        write!(stream, "--next\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len())?;
+        stream.write_all(&jpeg)?;
+        write!(stream, "\r\n")?;
+    }
+    if then == "hold" {
+        stream.read_to_end(&mut Vec::new())?;
+    }
+    Ok(())
+}
+
 fn size(jpeg: &Path) -> (u32, u32) {
     let picture =
         image::load_from_memory_with_format(&fs::read(jpeg).unwrap(), image::ImageFormat::Jpeg).unwrap();
@@ -108,6 +147,8 @@ fn all_is_well_where_it_is() {
     {
         assert!(well.iter().any(|(of, ..)| of == area), "{area} in {well:?}");
     }
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    assert_eq!(with(&report, "warning").iter().any(|(_, name, _)| name == "user"), is_root, "{report}");
     let text = |name: &str| {
         &well.iter().find(|(_, of, _)| of == name).unwrap_or_else(|| panic!("{name}: {well:?}")).2
     };
@@ -162,6 +203,43 @@ fn what_fails_is_named() {
         "{warnings:?}"
     );
     assert_eq!(size(&file_in_its_place.path("pictures/ramp.jpg")), (160, 120), "the others are looked at");
+}
+
+#[test]
+fn a_camera_whose_frames_cease_to_come_does_not_work() {
+    let port = jpeg_camera();
+    let jpeg = |path: &str| format!("source = \"http://127.0.0.1:{port}/{path}\"");
+    let test = "videotestsrc is-live=true";
+    let clip =
+        format!("pipeline = \"{test} num-buffers=10 ! video/x-raw,width=160,height=120,framerate=20/1\"");
+    // The end of a picture is known when the next one begins.
+    let one = jpeg("2/hold");
+    let keys = format!("key_frames_only = true\n{one}");
+    let (some, closed) = (jpeg("10/hold"), jpeg("10/close"));
+    let seldom = format!("{PICTURE}\nmax_frame_rate = 0.1");
+    let cameras = [
+        ("one", one.as_str(), "failure", ", one frame, the first after ", "no further frame for "),
+        ("some", some.as_str(), "failure", ", the first after ", "no further frame for "),
+        ("closed", closed.as_str(), "failure", ", the first after ", "the stream ended"),
+        ("clip", clip.as_str(), "failure", " frames per second, the first after ", "the stream ended"),
+        ("keys", keys.as_str(), "warning", ", one frame, the first after ", "no further frame for "),
+        ("seldom", seldom.as_str(), "ok", " frames per second, the first after ", ""),
+    ];
+    let sources = cameras.map(|(name, source, ..)| (name, source));
+    let machine = Machine::new(&broker(free_port()), "state", &sources);
+    let ended = machine.doctor(&["--json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    for (name, _, verdict, came, then) in cameras {
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name).unwrap();
+        let text = check["text"].as_str().unwrap();
+        assert_eq!(check["verdict"], verdict, "{check}");
+        assert!(text.contains(came) && text.contains(then), "{check}");
+        assert_eq!(check["advice"].is_string(), verdict != "ok", "{check}");
+        assert_eq!(check["camera"]["ended"], then == "the stream ended", "{check}");
+        assert_eq!(size(&machine.path(&format!("pictures/{name}.jpg"))), (160, 120));
+    }
 }
 
 #[test]
@@ -242,6 +320,38 @@ fn a_probe_tells_what_a_camera_gives() {
     let ended = probe("nosuch", &[]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("the server has no such stream"), "{ended:?}");
+}
+
+#[test]
+fn a_probe_of_a_stream_that_does_not_go_on_says_so() {
+    let port = jpeg_camera();
+    for (path, why) in [("10/hold", "no further frame for "), ("10/close", "the stream ended")] {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        let ended = spotter(["probe", &url, "--seconds", "1"]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stdout.contains("160x120") && ended.stdout.contains(why), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("spotter: {url}: {why}")), "{ended:?}");
+        let ended = spotter(["probe", &url, "--seconds", "1", "--json"]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((&said["works"], &said["camera"]["width"]), (&Value::Bool(false), &160.into()), "{said}");
+        assert!(said["error"].as_str().unwrap().starts_with(&format!("{url}: {why}")), "{said}");
+    }
+    // A file may end.
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("picture.jpg");
+    image::RgbImage::new(160, 120).save(&file).unwrap();
+    let ended = spotter(["probe", file.to_str().unwrap(), "--seconds", "1"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("the file ended"), "{ended:?}");
+}
+
+#[test]
+fn a_camera_without_a_frame_is_not_looked_at_for_as_long_as_frames_are_counted() {
+    let url = format!("http://127.0.0.1:{}/0/hold", jpeg_camera());
+    let ended = spotter(["probe", &url, "--seconds", "3600"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("no frame for 1"), "{ended:?}");
 }
 
 #[test]

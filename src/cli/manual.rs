@@ -91,7 +91,7 @@ EXAMPLES
 pub(super) const PROBE: &str = "\
 EXIT STATUS
     0    the camera gives frames
-    1    it does not, or the picture cannot be saved; the last line says why
+    1    it does not, its stream stops or ends, or the picture cannot be saved; the last line says why
     2    the command line or SPOTTER_LOG is wrong
 
 EXAMPLES

@@ -56,20 +56,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let name = Name::new("probe").context("a name")?;
     let measure = Duration::from_secs(arguments.seconds);
     let looked = look_at(&name, &capture, measure, arguments.picture.as_deref());
+    let error = match &looked {
+        Ok(facts) => facts.halt.filter(|halt| halt.is_failure()).map(|halt| format!("{source}: {halt}")),
+        Err(why) => Some(why.to_string()),
+    };
     if arguments.json {
-        let value = match &looked {
-            Ok(facts) => json!({ "source": source, "works": true, "camera": json::facts(facts) }),
-            Err(why) => json!({ "source": source, "works": false, "error": why.to_string() }),
-        };
-        say!("{value:#}")?;
-    }
-    match looked {
-        Ok(facts) if !arguments.json => {
-            say!("{}", text(&source, &facts))?;
-            Ok(Outcome::Done)
+        let mut value = json!({ "source": source, "works": error.is_none() });
+        if let Ok(facts) = &looked {
+            value["camera"] = json::facts(facts);
         }
-        Ok(_) => Ok(Outcome::Done),
-        Err(why) => {
+        if let Some(error) = &error {
+            value["error"] = error.as_str().into();
+        }
+        say!("{value:#}")?;
+    } else if let Ok(facts) = &looked {
+        say!("{}", text(&source, facts))?;
+    }
+    match error {
+        None => Ok(Outcome::Done),
+        Some(why) => {
             eprintln!("spotter: {why}");
             Ok(Outcome::Bad)
         }
@@ -128,8 +133,10 @@ fn text(source: &str, facts: &Facts) -> String {
          frames per second  {rate}\n  first frame        after {} ms\n  faults             {faults}",
         facts.first_frame_after.as_millis()
     );
-    if facts.ended {
-        text += "\n  end                it ended meanwhile";
+    match facts.halt {
+        Some(halt) => text += &format!("\n  end                {halt}"),
+        None if facts.ended => text += "\n  end                the file ended",
+        None => {}
     }
     if let Some(picture) = &facts.picture {
         text += &format!("\n  picture            {}", picture.display());

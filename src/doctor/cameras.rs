@@ -1,83 +1,20 @@
 //! Cameras: each is connected to, side by side, and its first frame is saved.
 
-use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::{Area, Check, Found, Verdict, kind};
-use crate::capture::{CaptureError, Probe, Seen, probe};
+use super::facts::{Facts, Halt};
+use super::{Area, Check, Found, Verdict};
+use crate::capture::{CaptureError, Probe, probe};
 use crate::config::{Camera, Capture, Source, Transport};
 use crate::name::Name;
 use crate::picture::jpeg;
-use crate::telemetry::Video;
 
-/// How long a camera has for its first frame, beside the time for which its frames are counted.
+/// How long a camera has for its first frame, and for its next after the time for which its frames are counted.
 const FIRST_FRAME: Duration = Duration::from_secs(12);
 /// Of the pictures that are saved.
 const JPEG_QUALITY: u8 = 90;
-
-/// What a camera gave while it was looked at.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Facts {
-    /// What comes and what decodes it.
-    pub video: Video,
-    /// From the start of the pipeline to its first frame.
-    pub first_frame_after: Duration,
-    /// Frames per second; nothing when one frame came.
-    pub frame_rate: Option<f64>,
-    /// What was counted.
-    pub seen: Seen,
-    /// Whether the source ended meanwhile.
-    pub ended: bool,
-    /// Where its first frame was saved.
-    pub picture: Option<PathBuf>,
-}
-
-impl Facts {
-    /// What went wrong: names and counts, those that are not 0. Frames before the first key frame are no fault: whoever
-    /// joins a stream comes between two key frames.
-    pub fn faults(&self) -> Vec<(&'static str, u64)> {
-        let Seen { damaged, time_jumps, format_changes, .. } = self.seen;
-        [("damaged", damaged), ("time_jumps", time_jumps), ("format_changes", format_changes)]
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .collect()
-    }
-
-    /// The same in words, such as `time jumps 2`.
-    pub fn fault_words(&self) -> impl Iterator<Item = String> {
-        self.faults().into_iter().map(|(fault, count)| format!("{} {count}", fault.replace('_', " ")))
-    }
-
-    /// What decodes and with what, such as `avdec_h264 (software)`; nothing for raw video.
-    pub fn decoder(&self) -> Option<String> {
-        let Video { decoder, hardware, .. } = &self.video;
-        decoder.as_ref().map(|decoder| format!("{decoder} ({})", kind(*hardware)))
-    }
-}
-
-impl fmt::Display for Facts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Video { codec, size: (width, height), .. } = &self.video;
-        write!(f, "{codec} {width}x{height}")?;
-        if let Some(decoder) = self.decoder() {
-            write!(f, " by {decoder}")?;
-        }
-        match self.frame_rate {
-            Some(rate) => write!(f, ", {rate:.1} frames per second")?,
-            None => write!(f, ", one frame")?,
-        }
-        write!(f, ", the first after {} ms", self.first_frame_after.as_millis())?;
-        for fault in self.fault_words() {
-            write!(f, ", {fault}")?;
-        }
-        if let Some(picture) = &self.picture {
-            write!(f, "; {}", picture.display())?;
-        }
-        Ok(())
-    }
-}
 
 /// Why a camera could not be looked at; in one line, without secrets.
 #[derive(Debug, thiserror::Error)]
@@ -100,8 +37,9 @@ pub fn look_at(
     measure: Duration,
     picture: Option<&Path>,
 ) -> Result<Facts, LookError> {
-    let found = probe(camera, capture, measure, FIRST_FRAME + measure)?;
-    let Probe { video, first_frame_after, first, frame_rate, seen, ended } = found;
+    let found = probe(camera, capture, measure, FIRST_FRAME)?;
+    let halt = Halt::of(capture, &found);
+    let Probe { video, first_frame_after, first, frame_rate, seen, ended, .. } = found;
     if let Some(path) = picture {
         let bytes = jpeg(&first, JPEG_QUALITY).map_err(|error| LookError::Picture(error.to_string()))?;
         fs::write(path, bytes).map_err(|error| {
@@ -109,7 +47,7 @@ pub fn look_at(
         })?;
     }
     let picture = picture.map(Path::to_path_buf);
-    Ok(Facts { video, first_frame_after, frame_rate, seen, ended, picture })
+    Ok(Facts { video, first_frame_after, frame_rate, seen, ended, halt, picture })
 }
 
 /// How cameras are looked at.
@@ -160,7 +98,7 @@ fn each_in_turn(cameras: &[Camera], look: &(dyn Fn(&Camera) -> Check + Sync), fo
 
 /// Of a camera that gave frames.
 fn seen(camera: &Name, source: &Source, facts: Facts) -> Check {
-    let mut advice = Vec::new();
+    let mut advice: Vec<_> = facts.halt.iter().map(|halt| halt.advice(source)).collect();
     if facts.seen.damaged > 0 {
         advice.push(match source {
             Source::Rtsp { transport: Transport::Udp, .. } => {
@@ -185,7 +123,11 @@ fn seen(camera: &Name, source: &Source, facts: Facts) -> Check {
     if let Source::Rtsp { verify_tls: false, .. } | Source::Http { verify_tls: false, .. } = source {
         advice.push("verify_tls is false: anybody may be at the other end");
     }
-    let verdict = if advice.is_empty() { Verdict::Ok } else { Verdict::Warning };
+    let verdict = match facts.halt {
+        Some(halt) if halt.is_failure() => Verdict::Failure,
+        _ if advice.is_empty() => Verdict::Ok,
+        _ => Verdict::Warning,
+    };
     let check = Check::new(Area::Cameras, camera.to_string(), verdict, &facts);
     let check = if advice.is_empty() { check } else { check.advise(advice.join("; ")) };
     Check { facts: Some(facts), ..check }
@@ -226,7 +168,9 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::capture::Seen;
     use crate::config::Config;
+    use crate::telemetry::Video;
 
     fn source(text: &str, transport: Transport) -> Source {
         let mut source = Source::parse(text, Path::new("")).unwrap();
@@ -236,12 +180,16 @@ mod tests {
         source
     }
 
-    fn check(source: &Source, counted: Seen) -> Check {
+    fn facts(counted: Seen, halt: Option<Halt>) -> Facts {
         let video = Video { codec: "h264".to_owned(), size: (320, 240), decoder: None, hardware: false };
         let first_frame_after = Duration::from_millis(300);
-        let facts =
-            Facts { video, first_frame_after, frame_rate: None, seen: counted, ended: false, picture: None };
-        seen(&Name::new("gate").unwrap(), source, facts)
+        let ended = halt == Some(Halt::Ended);
+        let (frame_rate, picture) = (Some(10.0), None);
+        Facts { video, first_frame_after, frame_rate, seen: counted, ended, halt, picture }
+    }
+
+    fn check(source: &Source, counted: Seen) -> Check {
+        seen(&Name::new("gate").unwrap(), source, facts(counted, None))
     }
 
     #[test]
@@ -284,6 +232,32 @@ mod tests {
             let check = check(&source(text, transport), counted);
             assert_eq!(check.verdict, Verdict::Warning, "{check:?}");
             assert!(check.advice.as_ref().unwrap().starts_with(expected), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_does_not_go_on_is_no_camera_to_work_with() {
+        let silent = Halt::Silent(Duration::from_secs(6));
+        let one = Halt::OneKeyFrame(Duration::from_secs(15));
+        let start = "h264 320x240, 10.0 frames per second, the first after 300 ms, then";
+        for (text, halt, verdict, told, advice) in [
+            (
+                "rtsp://cam/1",
+                Halt::Ended,
+                Verdict::Failure,
+                "the stream ended",
+                "the stream of a camera does",
+            ),
+            ("rtsp://cam/1", silent, Verdict::Failure, "no further frame for 6 s", "frames cease to come"),
+            ("rtsp://cam/1", one, Verdict::Warning, "no further frame for 15 s", "with key_frames_only, let"),
+        ] {
+            let counted = Seen { damaged: 2, ..Seen::default() };
+            let check =
+                seen(&Name::new("gate").unwrap(), &source(text, Transport::Tcp), facts(counted, Some(halt)));
+            assert_eq!(check.verdict, verdict, "{check:?}");
+            assert_eq!(check.text, format!("{start} {told}, damaged 2"));
+            let advised = check.advice.unwrap();
+            assert!(advised.starts_with(advice) && advised.contains("; frames come damaged"), "{advised}");
         }
     }
 

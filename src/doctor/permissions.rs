@@ -11,6 +11,8 @@ use crate::config::{Config, Decoder, Secrets, Source};
 
 /// Where GPUs are.
 const GPUS: &str = "/dev/dri";
+/// The configuration of the installed service, and its user.
+const OF_SERVICE: (&str, &str) = ("/etc/spotter/spotter.toml", "spotter");
 /// Groups that may do much more than open a device: nobody is to join them for one.
 const POWERFUL: [&str; 7] = ["root", "disk", "docker", "kmem", "shadow", "sudo", "wheel"];
 
@@ -25,7 +27,9 @@ const VIDEO: Kind = Kind { subsystem: "video4linux", group: "video" };
 const GPU: Kind = Kind { subsystem: "drm", group: "render" };
 
 pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let mut checks = Vec::new();
+    checks.extend(root(&read("/proc/self/status"), &read("/etc/passwd"), file));
     if let Ok(text) = fs::read_to_string(file) {
         let Secrets { inside, files } = Secrets::of(&text, file.parent().unwrap_or(Path::new("")));
         checks.extend(readable(file, inside));
@@ -48,6 +52,26 @@ pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
         checks.extend(gpus().iter().map(|gpu| device_check(gpu, GPU, bad)));
     }
     checks
+}
+
+/// A warning when this process is root, by its `status` from the kernel: root may do everything, so what is found to be well
+/// need not be so for the service's user, who is looked for among `users` of the machine.
+fn root(status: &str, users: &str, file: &Path) -> Option<Check> {
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    // The real one comes first, then the effective one.
+    ids.split_whitespace().nth(1).filter(|id| *id == "0")?;
+    let (config, user) = OF_SERVICE;
+    let is_of_service = std::path::absolute(file).is_ok_and(|file| file == Path::new(config));
+    let has_user = users.lines().any(|line| line.split(':').next() == Some(user));
+    let advice = if is_of_service {
+        format!("sudo -u {user} spotter doctor")
+    } else if has_user {
+        format!("sudo -u {user} spotter doctor --config {}", file.display())
+    } else {
+        "run it as the user whom Spotter runs as, unless that is root".to_owned()
+    };
+    let text = "this is root, who may do more than Spotter's own user: what is ok here need not be there";
+    Some(Check::new(Area::Permissions, "user", Verdict::Warning, text).advise(advice))
 }
 
 /// Who may read a file; nothing when it is not there.
@@ -137,6 +161,27 @@ mod tests {
             assert_eq!(readable(&file, secret).unwrap().verdict, expected, "{mode:o}");
         }
         assert_eq!(readable(&folder.path().join("missing"), true), None);
+    }
+
+    #[test]
+    fn what_root_may_do_says_little_of_the_service() {
+        let status = |real: u32, effective: u32| {
+            format!("Name:\tspotter\nUid:\t{real}\t{effective}\t0\t0\nGid:\t0\t0\t0\t0\n")
+        };
+        let (alone, installed) = ("root:x:0:0::/:\n", "root:x:0:0::/:\nspotter:x:998:998::/:\n");
+        let (packaged, own) = (Path::new("/etc/spotter/spotter.toml"), Path::new("/srv/own.toml"));
+        for (users, file, expected) in [
+            (installed, packaged, "sudo -u spotter spotter doctor"),
+            (alone, packaged, "sudo -u spotter spotter doctor"),
+            (installed, own, "sudo -u spotter spotter doctor --config /srv/own.toml"),
+            (alone, own, "run it as the user whom Spotter runs as, unless that is root"),
+        ] {
+            let check = root(&status(1000, 0), users, file).unwrap();
+            assert_eq!((check.verdict, check.advice.as_deref()), (Verdict::Warning, Some(expected)));
+        }
+        for status in [status(0, 998), String::new()] {
+            assert_eq!(root(&status, installed, packaged), None, "{status}");
+        }
     }
 
     #[test]
