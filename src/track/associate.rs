@@ -68,8 +68,10 @@ fn match_stage(
     free.retain(|index| !matched.contains(&Some(*index)));
 }
 
-/// Whoever falls changes the shape of their box faster than any motion model expects. A confirmed thing that nothing fits
-/// goes on with the one free detection of about its size that lies over the box it had last, when nothing else was there.
+/// Whoever falls changes the shape of their box faster than any motion model expects, and of whom only a part was found
+/// once, such as the upper half, seems to shrink and rise. A confirmed thing that nothing fits goes on with the one free
+/// detection of about its size that lies over the box it had last, or is the box it had before that, when nothing else was
+/// there.
 fn match_reshaped(
     confirmed: &[Followed],
     matched: &mut [Option<usize>],
@@ -81,9 +83,10 @@ fn match_reshaped(
         let fits = |bbox: &BBox| {
             let (less, more) = (last.area().min(bbox.area()), last.area().max(bbox.area()));
             let (before, now) = (last.w * bbox.h, bbox.w * last.h);
-            before.max(now) >= RESHAPED_SHAPE * before.min(now)
+            let is_reshaped = before.max(now) >= RESHAPED_SHAPE * before.min(now)
                 && less >= RESHAPED_AREA * more
-                && last.intersection(bbox) >= RESHAPED_COVER * less
+                && last.intersection(bbox) >= RESHAPED_COVER * less;
+            is_reshaped || one.measured_before.iou(bbox) >= WHOLE_AGAIN_IOU
         };
         let mut found = free.iter().filter(|index| fits(&detections[**index].bbox));
         if matched[left].is_none()
@@ -104,6 +107,9 @@ const RESHAPED_COVER: f32 = 0.3;
 const RESHAPED_SHAPE: f32 = 1.1;
 /// How large the smaller box must be against the larger: who falls is about as large lying as standing.
 const RESHAPED_AREA: f32 = 0.5;
+
+/// How well a box must fit the last but one: everything that moves slowly does between three frames.
+const WHOLE_AGAIN_IOU: f32 = 0.5;
 
 /// What a pair is worth at least that fits but turns back: better than none.
 const WORST: f32 = 0.001;

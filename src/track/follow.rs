@@ -34,6 +34,8 @@ pub(super) struct Followed {
     pub(super) hidden_s: f32,
     /// The last box that a detector gave for it.
     pub(super) last_measured: BBox,
+    /// The one before.
+    pub(super) measured_before: BBox,
     /// The same, smoothed.
     last_seen_bbox: BBox,
     /// What was seen of it before it was confirmed, until the step after the confirmation.
@@ -73,6 +75,7 @@ impl Followed {
             confirmed: false,
             hidden_s: 0.0,
             last_measured: detection.bbox,
+            measured_before: detection.bbox,
             last_seen_bbox: detection.bbox,
             earlier: vec![Sighting { at, bbox: detection.bbox, score: detection.score }],
             recent: VecDeque::from([(0.0, detection.bbox.center())]),
@@ -136,7 +139,7 @@ impl Followed {
     pub(super) fn see(&mut self, at: Timestamp, dt_s: f32, detection: &Detection, config: &TrackerConfig) {
         self.motion.update(&detection.bbox, &config.motion);
         self.remember_center(detection.bbox.center(), config);
-        self.last_measured = detection.bbox;
+        self.measured_before = std::mem::replace(&mut self.last_measured, detection.bbox);
         let unseen_s = std::mem::take(&mut self.hidden_s);
         self.detections = self.detections.saturating_add(1);
         self.weigh_class(detection);
