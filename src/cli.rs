@@ -18,11 +18,12 @@ mod schema;
 mod watch;
 
 use std::env::VarError;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use spotter::daemon::exit_at_once;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -80,12 +81,12 @@ enum Outcome {
     BadConfiguration,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> ExitCode {
-        match outcome {
-            Outcome::Done => ExitCode::SUCCESS,
-            Outcome::Bad => ExitCode::FAILURE,
-            Outcome::BadConfiguration => ExitCode::from(78),
+impl Outcome {
+    fn code(self) -> u8 {
+        match self {
+            Outcome::Done => 0,
+            Outcome::Bad => 1,
+            Outcome::BadConfiguration => 78,
         }
     }
 }
@@ -101,6 +102,8 @@ pub fn main() -> ExitCode {
         eprintln!("spotter: {error:#}");
         return ExitCode::from(2);
     }
+    let may_leave_threads =
+        matches!(arguments.command, Command::Run(_) | Command::Doctor(_) | Command::Probe(_));
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
@@ -113,14 +116,20 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
     };
-    match outcome {
-        Ok(outcome) => outcome.into(),
-        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => ExitCode::SUCCESS,
+    let code = match outcome {
+        Ok(outcome) => outcome.code(),
+        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => 0,
         Err(error) => {
             eprintln!("spotter: {error:#}");
-            ExitCode::FAILURE
+            1
         }
+    };
+    if may_leave_threads {
+        // A camera's or a decoder's that hangs, for which the exit handlers of libraries would wait.
+        drop(stdout().flush());
+        exit_at_once(code.into());
     }
+    ExitCode::from(code)
 }
 
 /// Sends the log to the journal when standard error leads there, else to standard error: what SPOTTER_LOG asks for, or

@@ -19,10 +19,8 @@ mod trial;
 mod vitals;
 mod watchdog;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,17 +36,18 @@ use crate::publish::{Accelerators, Node, PublishError, Publisher, Scene, Stopped
 use crate::recognize::{Known, RecognizeError, Recognized, UnknownLabels};
 use crate::telemetry::FrameCounters;
 
-pub use asking::Outcome;
+pub use asking::Asker;
 use check::Served;
 pub use check::unservable;
 use commands::{Commands, Means};
-pub use control::{ControlError, ReloadError, ask_to_reload, is_running};
+pub use control::{ControlError, Outcome, ReloadError, ask_to_reload, is_running};
 pub use health::HealthError;
 pub use models::open_recognizer;
 pub use pulses::Pulses;
-pub use reload::{Applied, How, Refused, Reloader};
+use reload::Reloader;
+pub use reload::{Applied, How, Refused};
 pub use service::{Service, ServiceError};
-pub use signals::{Signals, stop_on_signals};
+pub use signals::{Signals, exit_at_once, stop_on_signals};
 pub use summary::Summary;
 pub use trial::{Trial, TriedModel};
 
@@ -56,7 +55,7 @@ pub use trial::{Trial, TriedModel};
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the broker may take with what waits when the daemon stops, at least and at most.
 const FLUSH_GRACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
-/// How long stopping may take; the broker has what cameras and models leave of it.
+/// How long stopping may take from when it was asked for; the broker has what all else leaves of it.
 const STOP_GRACE: Duration = Duration::from_millis(4500);
 
 /// Why the daemon cannot start or go on.
@@ -92,17 +91,23 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    /// Whether it is the configuration's fault, or that of a model which it names.
+    /// Whether it is the configuration's fault, or that of a model which it names, and will be there again until somebody
+    /// changes one of them. What may pass is not: a disk that fails, or a machine without memory.
     pub fn is_configuration(&self) -> bool {
-        use DaemonError::{Activity, Detect, Labels, Package, Publish};
-        matches!(
-            self,
-            Package(_)
-                | Detect(_)
-                | Activity(_)
-                | Labels(_)
-                | Publish(PublishError::Tls { .. } | PublishError::Root(_))
-        )
+        use DaemonError::{Activity, Detect, Labels, Package, Panicked, Publish, Recognize, Runtime, Thread};
+        match self {
+            Package(error)
+            | Detect(DetectError::Package(error))
+            | Activity(ActivityError::Package(error)) => !error.may_pass(),
+            Detect(DetectError::Session(error)) | Activity(ActivityError::Session(error)) => {
+                !error.may_pass()
+            }
+            Detect(DetectError::Output { .. })
+            | Activity(ActivityError::Output { .. } | ActivityError::Joints { .. })
+            | Labels(_)
+            | Publish(PublishError::Tls { .. } | PublishError::Root(_)) => true,
+            Runtime(_) | Recognize(_) | Publish(_) | Thread(_) | Panicked(_) => false,
+        }
     }
 }
 
@@ -154,12 +159,12 @@ pub struct Daemon {
 
 impl Daemon {
     /// Loads and warms up the models, then starts the publisher, the worker and the cameras. Waits for neither broker
-    /// nor cameras: when it returns, the daemon is ready. `file` is where the configuration came from, to be read again
-    /// when somebody asks for it. Its threads are watched by `pulses`.
+    /// nor cameras: when it returns, the daemon is ready. `asker` has its configuration read again when somebody asks for
+    /// that over MQTT. Its threads are watched by `pulses`.
     ///
     /// # Errors
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
-    pub fn start(config: &Config, file: Option<&Path>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
+    pub fn start(config: &Config, asker: Option<Asker>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
         let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
@@ -204,8 +209,8 @@ impl Daemon {
                 .spawn(move || recognizer.work(&board, &*clock, hand_on))?
         };
         let stopper = Stopper { ring: ring.clone(), asked: Arc::default() };
-        let reloader = Reloader { file: file.map(Path::to_path_buf), served, ring, turn: Arc::default() };
-        let means = Means { handle: publisher.handle(), reloader: reloader.clone() };
+        let reloader = Reloader { served, ring };
+        let means = Means { handle: publisher.handle(), asker };
         let mut daemon = Daemon {
             config: config.clone(),
             board,
@@ -273,7 +278,7 @@ impl Daemon {
     pub fn watch(&mut self, timeout: Duration) -> Option<Event> {
         let ring = self.asked.recv_timeout(timeout);
         match ring {
-            _ if self.stopper.is_asked() => return Some(Event::Stop),
+            _ if self.stopper.asked_at().is_some() => return Some(Event::Stop),
             Ok(Ring::Reload { config, done }) => return self.reload(config, &done),
             Ok(Ring::Stop) | Err(RecvTimeoutError::Disconnected) => return Some(Event::Stop),
             Err(RecvTimeoutError::Timeout) => {}
@@ -303,13 +308,14 @@ impl Daemon {
         Some(format!("camera {}", camera.health().camera()))
     }
 
-    /// Stops the cameras, ends every track, publishes what waits and joins every thread.
+    /// Stops the cameras, ends every track, publishes what waits and joins every thread. The broker has what is left of the
+    /// time since somebody asked for that with a [`Stopper`], or else from now on.
     ///
     /// # Errors
     /// When the worker had failed or panicked; everything is stopped all the same.
     pub fn stop(self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
-        let begun = Instant::now();
+        let begun = self.stopper.asked_at().unwrap_or_else(Instant::now);
         // Whoever waits for a reload is to hear that there is none.
         drop(self.asked);
         let stopping: Vec<_> = self.cameras.into_iter().map(|running| running.camera.stop()).collect();
@@ -347,20 +353,26 @@ fn flush_grace(spent: Duration) -> Duration {
 #[derive(Clone)]
 pub struct Stopper {
     ring: SyncSender<Ring>,
-    asked: Arc<AtomicBool>,
+    /// When, for the first time.
+    asked: Arc<OnceLock<Instant>>,
 }
 
 impl Stopper {
     /// Asks; a daemon that has been asked already, or has ended, hears nothing.
     pub fn stop(&self) {
-        self.asked.store(true, Ordering::SeqCst);
+        self.stop_since(Instant::now());
+    }
+
+    /// The same for somebody who has asked then.
+    fn stop_since(&self, asked: Instant) {
+        self.asked.get_or_init(|| asked);
         if self.ring.try_send(Ring::Stop).is_err() {
             tracing::debug!("asked to stop once more");
         }
     }
 
-    fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
+    fn asked_at(&self) -> Option<Instant> {
+        self.asked.get().copied()
     }
 }
 

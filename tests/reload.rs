@@ -277,6 +277,19 @@ fn the_program_moves_to_another_broker_as_the_same_boot_or_not_at_all() {
         arrived.until(|topic, _| topic == "stats");
     }
 
+    // A process has one runtime library.
+    let library = format!("[runtime]\nonnxruntime = \"other.so\"\n{}", mqtt(new.port(), "root = \"site/7\""));
+    edge.rewrite(&library, &cameras);
+    let refused = request(new.port(), "site/7/edge/command/reload", "");
+    assert_eq!(
+        refused["error"]["message"],
+        format!(
+            "runtime.onnxruntime is {} and was not set at the start: another library takes a restart of the process",
+            edge.folder.path().join("other.so").display()
+        ),
+        "{refused}"
+    );
+
     // Other models and their runtime need a new start; that is said, and done.
     let runtime = format!("[runtime]\nthreads = 1\n{}", mqtt(new.port(), "root = \"site/7\""));
     edge.rewrite(&runtime, &cameras);

@@ -3,13 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
+#[path = "support/held.rs"]
+mod held;
 #[path = "support/held_back.rs"]
 mod held_back;
 #[path = "support/machine.rs"]
@@ -19,6 +24,7 @@ mod mosquitto;
 #[path = "support/program.rs"]
 mod program;
 
+use held::{At, Held, threads};
 use held_back::HeldBack;
 use machine::Machine;
 use mosquitto::{Mosquitto, free_port, request, wait, write_password_file};
@@ -335,91 +341,149 @@ fn stopping_does_not_wait_for_a_reload_by_mqtt() {
     assert_eq!(reply["error"]["message"], "the node is stopping", "{reply}");
 }
 
-/// Holds one thread of a process still, as a debugger does, until its standard input is closed. Says `held`, or `refused`
-/// where the system lets nobody do so.
-const HOLD: &str = r#"
-import ctypes, glob, os, sys
-process, name = sys.argv[1:]
-libc = ctypes.CDLL(None, use_errno=True)
-libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-libc.ptrace.restype = ctypes.c_long
-SEIZE, INTERRUPT = 0x4206, 0x4207
-tasks = [path for path in glob.glob(f"/proc/{process}/task/*/comm") if open(path).read().strip() == name]
-task = int(tasks[0].split("/")[4])
-held = libc.ptrace(SEIZE, task, None, None) == 0 and libc.ptrace(INTERRUPT, task, None, None) == 0
-print("held" if held else "refused", flush=True)
-sys.stdin.read()
-"#;
+#[test]
+fn systemd_hears_of_a_reload_by_mqtt_as_of_any_other() {
+    let broker = Mosquitto::start("");
+    let machine = Machine::new(broker.port());
+    let commands = "commands = [\"reload\"]\n";
+    machine.configure(&[commands, &camera("ramp")].concat());
+    let program = machine.run();
+    machine.until_ready();
+    machine.until_status("1 of 1 cameras online");
+    let ask = || request(broker.port(), "spotter/v1/edge/command/reload", "");
+    let reloading = |heard: &str| heard.starts_with("RELOADING=1\n");
 
-/// A thread that is held still until this is dropped.
-struct Held(Child);
+    machine.configure(&[commands, &camera("ramp"), &camera("gate")].concat());
+    let applied = ask();
+    assert_eq!(applied["result"]["cameras"], 2, "{applied}");
+    machine.until(reloading);
+    machine.until_ready();
+    machine.until_status("2 of 2 cameras online");
 
-impl Held {
-    /// Holds the thread with this name; nothing where the system lets nobody do so.
-    fn hold(process: u32, thread: &str) -> Option<Held> {
-        let mut child = Command::new("python3")
-            .args(["-c", HOLD, &process.to_string(), thread])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 is installed");
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let held = Held(child);
-        match said.trim_end() {
-            "held" => Some(held),
-            "refused" => None,
-            other => panic!("`{other}`"),
-        }
-    }
-}
+    machine.configure(&[commands, "profile = \"loud\"\n", &camera("ramp")].concat());
+    let refused = ask();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("mqtt.profile"), "{refused}");
+    machine.until(reloading);
+    machine.until(|heard| heard == "READY=1\nSTATUS=2 of 2 cameras online");
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        if let Err(error) = self.0.wait() {
-            eprintln!("the thread is not let go: {error}");
-        }
-    }
+    machine.configure(&[commands, "[runtime]\nthreads = 1\n", &camera("ramp")].concat());
+    let anew = ask();
+    assert_eq!(anew["result"]["cameras"], 1, "{anew}");
+    machine.until(reloading);
+    machine.until_status("starting: loading the models");
+    machine.until_ready();
+    assert_eq!(stop(program).code, Some(0));
 }
 
 #[test]
-fn a_stuck_worker_ends_the_signs_of_life_until_it_goes_on_and_does_not_hold_up_stopping() {
-    let machine = Machine::new(free_port());
+fn stopping_is_counted_from_the_signal_though_a_reload_waits_for_a_camera_that_hangs() {
+    // It takes connections and never answers.
+    let broker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let machine = Machine::new(broker.local_addr().unwrap().port());
     let port = free_port();
-    // More frames than the worker can take, so that it is never at rest.
+    let health = format!("[health]\nlisten = \"127.0.0.1:{port}\"\n");
+    machine.configure(&[&*health, &camera("ramp"), &camera("gate")].concat());
+    let program = machine.run();
+    machine.until_ready();
+    machine.until(|heard| heard.starts_with("STATUS=2 of 2 cameras online"));
+    let Some(held) = Held::hold(program.id(), "camera-gate", At::Wait) else { return };
+    machine.configure(&[&*health, &camera("ramp"), &camera("gate").replace("5/1", "4/1")].concat());
+    program.signal("HUP");
+    assert!(wait(|| !threads(program.id(), "camera-join").is_empty()), "the camera is not replaced");
+
+    let asked = Instant::now();
+    program.signal("TERM");
+    assert!(wait(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()), "it goes on");
+    let took = asked.elapsed();
+    drop(held);
+    let ended = program.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{took:?}\n{}", ended.stderr);
+    assert!(ended.stderr.contains("the camera's thread hangs; it is left to itself"), "{}", ended.stderr);
+    assert!(took < STOP, "{took:?}");
+}
+
+#[test]
+fn the_daemon_ends_without_exit_handlers_which_would_wait_for_threads_that_hang() {
+    let machine = Machine::new(free_port());
+    machine.configure(&camera("ramp"));
+    let log = machine.folder.path().join("loader");
+    // The loader notes which handlers it calls.
+    let variables = [("LD_DEBUG", "files".as_ref()), ("LD_DEBUG_OUTPUT", log.as_os_str())];
+    let handlers = |process: u32| {
+        let log = fs::read_to_string(log.with_extension(process.to_string())).unwrap();
+        assert!(log.contains("initialize program: "), "it notes nothing");
+        log.lines().filter(|line| line.contains("calling fini: ")).count()
+    };
+    let program = machine.run_with("run", &variables);
+    let process = program.id();
+    machine.until_ready();
+    assert_eq!(stop(program).code, Some(0));
+    assert_eq!(handlers(process), 0);
+
+    let other = machine.run_with("reload", &variables);
+    let process = other.id();
+    assert_eq!(other.wait(PATIENCE).code, Some(1));
+    assert!(handlers(process) > 0, "any other command ends as programs do");
+}
+
+#[test]
+fn a_stuck_thread_ends_the_signs_of_life_until_it_goes_on_and_does_not_hold_up_stopping() {
+    let broker = Mosquitto::start("");
+    let machine = Machine::new(broker.port());
+    let port = free_port();
+    // More frames than the worker can take, so that it is never at rest; and a camera that is lost all the time.
     let busy = camera("ramp").replace("160,height=120,framerate=5/1", "640,height=480,framerate=100/1");
-    machine.configure(&format!("[health]\nlisten = \"127.0.0.1:{port}\"\n{busy}"));
+    let lost = "[[camera]]\nname = \"gate\"\nsource = \"rtsp://127.0.0.1:1/\"\n";
+    machine.configure(&format!("[health]\nlisten = \"127.0.0.1:{port}\"\n{busy}{lost}"));
     let program = machine.run_with("run", &[("WATCHDOG_USEC", "1000000".as_ref())]);
     machine.until_ready();
-    machine.until(|heard| heard.starts_with("STATUS=1 of 1 cameras online"));
+    machine.until_status("1 of 2 cameras online");
     let is_sign = |heard: &str| heard == "WATCHDOG=1";
     machine.until(is_sign);
-
-    let Some(held) = Held::hold(program.id(), "recognize") else {
-        eprintln!("not run: this system lets nobody hold a thread");
-        return;
+    // What came before is passed by; then no sign comes in the time of several.
+    let no_sign_comes = || {
+        while machine.heard.try_recv().is_ok() {}
+        let until = Instant::now() + Duration::from_millis(1500);
+        while let Ok(heard) = machine.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            assert_ne!(heard, "WATCHDOG=1");
+        }
     };
-    let begun = Instant::now();
-    let is_stuck = || get(port, "/healthz").0 == 503;
-    assert!(wait(is_stuck), "it is not noticed");
-    assert!(begun.elapsed() > Duration::from_secs(18), "{:?}", begun.elapsed());
-    let (_, body) = get(port, "/healthz");
-    assert!(body.starts_with(r#"{"status":"stuck","threads":[{"stuck_s":2"#), "{body}");
-    assert!(body.contains(r#""thread":"recognize""#), "{body}");
-    // What came before is passed by; then no sign comes in the time of four.
-    while machine.heard.try_recv().is_ok() {}
-    let until = Instant::now() + Duration::from_secs(2);
-    while let Ok(heard) = machine.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        assert_ne!(heard, "WATCHDOG=1");
-    }
+    // The threads that are stuck, and for how many seconds.
+    let stuck = || {
+        let (code, body) = get(port, "/healthz");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let one = |stuck: &Value| (stuck["thread"].as_str().unwrap().to_owned(), stuck["stuck_s"].as_u64());
+        let all: BTreeMap<_, _> = body["threads"].as_array().into_iter().flatten().map(one).collect();
+        let (expected_code, status) = if all.is_empty() { (200, "ok") } else { (503, "stuck") };
+        assert_eq!((code, &body["status"]), (expected_code, &json!(status)), "{body}");
+        all
+    };
 
-    drop(held);
+    // The camera's last: without its frames the worker would come to rest.
+    let threads = [("recognize", At::Once), ("camera-ramp", At::Wait)];
+    let mut held = Vec::new();
+    for (thread, at) in threads {
+        let Some(hold) = Held::hold(program.id(), thread, at) else { return };
+        held.push((thread, hold));
+    }
+    let begun = Instant::now();
+    assert!(wait(|| stuck().len() == threads.len()), "only these are noticed: {:?}", stuck());
+    assert!(begun.elapsed() > Duration::from_secs(18), "{:?}", begun.elapsed());
+    // They go on one after the other, and each of them alone is enough.
+    while let Some((thread, hold)) = held.pop() {
+        let now = stuck();
+        assert!(now.values().all(|stuck_s| *stuck_s >= Some(20)), "{now:?}");
+        assert!(now.contains_key(thread), "{thread}: {now:?}");
+        assert_eq!(now.len(), held.len() + 1, "a lost camera is at rest: {now:?}");
+        no_sign_comes();
+        drop(hold);
+        assert!(wait(|| !stuck().contains_key(thread)), "{thread} does not go on");
+    }
     machine.until(is_sign);
-    assert_eq!(get(port, "/healthz").0, 200);
+    assert!(stuck().is_empty(), "and one camera is lost still: {:?}", stuck());
 
     // What hangs does not keep the process from stopping.
-    let held = Held::hold(program.id(), "recognize").unwrap();
+    let held = Held::hold(program.id(), "recognize", At::Once).unwrap();
     let asked = Instant::now();
     program.signal("TERM");
     assert!(wait(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()), "it goes on");
@@ -428,9 +492,12 @@ fn a_stuck_worker_ends_the_signs_of_life_until_it_goes_on_and_does_not_hold_up_s
     let ended = program.wait(PATIENCE);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("stopping takes more than 5s: ending at once"), "{}", ended.stderr);
-    let told = |line: &&str| line.contains("the thread is stuck") && line.contains("recognize");
-    assert_eq!(ended.stderr.lines().filter(told).count(), 1, "{}", ended.stderr);
-    assert!(ended.stderr.contains("the thread was stuck and goes on"), "{}", ended.stderr);
+    for (thread, _) in threads {
+        for told in ["the thread is stuck", "the thread was stuck and goes on"] {
+            let told = |line: &&str| line.contains(told) && line.contains(&format!("\"{thread}\""));
+            assert_eq!(ended.stderr.lines().filter(told).count(), 1, "{thread}: {}", ended.stderr);
+        }
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn serve(service: &mut Service, mut config: Box<Config>, file: &Path) -> anyhow:
     service.listen(config.health.listen)?;
     loop {
         service.starting();
-        let mut daemon = match Daemon::start(&config, Some(file), service.pulses()) {
+        let mut daemon = match Daemon::start(&config, Some(service.asker()), service.pulses()) {
             Err(error) if error.is_configuration() => {
                 eprintln!("spotter: {}: {error}", file.display());
                 return Ok(Outcome::BadConfiguration);

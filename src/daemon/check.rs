@@ -20,8 +20,15 @@ pub fn unservable(config: &Config) -> Vec<String> {
 }
 
 /// The same for a node that already runs with models: these are not loaded a second time as long as the configuration asks
-/// for no others.
+/// for no others. Another runtime library cannot be had, since a process has one.
 pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
+    if let Some(problem) = other_library(&served.runtime, &config.runtime) {
+        let mut rest = config.clone();
+        rest.runtime.onnxruntime.clone_from(&served.runtime.onnxruntime);
+        let mut problems = vec![problem];
+        problems.extend(unservable_by(&rest, served));
+        return problems;
+    }
     if !served.has_models_of(config) {
         return unservable(config);
     }
@@ -37,6 +44,20 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
     }
     problems.extend(known.unmet(&config.cameras));
     problems
+}
+
+/// That the runtime library is named otherwise than it was when it was loaded.
+fn other_library(served: &config::Runtime, asked: &config::Runtime) -> Option<String> {
+    if asked.onnxruntime == served.onnxruntime {
+        return None;
+    }
+    let named = |runtime: &config::Runtime| {
+        runtime.onnxruntime.as_ref().map_or("not set".to_owned(), |path| path.display().to_string())
+    };
+    let (is, was) = (named(asked), named(served));
+    Some(format!(
+        "runtime.onnxruntime is {is} and was {was} at the start: another library takes a restart of the process"
+    ))
 }
 
 /// What a node runs with, as far as another configuration is held against it.
@@ -68,4 +89,30 @@ fn sources(config: &Config) -> Vec<String> {
         }
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_runtime_library_is_refused_whether_the_key_comes_goes_or_changes() {
+        let runtime = |path: Option<&str>| config::Runtime {
+            onnxruntime: path.map(PathBuf::from),
+            ..config::Runtime::default()
+        };
+        let end = "at the start: another library takes a restart of the process";
+        for (served, asked, expected) in [
+            (None, None, None),
+            (Some("/a.so"), Some("/a.so"), None),
+            (None, Some("/a.so"), Some("is /a.so and was not set")),
+            (Some("/a.so"), None, Some("is not set and was /a.so")),
+            (Some("/a.so"), Some("/b.so"), Some("is /b.so and was /a.so")),
+        ] {
+            let expected = expected.map(|what| format!("runtime.onnxruntime {what} {end}"));
+            assert_eq!(other_library(&runtime(served), &runtime(asked)), expected);
+        }
+        let threads = config::Runtime { threads: 1, ..runtime(Some("/a.so")) };
+        assert_eq!(other_library(&runtime(Some("/a.so")), &threads), None, "the node starts anew");
+    }
 }

@@ -7,12 +7,12 @@
 //! nobody can any more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Applied, Refused, Reloader};
+use super::{Applied, Asker, Refused};
 use crate::capture::Remote;
 use crate::name::Name;
 use crate::picture;
@@ -23,8 +23,6 @@ use crate::telemetry::Pulse;
 const WAITING: usize = 8;
 /// How long a camera may take to give a picture.
 const PICTURE: Duration = Duration::from_secs(3);
-/// How often a reload is looked after, because the daemon might stop.
-const LOOK: Duration = Duration::from_millis(50);
 /// Quality of its JPEG, 1 to 100.
 const QUALITY: u8 = 85;
 
@@ -46,7 +44,8 @@ pub(super) struct Commands {
 /// What it needs for that.
 pub(super) struct Means {
     pub(super) handle: Handle,
-    pub(super) reloader: Reloader,
+    /// What has the configuration read again; nothing for a node without a file.
+    pub(super) asker: Option<Asker>,
 }
 
 /// An inbox, and what is to be given to [`Commands::start`] when there are cameras to command.
@@ -135,31 +134,18 @@ impl Means {
                 named(cameras, camera)?.set_enabled(*on);
                 Ok(Answer::Switched)
             }
-            Ask::Reload => Ok(Answer::Reloaded(reload(&self.reloader, stopping)?.cameras)),
+            Ask::Reload => {
+                let applied = self.reload(stopping).map_err(|refused| refused.to_string())?;
+                Ok(Answer::Reloaded(applied.cameras))
+            }
         }
     }
-}
 
-/// Reloads on a thread of its own, which is left behind when the daemon stops: loading models cannot be interrupted, and
-/// what comes of it is of no use to anybody then.
-fn reload(reloader: &Reloader, stopping: &AtomicBool) -> Result<Applied, String> {
-    let (ending, ended) = sync_channel::<()>(0);
-    let reloader = reloader.clone();
-    let run = move || {
-        let outcome = reloader.reload();
-        drop(ending);
-        outcome
-    };
-    let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(run);
-    let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
-    while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        if stopping.load(Ordering::Relaxed) {
-            tracing::debug!("a configuration was being checked; nobody needs it now");
-            return Err(Refused::Stopping.to_string());
-        }
+    /// Not waited for any more when the daemon stops: loading models cannot be interrupted, and what comes of it is of no use
+    /// to anybody then.
+    fn reload(&self, stopping: &AtomicBool) -> Result<Applied, Refused> {
+        self.asker.as_ref().ok_or(Refused::NoFile)?.ask_for_answer()?.wait(stopping)
     }
-    let outcome = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    outcome.map_err(|refused| refused.to_string())
 }
 
 fn named(cameras: &Mutex<Vec<Remote>>, name: &Name) -> Result<Remote, String> {

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The socket lies in a folder that only the daemon's user may enter; that is all the access control there is. One request
-//! is served at a time, and others wait in the socket's own queue.
+//! is served at a time, and others wait in the socket's own queue. Whoever has not said what they want when the daemon stops
+//! is not waited for.
 
 mod client;
 mod place;
@@ -17,9 +18,8 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,15 +28,38 @@ use rustix::net::Shutdown;
 pub use client::{ReloadError, ask_to_reload, is_running};
 use place::Place;
 
-use super::asking::{Asker, Outcome};
+use super::{Applied, Asker, Refused};
 use crate::config::visible;
 
 /// A request is shorter.
 const MAX_REQUEST_BYTES: usize = 256;
 /// How long a request or an answer may be on its way.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often somebody who waits for an outcome is looked after, because the daemon might stop.
-const LOOK: Duration = Duration::from_millis(50);
+/// After a connection that could not be had.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What came of a reload, as whoever asked at the socket is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The daemon runs with the new configuration, of which this says a few words.
+    Applied(String),
+    /// The new one is wrong, as these lines say; the daemon goes on with the old one.
+    Refused(Vec<String>),
+    /// Neither, and why.
+    Failed(String),
+}
+
+impl From<Result<Applied, Refused>> for Outcome {
+    fn from(reloaded: Result<Applied, Refused>) -> Self {
+        match reloaded {
+            Ok(applied) => Outcome::Applied(applied.to_string()),
+            Err(Refused::Wrong(problems)) => Outcome::Refused(problems),
+            Err(Refused::Unreadable(error)) => Outcome::Refused(vec![error.to_string()]),
+            Err(Refused::Stopping) => Outcome::Failed("the daemon is stopping".to_owned()),
+            Err(error @ (Refused::NoFile | Refused::Crowded)) => Outcome::Failed(error.to_string()),
+        }
+    }
+}
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +91,7 @@ pub enum ControlError {
 /// The daemon's end of the socket. Dropping it removes the socket.
 pub(super) struct Control {
     listener: Arc<UnixListener>,
-    stopping: Arc<AtomicBool>,
+    serving: Arc<Serving>,
     thread: Option<JoinHandle<()>>,
     socket: PathBuf,
     /// Held for as long as the socket is this daemon's; the system frees it however the process ends.
@@ -81,7 +104,34 @@ struct Desk {
     /// The configuration's file, for those who ask about another one.
     file: String,
     asker: Asker,
-    stopping: Arc<AtomicBool>,
+    serving: Arc<Serving>,
+}
+
+/// Who is served, and whether anybody is to be any more.
+#[derive(Default)]
+struct Serving {
+    stopping: AtomicBool,
+    stream: Mutex<Option<UnixStream>>,
+}
+
+impl Serving {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// From now on nobody is heard. What is being done is still answered.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let ended =
+            self.stream().as_ref().map_or(Ok(()), |stream| rustix::net::shutdown(stream, Shutdown::Read));
+        if let Err(error) = ended {
+            tracing::debug!(%error, "who is served at the control socket has gone");
+        }
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Control {
@@ -90,13 +140,16 @@ impl Control {
     /// # Errors
     /// When another daemon does so already, or the socket cannot be made.
     pub(super) fn start(file: &Path, asker: Asker) -> Result<Self, ControlError> {
-        let place = Place::of_daemon(file).ok_or(ControlError::Nowhere)?;
+        Self::at(&Place::of_daemon(file).ok_or(ControlError::Nowhere)?, file, asker)
+    }
+
+    fn at(place: &Place, file: &Path, asker: Asker) -> Result<Self, ControlError> {
         let unusable = |path: &Path| {
             let path = path.to_path_buf();
             move |error| ControlError::Unusable { path, error }
         };
         place.make().map_err(unusable(place.folder()))?;
-        let lock = lock(&place)?;
+        let lock = lock(place)?;
         let socket = place.socket();
         // Nobody listens there: the lock was free.
         match std::fs::remove_file(&socket) {
@@ -104,12 +157,12 @@ impl Control {
             _ => {}
         }
         let listener = Arc::new(UnixListener::bind(&socket).map_err(unusable(&socket))?);
-        let stopping = Arc::<AtomicBool>::default();
+        let serving = Arc::<Serving>::default();
         let desk = Desk {
             digest: place::digest(file),
             file: file.display().to_string(),
             asker,
-            stopping: Arc::clone(&stopping),
+            serving: Arc::clone(&serving),
         };
         let serve = {
             let listener = Arc::clone(&listener);
@@ -117,13 +170,13 @@ impl Control {
         };
         let thread =
             std::thread::Builder::new().name("control".to_owned()).spawn(serve).map_err(unusable(&socket))?;
-        Ok(Control { listener, stopping, thread: Some(thread), socket, _lock: lock })
+        Ok(Control { listener, serving, thread: Some(thread), socket, _lock: lock })
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.serving.stop();
         // Wakes the thread out of waiting for a connection.
         let woken = rustix::net::shutdown(&*self.listener, Shutdown::Both);
         if let Err(error) = woken.map_err(io::Error::from).and_then(|()| std::fs::remove_file(&self.socket)) {
@@ -159,47 +212,42 @@ impl Desk {
     fn serve(&self, listener: &UnixListener) {
         loop {
             let accepted = listener.accept();
-            if self.is_stopping() {
+            if self.serving.is_stopping() {
                 return;
             }
-            let served = accepted.and_then(|(stream, _)| self.answer(stream));
+            let served = accepted.and_then(|(stream, _)| self.serve_one(stream));
             if let Err(error) = served {
                 tracing::debug!(%error, "a request at the control socket was not served");
                 // Too many open files, for one: not to be tried again in a tight loop.
-                std::thread::park_timeout(LOOK);
+                std::thread::park_timeout(PAUSE);
             }
         }
+    }
+
+    fn serve_one(&self, stream: UnixStream) -> io::Result<()> {
+        *self.serving.stream() = Some(stream.try_clone()?);
+        // Whoever ends it may not have seen this one.
+        if self.serving.is_stopping() {
+            self.serving.stop();
+        }
+        let answered = self.answer(stream);
+        *self.serving.stream() = None;
+        answered
     }
 
     fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
         stream.set_write_timeout(Some(PATIENCE))?;
         let request = read_request(&mut stream)?;
         let lines = match request.split_once(' ') {
-            Some(("reload", digest)) if digest == self.digest => lines(&self.reload()),
+            Some(("reload", digest)) if digest == self.digest => lines(&self.reload().into()),
             Some(("reload", _)) => format!("other {}", visible(&self.file)),
             _ => "failed this daemon knows no such request".to_owned(),
         };
         writeln!(stream, "{lines}")
     }
 
-    fn reload(&self) -> Outcome {
-        let stopping = || Outcome::Failed("the daemon is stopping".to_owned());
-        let outcome = match self.asker.ask_for_answer() {
-            Ok(outcome) => outcome,
-            Err(outcome) => return outcome,
-        };
-        loop {
-            match outcome.recv_timeout(LOOK) {
-                Ok(outcome) => return outcome,
-                Err(RecvTimeoutError::Disconnected) => return stopping(),
-                Err(RecvTimeoutError::Timeout) if self.is_stopping() => return stopping(),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+    fn reload(&self) -> Result<Applied, Refused> {
+        self.asker.ask_for_answer()?.wait(&self.serving.stopping)
     }
 }
 

@@ -137,7 +137,7 @@ async fn accept(listener: TcpListener, vitals: Arc<Vitals>) -> std::io::Result<(
 
 fn respond<B>(request: &Request<B>, vitals: &Vitals) -> Response<Full<Bytes>> {
     let (status, body) = match request.uri().path() {
-        "/healthz" => healthy(&vitals.pulses().stuck(Instant::now())),
+        "/healthz" => healthy(&vitals.stuck(Instant::now())),
         "/readyz" => ready(vitals.stage()),
         _ => (StatusCode::NOT_FOUND, json!({ "status": "not found", "paths": ["/healthz", "/readyz"] })),
     };
@@ -171,7 +171,7 @@ fn healthy(stuck: &[Stuck]) -> (StatusCode, Value) {
 
 fn ready(stage: Stage) -> (StatusCode, Value) {
     let (status, word) = match stage {
-        Stage::Starting | Stage::Leaving => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Stage::Starting { .. } | Stage::Leaving => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Stage::Ready => (StatusCode::OK, "ready"),
         Stage::Reloading => (StatusCode::OK, "reloading"),
         Stage::Stopping { .. } | Stage::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),

@@ -134,11 +134,51 @@ impl<'c> Opening<'c> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::path::Path;
 
     use super::*;
+    use crate::activity::ActivityError;
     use crate::config::Config;
     use crate::daemon::Trial;
+    use crate::detect::DetectError;
+    use crate::model::{PackageError, SessionError};
+
+    #[test]
+    fn what_may_pass_is_not_the_configurations_fault() {
+        let unreadable = |source: io::Error| PackageError::Unreadable {
+            path: "model.onnx".into(),
+            what: "the model",
+            source,
+        };
+        let failing = || unreadable(io::Error::from_raw_os_error(5));
+        let missing = || unreadable(io::ErrorKind::NotFound.into());
+        let hash = || PackageError::Hash {
+            path: "model.onnx".into(),
+            found: "a".to_owned(),
+            expected: "b".to_owned(),
+        };
+        let text = || "text".to_owned();
+        let run = || SessionError::Run { model: text(), why: text() };
+        let load = || SessionError::Load { path: text(), why: text() };
+        let input = || SessionError::Input { path: text(), expected: text(), found: text() };
+        let cases: [(DaemonError, bool); 11] = [
+            (failing().into(), false),
+            (missing().into(), true),
+            (hash().into(), true),
+            (DetectError::from(SessionError::from(failing())).into(), false),
+            (DetectError::from(SessionError::from(hash())).into(), true),
+            (DetectError::from(load()).into(), false),
+            (DetectError::from(run()).into(), false),
+            (DetectError::from(input()).into(), true),
+            (ActivityError::from(run()).into(), false),
+            (ActivityError::from(input()).into(), true),
+            (ActivityError::Joints { model: text(), found: 17, expected: 14 }.into(), true),
+        ];
+        for (error, is_configuration) in cases {
+            assert_eq!(error.is_configuration(), is_configuration, "{error:?}");
+        }
+    }
 
     #[test]
     fn a_node_starts_with_the_models_that_are_checked() {

@@ -1,12 +1,12 @@
 //! Goes on with another configuration, without touching what did not change.
 //!
-//! A [`Reloader`] reads and checks the configuration on the thread of whoever asks; [`Daemon::apply`] carries it out on
-//! the thread that watches the daemon, and the outcome goes back.
+//! A [`Reloader`] reads and checks the configuration on the thread that [asks](super::asking); [`Daemon::apply`] carries it
+//! out on the thread that watches the daemon, and the outcome goes back.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::check::{Served, unservable_by};
 use super::plan::{Plan, Step};
@@ -70,30 +70,30 @@ pub enum Refused {
     /// Everything that is wrong with it, or that this machine cannot serve; a line each.
     #[error("{}", .0.join("\n"))]
     Wrong(Vec<String>),
+    /// So many wait for theirs that this one is not even tried.
+    #[error("too many ask for a reload")]
+    Crowded,
     /// The daemon stops.
     #[error("the node is stopping")]
     Stopping,
 }
 
-/// Asks a daemon to read its configuration again. Cheap to clone, for any thread but the one that watches the daemon.
+/// Asks a daemon to read its configuration again. Cheap to clone, for any thread but the one that watches the daemon, and
+/// for one at a time, so that what was read last is what counts.
 #[derive(Clone)]
-pub struct Reloader {
-    pub(super) file: Option<PathBuf>,
+pub(super) struct Reloader {
     pub(super) served: Arc<Served>,
     pub(super) ring: SyncSender<Ring>,
-    /// One at a time, so that what was read last is what counts.
-    pub(super) turn: Arc<Mutex<()>>,
 }
 
 impl Reloader {
-    /// Reads the configuration, and has the daemon go on with it when it is valid and can be served. Waits until that is
-    /// done; a node that starts anew has not begun to do so when this returns.
+    /// Reads the configuration in `file`, and has the daemon go on with it when it is valid and can be served. Waits until
+    /// that is done; a node that starts anew has not begun to do so when this returns.
     ///
     /// # Errors
     /// With every problem that the configuration has. Nothing was touched then.
-    pub fn reload(&self) -> Result<Applied, Refused> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = match self.read() {
+    pub(super) fn reload(&self, file: &Path) -> Result<Applied, Refused> {
+        let refused = match self.read(file) {
             Ok(config) => return self.hand_over(config),
             Err(refused) => refused,
         };
@@ -101,8 +101,7 @@ impl Reloader {
         Err(refused)
     }
 
-    fn read(&self) -> Result<Box<Config>, Refused> {
-        let file = self.file.as_ref().ok_or(Refused::NoFile)?;
+    fn read(&self, file: &Path) -> Result<Box<Config>, Refused> {
         let (mut problems, config) = match Config::load(file) {
             Ok(config) => (Vec::new(), Some(Box::new(config))),
             Err(ConfigError::Wrong { problems, rest }) => {
@@ -137,7 +136,7 @@ impl Reloader {
 
 impl Daemon {
     /// What reads the configuration again, for other threads.
-    pub fn reloader(&self) -> Reloader {
+    pub(super) fn reloader(&self) -> Reloader {
         self.reloader.clone()
     }
 

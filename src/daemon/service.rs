@@ -6,13 +6,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use super::asking::Asking;
+use super::asking::{Asker, Asking};
 use super::control::{Control, ControlError};
 use super::health::{Endpoint, HealthError};
 use super::pulses::Pulses;
 use super::signals::{self, Signals};
-use super::vitals::Vitals;
+use super::vitals::{MAIN, Vitals};
 use super::watchdog::Watchdog;
 use super::{Daemon, Reloader, Stopper, Summary};
 use crate::telemetry::Pulse;
@@ -41,6 +42,7 @@ pub struct Service {
     // These end in this order: those who ask before those who are asked.
     signals: Signals,
     control: Option<Control>,
+    asker: Asker,
     asking: Asking,
     watchdog: Watchdog,
 }
@@ -59,7 +61,7 @@ impl Service {
             let running = Arc::clone(&running);
             move || lock(&running).reloader.clone()
         };
-        let (asking, asker) = Asking::start(Arc::clone(&vitals), reloader)?;
+        let (asking, asker) = Asking::start(file.to_path_buf(), Arc::clone(&vitals), reloader)?;
         let signals = {
             let (vitals, running, asker) = (Arc::clone(&vitals), Arc::clone(&running), asker.clone());
             let stop = move || {
@@ -68,7 +70,7 @@ impl Service {
             };
             signals::obey(stop, move || asker.ask())?
         };
-        let control = match Control::start(file, asker) {
+        let control = match Control::start(file, asker.clone()) {
             Ok(control) => Some(control),
             Err(error @ ControlError::Taken { .. }) => return Err(error.into()),
             Err(error) => {
@@ -76,9 +78,9 @@ impl Service {
                 None
             }
         };
-        let pulse = Arc::new(Pulse::new("main"));
+        let pulse = Arc::new(Pulse::new(MAIN));
         vitals.pulses().watch(&pulse);
-        Ok(Service { vitals, running, pulse, endpoint: None, signals, control, asking, watchdog })
+        Ok(Service { vitals, running, pulse, endpoint: None, signals, control, asker, asking, watchdog })
     }
 
     /// Answers at this address whether the daemon is well, or nowhere. When the new address is not to be had, the old one
@@ -97,6 +99,11 @@ impl Service {
     /// The threads that are watched; the daemon adds its own.
     pub fn pulses(&self) -> &Pulses {
         self.vitals.pulses()
+    }
+
+    /// What has the configuration read again, for the daemon's users.
+    pub fn asker(&self) -> Asker {
+        self.asker.clone()
     }
 
     /// The daemon runs and is what signals stop and reload, at once when one has come already.
@@ -134,7 +141,7 @@ impl Service {
 
     /// Whether the daemon is to stop.
     pub fn is_stopping(&self) -> bool {
-        lock(&self.running).asked
+        lock(&self.running).asked.is_some()
     }
 
     /// The daemon is to stop, whether a signal has said so or something has failed.
@@ -144,10 +151,11 @@ impl Service {
 
     /// The daemon has stopped: whatever surrounds it ends too.
     pub fn end(self) {
-        let Service { endpoint, signals, control, asking, watchdog, .. } = self;
+        let Service { endpoint, signals, control, asker, asking, watchdog, .. } = self;
         drop(endpoint);
         drop(control);
         drop(signals);
+        drop(asker);
         asking.join();
         drop(watchdog);
     }
@@ -156,20 +164,21 @@ impl Service {
 /// What a signal stops. It may come before there is anything to stop.
 #[derive(Default)]
 struct Running {
-    asked: bool,
+    /// When.
+    asked: Option<Instant>,
     stopper: Option<Stopper>,
     reloader: Option<Reloader>,
 }
 
 impl Running {
     fn stop(&mut self) {
-        self.asked = true;
+        self.asked = Some(Instant::now());
         self.stopper.iter().for_each(Stopper::stop);
     }
 
     fn started(&mut self, stopper: Stopper, reloader: Reloader) {
-        if self.asked {
-            stopper.stop();
+        if let Some(asked) = self.asked {
+            stopper.stop_since(asked);
         }
         (self.stopper, self.reloader) = (Some(stopper), Some(reloader));
     }

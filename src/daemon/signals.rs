@@ -84,7 +84,7 @@ impl Asked {
 }
 
 /// Ends the process without a word to its other threads and libraries, which might not let it go.
-pub(super) fn exit_at_once(code: i32) -> ! {
+pub fn exit_at_once(code: i32) -> ! {
     signal_hook::low_level::exit(code)
 }
 

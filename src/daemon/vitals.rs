@@ -4,16 +4,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::notify::Notify;
-use super::pulses::Pulses;
+use super::pulses::{Pulses, Stuck};
 
 /// How long stopping may take in all.
 pub(super) const LONGEST_STOP: Duration = Duration::from_secs(5);
+/// How long models may take to load when a node starts anew. systemd allows the first start as much (the unit's
+/// `TimeoutStartSec=`), but counts nothing after it.
+const LONGEST_START_ANEW: Duration = Duration::from_secs(300);
+/// The thread that loads them.
+pub(super) const MAIN: &str = "main";
 
 /// How far the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// No daemon runs: models are being loaded, for the first one or the next.
-    Starting,
+    /// No daemon runs: models are being loaded, for the first one or, `anew` since then, for the next.
+    Starting { anew: Option<Instant> },
     /// It does what it is for.
     Ready,
     /// It does, and a changed configuration is being looked at or applied.
@@ -40,7 +45,7 @@ pub(super) struct Vitals {
 impl Vitals {
     pub(super) fn new() -> Self {
         Vitals {
-            stage: Mutex::new(Stage::Starting),
+            stage: Mutex::new(Stage::Starting { anew: None }),
             changed: Condvar::new(),
             doing: Mutex::default(),
             pulses: Pulses::default(),
@@ -50,6 +55,18 @@ impl Vitals {
 
     pub(super) fn pulses(&self) -> &Pulses {
         &self.pulses
+    }
+
+    /// The threads that are stuck at `now`. One that loads models is at rest, and stuck when a start anew takes too long.
+    pub(super) fn stuck(&self, now: Instant) -> Vec<Stuck> {
+        let mut stuck = self.pulses.stuck(now);
+        if let Stage::Starting { anew: Some(begun) } = self.stage() {
+            let since = now.saturating_duration_since(begun);
+            if since > LONGEST_START_ANEW {
+                stuck.push(Stuck { thread: MAIN.to_owned(), since });
+            }
+        }
+        stuck
     }
 
     pub(super) fn notify(&self) -> &Notify {
@@ -70,25 +87,31 @@ impl Vitals {
     /// The models are about to be loaded, at first or after [`Vitals::leaving`].
     pub(super) fn starting(&self) {
         let tell = |notify: &Notify, _: &str| notify.status("starting: loading the models");
-        self.enter(Stage::Starting, |stage| matches!(stage, Stage::Starting | Stage::Leaving), tell);
+        let next = |stage| match stage {
+            Stage::Starting { .. } => Some(stage),
+            Stage::Leaving => Some(Stage::Starting { anew: Some(Instant::now()) }),
+            _ => None,
+        };
+        self.enter(next, tell);
     }
 
     /// A daemon has started and does what it is for. Not while it stops.
     pub(super) fn ready(&self) {
-        self.enter(Stage::Ready, |stage| stage == Stage::Starting, Notify::ready);
+        let next = |stage| matches!(stage, Stage::Starting { .. }).then_some(Stage::Ready);
+        self.enter(next, Notify::ready);
     }
 
     /// A reload has begun; [`Vitals::reloaded`] ends it, or a start anew. Nothing new while no daemon runs, one reloads
     /// already or it stops.
     pub(super) fn reloading(&self) {
         let tell = |notify: &Notify, _: &str| notify.reloading("reloading the configuration");
-        self.enter(Stage::Reloading, |stage| stage == Stage::Ready, tell);
+        self.enter(|stage| (stage == Stage::Ready).then_some(Stage::Reloading), tell);
     }
 
     /// The daemon goes on, with the changed configuration or the old one. Nothing unless it was reloading: one that is
     /// ending or not there yet is not ready because somebody's reload is over.
     pub(super) fn reloaded(&self) {
-        self.enter(Stage::Ready, |stage| stage == Stage::Reloading, Notify::ready);
+        self.enter(|stage| (stage == Stage::Reloading).then_some(Stage::Ready), Notify::ready);
     }
 
     /// The daemon is about to end so that another one can follow. For systemd this is a part of the reload, which is over
@@ -107,7 +130,7 @@ impl Vitals {
 
     /// Waits until a daemon runs; whether one does, or it stops instead.
     pub(super) fn runs(&self) -> bool {
-        let not_yet = |stage: &mut Stage| matches!(stage, Stage::Starting | Stage::Leaving);
+        let not_yet = |stage: &mut Stage| matches!(stage, Stage::Starting { .. } | Stage::Leaving);
         let stage = self.changed.wait_while(self.lock(), not_yet).unwrap_or_else(PoisonError::into_inner);
         matches!(*stage, Stage::Ready | Stage::Reloading)
     }
@@ -115,11 +138,14 @@ impl Vitals {
     /// It is to stop, from now on.
     pub(super) fn stopping(&self) {
         let by = Instant::now() + LONGEST_STOP;
-        // What has not begun can end at once and be well.
-        let code = i32::from(self.stage() != Stage::Starting);
         let tell = |notify: &Notify, _: &str| notify.stopping("stopping: every track ends");
-        let goes_on = |stage| !matches!(stage, Stage::Stopping { .. } | Stage::Ended);
-        self.enter(Stage::Stopping { by, code }, goes_on, tell);
+        let next = |stage| match stage {
+            Stage::Stopping { .. } | Stage::Ended => None,
+            // What has not begun can end at once and be well.
+            Stage::Starting { .. } => Some(Stage::Stopping { by, code: 0 }),
+            _ => Some(Stage::Stopping { by, code: 1 }),
+        };
+        self.enter(next, tell);
     }
 
     /// It has stopped.
@@ -137,11 +163,11 @@ impl Vitals {
         *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing;
     }
 
-    /// Goes over to another stage from one of which `may` holds. systemd is told before the stage can change again, so
-    /// that it hears of stages in their order.
-    fn enter(&self, next: Stage, may: impl Fn(Stage) -> bool, tell: impl Fn(&Notify, &str)) {
+    /// Goes over to the stage that is next after the present one, if one is. systemd is told before the stage can change
+    /// again, so that it hears of stages in their order.
+    fn enter(&self, next: impl Fn(Stage) -> Option<Stage>, tell: impl Fn(&Notify, &str)) {
         let mut stage = self.lock();
-        if may(*stage) {
+        if let Some(next) = next(*stage) {
             *stage = next;
             self.changed.notify_all();
             tell(&self.notify, &self.doing.lock().unwrap_or_else(PoisonError::into_inner));
@@ -162,7 +188,7 @@ mod tests {
     fn nothing_comes_after_stopping_and_reloading_only_while_ready() {
         let vitals = Vitals::new();
         vitals.reloading();
-        assert_eq!(vitals.stage(), Stage::Starting);
+        assert_eq!(vitals.stage(), Stage::Starting { anew: None });
         vitals.ready();
         vitals.reloading();
         assert_eq!(vitals.stage(), Stage::Reloading);
@@ -208,7 +234,11 @@ mod tests {
             vitals.starting();
             vitals.reloading();
             vitals.reloaded();
-            assert_eq!(vitals.stage(), Stage::Starting, "the new one is not there");
+            let stage = vitals.stage();
+            assert!(
+                matches!(stage, Stage::Starting { anew: Some(_) }),
+                "the new one is not there: {stage:?}"
+            );
             vitals.ready();
             assert_eq!(vitals.stage(), Stage::Ready);
         }
@@ -227,6 +257,29 @@ mod tests {
             let stage = vitals.stage();
             assert!(matches!(stage, Stage::Stopping { code, .. } if code == expected), "{stage:?}");
         }
+    }
+
+    #[test]
+    fn a_start_anew_that_takes_too_long_is_stuck_and_a_first_start_is_systemds_business() {
+        let seconds = Duration::from_secs;
+        let vitals = Vitals::new();
+        vitals.starting();
+        assert_eq!(vitals.stuck(Instant::now() + seconds(3600)), []);
+        vitals.ready();
+        vitals.leaving();
+        assert_eq!(vitals.stuck(Instant::now() + seconds(3600)), [], "the main thread's pulse tells");
+        let before = Instant::now();
+        vitals.starting();
+        let after = Instant::now();
+        // Said once more it is the same start.
+        vitals.starting();
+        assert_eq!(vitals.stuck(before + LONGEST_START_ANEW), []);
+        let stuck = vitals.stuck(after + LONGEST_START_ANEW + seconds(1));
+        assert_eq!(stuck.len(), 1, "{stuck:?}");
+        assert_eq!(stuck[0].thread, "main");
+        assert!(stuck[0].since > LONGEST_START_ANEW, "{stuck:?}");
+        vitals.ready();
+        assert_eq!(vitals.stuck(after + seconds(3600)), [], "it is there");
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn watch(vitals: &Vitals) {
     let mut known = Known::default();
     loop {
         let now = Instant::now();
-        let stuck = vitals.pulses().stuck(now);
+        let stuck = vitals.stuck(now);
         if let Some(every) = every
             && stuck.is_empty()
             && now >= next_sign

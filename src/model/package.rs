@@ -108,6 +108,16 @@ pub enum PackageError {
     },
 }
 
+impl PackageError {
+    /// Whether it may be gone at the next try although nobody has changed the package: a disk that fails, for one. A file
+    /// that is not there, or is no text where it should be, is not of that kind.
+    pub fn may_pass(&self) -> bool {
+        use io::ErrorKind::{InvalidData, IsADirectory, NotFound};
+        let PackageError::Unreadable { source, .. } = self else { return false };
+        !matches!(source.kind(), NotFound | InvalidData | IsADirectory)
+    }
+}
+
 impl Package {
     /// Reads the package in `folder` and compares its model with the promised hash.
     ///

@@ -54,6 +54,18 @@ pub enum SessionError {
     },
 }
 
+impl SessionError {
+    /// Whether it may be gone at the next try although nobody has changed the package: ONNX Runtime also fails to load and to
+    /// run a model when the machine has no memory left.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            SessionError::Package(error) => error.may_pass(),
+            SessionError::Load { .. } | SessionError::Run { .. } => true,
+            SessionError::Input { .. } => false,
+        }
+    }
+}
+
 /// A model that has been loaded, and whose input has been compared with the manifest.
 pub struct Session {
     session: OrtSession,

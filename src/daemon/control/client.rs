@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::place::{Place, digest};
-use super::{PATIENCE, outcome};
+use super::{Outcome, PATIENCE, outcome};
 use crate::config::visible;
-use crate::daemon::asking::Outcome;
 
 /// How long the daemon may take to look at a configuration, which it does by loading its models.
 const LONGEST: Duration = Duration::from_secs(600);

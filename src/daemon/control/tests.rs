@@ -2,6 +2,8 @@
 
 use super::client::somebody_listens;
 use super::*;
+use crate::daemon::asking::Asking;
+use crate::daemon::vitals::Vitals;
 
 #[test]
 fn outcomes_come_through_the_socket_as_they_are() {
@@ -70,4 +72,33 @@ fn whoever_looks_sees_a_daemon_that_listens() {
     // One that ended without a word leaves its socket behind.
     drop(listener);
     assert!(places[1].socket().exists() && !somebody_listens(places));
+}
+
+#[test]
+fn nobody_at_the_socket_holds_up_the_end_and_who_has_asked_is_told_of_it() {
+    let file = Path::new("/etc/spotter/spotter.toml");
+    let asks = format!("reload {}\n", place::digest(file));
+    // What somebody has said, and what they hear.
+    for (said, heard) in [("", ""), ("rel", ""), (&*asks, "failed the daemon is stopping\n")] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::at(folder.path().join("control"));
+        let vitals = Arc::new(Vitals::new());
+        let (asking, asker) = Asking::start(file.to_path_buf(), Arc::clone(&vitals), || None).unwrap();
+        let control = Control::at(&place, file, asker).unwrap();
+        let mut stream = UnixStream::connect(place.socket()).unwrap();
+        stream.write_all(said.as_bytes()).unwrap();
+        let deadline = Instant::now() + 30 * PATIENCE;
+        while control.serving.stream().is_none() {
+            assert!(Instant::now() < deadline, "nobody is served");
+            std::thread::yield_now();
+        }
+        let begun = Instant::now();
+        drop(control);
+        assert!(begun.elapsed() < PATIENCE / 2, "{said:?}: {:?}", begun.elapsed());
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, heard, "{said:?}");
+        vitals.stopping();
+        asking.join();
+    }
 }
