@@ -55,8 +55,9 @@ pub use trial::{Trial, TriedModel};
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the broker may take with what waits when the daemon stops, at least and at most.
 const FLUSH_GRACE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
-/// How long stopping may take from when it was asked for; the broker has what all else leaves of it.
-const STOP_GRACE: Duration = Duration::from_millis(4500);
+/// How long stopping may take from when it was asked for; the broker has what all else leaves of it. The rest of the five
+/// seconds is for closing the outbox, and for whoever still waits for a reload.
+const STOP_GRACE: Duration = Duration::from_secs(4);
 
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]

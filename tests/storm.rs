@@ -737,6 +737,7 @@ impl Verdict {
             let told = sorted(of_fault.iter().filter_map(|outcome| Some(outcome.told.as_ref()?.0)).collect());
             let back = sorted(of_fault.iter().filter_map(|outcome| outcome.back).collect());
             let shown = |seconds: Option<&f64>| seconds.map_or("".to_owned(), |s| format!("{s:.1}"));
+            let worst = if back.len() < of_fault.len() { "never".to_owned() } else { shown(back.last()) };
             writeln!(
                 text,
                 "| {} | {} | {} | {} | {} |",
@@ -744,7 +745,7 @@ impl Verdict {
                 of_fault.len(),
                 shown(told.get(told.len() / 2)),
                 shown(back.get(back.len() / 2)),
-                shown(back.last()),
+                worst,
             )
             .unwrap();
         }
