@@ -18,8 +18,8 @@ pub fn threads(process: u32, name: &str) -> Vec<u32> {
     tasks.map_while(Result::ok).filter(named).filter_map(number).collect()
 }
 
-/// Holds one thread of a process still, as a debugger does, until its standard input is closed: at once, or when it makes one
-/// of the system calls that are listed. Says `held`, or `refused` where the system lets nobody do so.
+/// Holds one thread of a process still, as a debugger does, until its standard input is closed: at once, or when it begins to
+/// wait by one of the system calls that are listed. Says `held`, or `refused` where the system lets nobody do so.
 const HOLD: &str = r#"
 import ctypes, os, signal, struct, sys
 thread, calls = int(sys.argv[1]), [int(call) for call in sys.argv[2:]]
@@ -28,6 +28,8 @@ libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_
 libc.ptrace.restype = ctypes.c_long
 SEIZE, INTERRUPT, SYSCALL, INFO = 0x4206, 0x4207, 24, 0x420e
 MARK_CALLS, ALL, INFO_BYTES, ENTRY = 1, 0x40000000, 88, 1
+# Of futex: FUTEX_WAIT and FUTEX_WAIT_BITSET, beside flags.
+OPERATION, WAITS = 0x7f, (0, 9)
 
 def hold():
     if libc.ptrace(SEIZE, thread, None, MARK_CALLS) != 0 or libc.ptrace(INTERRUPT, thread, None, None) != 0:
@@ -42,7 +44,9 @@ def hold():
         if stopped_by == signal.SIGTRAP | 0x80:
             if libc.ptrace(INFO, thread, INFO_BYTES, info) <= 0:
                 return "refused"
-            if info.raw[0] == ENTRY and struct.unpack_from("Q", info.raw, 24)[0] in calls:
+            call, _, operation = struct.unpack_from("3Q", info.raw, 24)
+            # Not where it wakes somebody, who would sleep for ever then.
+            if info.raw[0] == ENTRY and call in calls and operation & OPERATION in WAITS:
                 break
         # A signal of its own is handed on; other stops are the tracer's.
         pending = 0 if stopped_by == signal.SIGTRAP | 0x80 or status >> 16 else stopped_by
