@@ -5,7 +5,7 @@ mod control;
 mod fallback;
 mod first_frame;
 mod freeze;
-mod rhythm;
+pub(super) mod rhythm;
 mod undecoded;
 
 use std::sync::Arc;

@@ -332,8 +332,9 @@ pub(super) fn stated_rate(caps: &gst::CapsRef) -> Option<f64> {
 
 /// How many times as long as the time stamps say it takes to play frames of which `true_rate` were recorded in a second.
 fn stretch(pad: &gst::Pad, true_rate: Option<f64>) -> f64 {
-    let rates = true_rate.zip(true_rate.and(pad.current_caps()).and_then(|caps| stated_rate(&caps)));
-    rates.map_or(1.0, |(recorded, stated)| stated / recorded)
+    // Caps are asked for only where that matters: this is done for each frame.
+    let stretch = true_rate.and_then(|recorded| Some(stated_rate(&*pad.current_caps()?)? / recorded));
+    stretch.unwrap_or(1.0)
 }
 
 /// The pipeline's running time; zero before it plays.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::apart::apart;
+use super::camera::rhythm::{LEAST_LOSS, STALLED_INTERVALS};
 use super::error::CaptureError;
 use super::flow::Seen;
 use super::stream::{Next, Stream, Timing};
@@ -20,10 +21,6 @@ use crate::telemetry::Video;
 const GRACE: Duration = Duration::from_secs(5);
 /// How often the time is looked at while no frame comes.
 const STEP: Duration = Duration::from_millis(100);
-/// A pause of so many intervals, and of so long at least, is none any more: the daemon has told the camera as stalled, and
-/// a fast one as lost.
-const SILENT_INTERVALS: f64 = 5.0;
-const LEAST_SILENCE: Duration = Duration::from_secs(6);
 
 /// What a camera gave while it was looked at.
 #[derive(Debug)]
@@ -188,7 +185,8 @@ impl Course {
     fn silence(&self, now: Duration) -> Option<Duration> {
         self.first?;
         let quiet = now.saturating_sub(self.last.1);
-        let pause = |interval: Duration| interval.mul_f64(SILENT_INTERVALS).max(LEAST_SILENCE);
+        // By then the daemon has told the camera as stalled, and a fast one as lost.
+        let pause = |interval: Duration| interval.mul_f64(STALLED_INTERVALS).max(LEAST_LOSS);
         self.interval().is_none_or(|interval| quiet >= pause(interval)).then_some(quiet)
     }
 }

@@ -330,8 +330,8 @@ impl Connection<'_> {
             }
             let Seen { sent, given, before_key, .. } = self.counted;
             let share = Share { sent, decoded: given + before_key };
-            if let Some(share) = self.learned.undecoded.see(share, now)
-                && !self.control.config.key_frames_only
+            if !self.control.config.key_frames_only
+                && let Some(share) = self.learned.undecoded.see(share, now)
             {
                 return Over::Broken(stream.undecoded(share.decoded, share.sent));
             }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use super::first_frame;
 
 /// A camera whose frames come so many times later than usual has stalled.
-const STALLED_INTERVALS: f64 = 5.0;
+pub(in crate::capture) const STALLED_INTERVALS: f64 = 5.0;
 /// No camera has stalled sooner: networks and encoders have pauses.
 const LEAST_STALL: Duration = Duration::from_secs(2);
 /// While no interval is known, it is believed to be at most this.
 const UNKNOWN: Duration = Duration::from_secs(2);
 /// One that has stalled is lost after twice that time, but not sooner than this.
-const LEAST_LOSS: Duration = Duration::from_secs(6);
+pub(in crate::capture) const LEAST_LOSS: Duration = Duration::from_secs(6);
 /// How much a new interval counts.
 const WEIGHT: f64 = 0.1;
 /// A pause is no interval to learn from as it is: it counts no more than so many usual ones.
