@@ -1,8 +1,9 @@
 //! What the outbox costs: `cargo bench --bench outbox [-- steady|fast|single|size ...]`, everything when nothing is named.
 //!
 //! `steady`: 1,000 tags a second through append, commit, offer and acknowledgement. `fast`: as fast as it goes. `single`:
-//! one tag per commit, the price of `sync = "always"`. `size`: a day's backlog at 10 tags a second, on disk, and how long
-//! it takes to be opened and drained. The folder is in the system's temporary one: set `TMPDIR` to measure another disk.
+//! one tag per commit, the most that `sync = "always"` costs: the tags of a frame share one. `size`: a day's backlog at 10
+//! tags a second, on disk, and how long it takes to be opened and drained. The folder is in the system's temporary one:
+//! set `TMPDIR` to measure another disk.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};

@@ -225,7 +225,8 @@ fn each_fault_of_a_model_of_activities_is_refused_with_what_was_found_and_expect
 #[test]
 fn every_package_that_comes_with_the_program_does_what_its_manifest_says() {
     let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
-    let folders = Package::folders(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("models")]);
+    let folders =
+        Package::folders(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("models")]).expect("a directory");
     assert!(folders.len() >= 2, "{folders:?}");
     for folder in folders {
         let package = Package::open(&folder).unwrap_or_else(|error| panic!("{error}"));
@@ -256,6 +257,11 @@ fn packages_are_found_by_the_name_of_their_folder() {
         Package::find("../ssd", std::slice::from_ref(&fixtures)).expect_err("no such package").to_string();
     let error = error.replace(&fixtures.display().to_string(), "<models>");
     insta::assert_snapshot!(error, @"there is no model package `../ssd`; looked in <models>; found boxes, centernet, detr-sigmoid, detr-softmax, ssd, yolov8, yolox");
+    // What a directory has that cannot be read might have come first.
+    let file = fixtures.join("ssd/model.toml");
+    let error = Package::find("ssd", &[file.clone(), fixtures]).expect_err("no directory").to_string();
+    let error = error.replace(&file.display().to_string(), "<file>");
+    insta::assert_snapshot!(error, @"<file>: the directory of models cannot be read: Not a directory (os error 20)");
     let error = Package::find("ssd", &[]).expect_err("no such package");
     insta::assert_snapshot!(error, @"there is no model package `ssd`; looked in none; found none");
 }

@@ -42,10 +42,10 @@ pub enum PackageError {
         /// The names of the packages in them.
         available: Vec<String>,
     },
-    /// A file of the package cannot be read.
+    /// A file of the package, or a model directory, cannot be read.
     #[error("{}: {what} cannot be read: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// The file or directory.
         path: PathBuf,
         /// What it is for.
         what: &'static str,
@@ -112,9 +112,9 @@ impl PackageError {
     /// Whether it may be gone at the next try although nobody has changed the package: a disk that fails, for one. A file
     /// that is not there, or is no text where it should be, is not of that kind.
     pub fn may_pass(&self) -> bool {
-        use io::ErrorKind::{InvalidData, IsADirectory, NotFound};
+        use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound};
         let PackageError::Unreadable { source, .. } = self else { return false };
-        !matches!(source.kind(), NotFound | InvalidData | IsADirectory)
+        !matches!(source.kind(), NotFound | NotADirectory | InvalidData | IsADirectory)
     }
 }
 
@@ -153,9 +153,9 @@ impl Package {
     /// Opens the package in the folder `name` of the first of `directories` that has one.
     ///
     /// # Errors
-    /// When none has one, with the names that there are; else as [`Package::open`].
+    /// When none has one, with the names that there are; else as [`Package::folders`] and [`Package::open`].
     pub fn find(name: &str, directories: &[PathBuf]) -> Result<Self, PackageError> {
-        let folders = Self::folders(directories);
+        let folders = Self::folders(directories)?;
         match folders.iter().find(|folder| folder_name(folder) == name) {
             Some(folder) => Self::open(folder),
             None => Err(PackageError::Unknown {
@@ -168,16 +168,31 @@ impl Package {
 
     /// Every folder of `directories` with a manifest, in the order of the directories and then by name. A directory
     /// that is not there has none.
-    pub fn folders(directories: &[PathBuf]) -> Vec<PathBuf> {
+    ///
+    /// # Errors
+    /// When a directory is there and cannot be read: what it has might hide what a later one has.
+    pub fn folders(directories: &[PathBuf]) -> Result<Vec<PathBuf>, PackageError> {
         let mut folders = Vec::new();
         for directory in directories {
-            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            let mut here: Vec<PathBuf> =
-                entries.map(|entry| entry.path()).filter(|path| path.join(MANIFEST).is_file()).collect();
+            let unreadable = |source| PackageError::Unreadable {
+                path: directory.clone(),
+                what: "the directory of models",
+                source,
+            };
+            let entries = match fs::read_dir(directory) {
+                Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            let mut here: Vec<PathBuf> = entries
+                .iter()
+                .map(|entry| entry.path())
+                .filter(|path| path.join(MANIFEST).is_file())
+                .collect();
             here.sort();
             folders.append(&mut here);
         }
-        folders
+        Ok(folders)
     }
 
     /// Where the package is.

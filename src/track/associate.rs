@@ -69,9 +69,9 @@ fn match_stage(
 }
 
 /// Whoever falls changes the shape of their box faster than any motion model expects, and of whom only a part was found
-/// once, such as the upper half, seems to shrink and rise. A confirmed thing that nothing fits goes on with the one free
-/// detection of about its size that lies over the box it had last, or is the box it had before that, when nothing else was
-/// there.
+/// on some frames, such as the upper half, seems to shrink and rise. A confirmed thing that nothing fits goes on with the
+/// one free detection that lies over the box it had last and is about as large, or has all of that box in it and is as
+/// large as the thing usually is, when nothing else was there.
 fn match_reshaped(
     confirmed: &[Followed],
     matched: &mut [Option<usize>],
@@ -86,7 +86,7 @@ fn match_reshaped(
             let is_reshaped = before.max(now) >= RESHAPED_SHAPE * before.min(now)
                 && less >= RESHAPED_AREA * more
                 && last.intersection(bbox) >= RESHAPED_COVER * less;
-            is_reshaped || one.measured_before.iou(bbox) >= WHOLE_AGAIN_IOU
+            is_reshaped || one.is_whole_again(bbox)
         };
         let mut found = free.iter().filter(|index| fits(&detections[**index].bbox));
         if matched[left].is_none()
@@ -107,9 +107,6 @@ const RESHAPED_COVER: f32 = 0.3;
 const RESHAPED_SHAPE: f32 = 1.1;
 /// How large the smaller box must be against the larger: who falls is about as large lying as standing.
 const RESHAPED_AREA: f32 = 0.5;
-
-/// How well a box must fit the last but one: everything that moves slowly does between three frames.
-const WHOLE_AGAIN_IOU: f32 = 0.5;
 
 /// What a pair is worth at least that fits but turns back: better than none.
 const WORST: f32 = 0.001;

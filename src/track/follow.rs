@@ -20,6 +20,12 @@ const MAX_PATH: usize = 32;
 const MAX_EARLIER: usize = 256;
 /// Centres kept for the direction; the oldest go first.
 const MAX_RECENT: usize = 64;
+/// What is usual follows what is measured within this time: a part found on a few frames is not.
+const USUAL_SIZE_S: f32 = 10.0;
+/// How much of a part lies in the whole.
+const PART_COVER: f32 = 0.8;
+/// How far width and height may be off together, as logarithms: a walker's box is twice as wide in mid-stride.
+const WHOLE_LOG_SIZE: f32 = 0.7;
 /// The score of a track follows that of its detections within this time.
 const SCORE_SMOOTHING_S: f32 = 0.5;
 
@@ -34,8 +40,8 @@ pub(super) struct Followed {
     pub(super) hidden_s: f32,
     /// The last box that a detector gave for it.
     pub(super) last_measured: BBox,
-    /// The one before.
-    pub(super) measured_before: BBox,
+    /// Width and height that the detector usually gives it, as logarithms.
+    usual_log_size: (f32, f32),
     /// The same, smoothed.
     last_seen_bbox: BBox,
     /// What was seen of it before it was confirmed, until the step after the confirmation.
@@ -75,7 +81,7 @@ impl Followed {
             confirmed: false,
             hidden_s: 0.0,
             last_measured: detection.bbox,
-            measured_before: detection.bbox,
+            usual_log_size: (detection.bbox.w.ln(), detection.bbox.h.ln()),
             last_seen_bbox: detection.bbox,
             earlier: vec![Sighting { at, bbox: detection.bbox, score: detection.score }],
             recent: VecDeque::from([(0.0, detection.bbox.center())]),
@@ -130,6 +136,14 @@ impl Followed {
         cosine * certainty(past_length) * certainty(coming_length)
     }
 
+    /// Whether a box shows the whole of it where a part was found last: it covers the part and is of the usual size.
+    pub(super) fn is_whole_again(&self, bbox: &BBox) -> bool {
+        let part = &self.last_measured;
+        let (log_w, log_h) = self.usual_log_size;
+        let other = (bbox.w.ln() - log_w).abs() + (bbox.h.ln() - log_h).abs();
+        part.intersection(bbox) >= PART_COVER * part.area() && other <= WHOLE_LOG_SIZE
+    }
+
     /// How far the expected centre may be off, across and down.
     pub(super) fn center_sd(&self) -> (f32, f32) {
         self.motion.center_sd()
@@ -139,7 +153,8 @@ impl Followed {
     pub(super) fn see(&mut self, at: Timestamp, dt_s: f32, detection: &Detection, config: &TrackerConfig) {
         self.motion.update(&detection.bbox, &config.motion);
         self.remember_center(detection.bbox.center(), config);
-        self.measured_before = std::mem::replace(&mut self.last_measured, detection.bbox);
+        self.learn_size(&detection.bbox, dt_s);
+        self.last_measured = detection.bbox;
         let unseen_s = std::mem::take(&mut self.hidden_s);
         self.detections = self.detections.saturating_add(1);
         self.weigh_class(detection);
@@ -198,6 +213,14 @@ impl Followed {
             (true, true) => Kind::StandingAnimate,
             (true, false) => Kind::StandingInanimate,
         }
+    }
+
+    /// Takes in the size that it has on a frame, which follows the last one by `dt_s` seconds.
+    fn learn_size(&mut self, bbox: &BBox, dt_s: f32) {
+        let share = 1.0 - (-dt_s / USUAL_SIZE_S).exp();
+        let (log_w, log_h) = &mut self.usual_log_size;
+        *log_w += (bbox.w.ln() - *log_w) * share;
+        *log_h += (bbox.h.ln() - *log_h) * share;
     }
 
     /// Keeps one centre from before the span of the direction, and all within it.

@@ -251,32 +251,36 @@ fn the_sightings_before_the_confirmation_are_given_once() {
 }
 
 #[test]
-fn legs_that_a_detector_misses_once_cost_nobody_their_number() {
+fn legs_that_a_detector_misses_cost_nobody_their_number() {
     let full = |x: f32| BBox { x, y: 0.37, w: 0.11, h: 0.56 };
     let mut lost = Vec::new();
-    for every_ms in [100, 200, 400, 500, 600] {
-        for height in [0.5, 0.55, 0.6, 0.65, 0.7, 0.8] {
-            for width in [0.6, 0.7, 0.8, 1.0] {
-                let config = TrackerConfig { animate: vec![ClassId(0)], ..TrackerConfig::default() };
-                let mut tracker = Tracker::new(config);
-                let mut ids = std::collections::BTreeSet::new();
-                for n in 0..40 {
-                    let x = 0.3 + 0.02 * (n * every_ms) as f32 / 1000.0;
-                    let whole = full(x);
-                    let (score, bbox) = if n == 30 {
-                        let (w, h) = (whole.w * width, whole.h * height);
-                        (0.4, BBox { x: x + (whole.w - w) / 2.0, w, h, ..whole })
-                    } else {
-                        (0.7, whole)
-                    };
-                    tracker.step(at_ms(n * every_ms), &[Detection { class: ClassId(0), score, bbox }]);
-                    ids.extend(tracker.tracks().map(|track| track.id.0));
-                }
-                if ids.len() != 1 {
-                    lost.push((every_ms, height, width));
+    // Strides and frames can keep step: the same moment of the walk on two frames, and on a third. What is less than
+    // that each time is not known for a part of it.
+    for (frames, least) in [(1, 0.5), (2, 0.6), (3, 0.6)] {
+        for every_ms in [100, 200, 400, 500, 600] {
+            for height in [0.5, 0.55, 0.6, 0.65, 0.7, 0.8].into_iter().filter(|height| *height >= least) {
+                for width in [0.5, 0.6, 0.7, 0.8, 1.0] {
+                    let config = TrackerConfig { animate: vec![ClassId(0)], ..TrackerConfig::default() };
+                    let mut tracker = Tracker::new(config);
+                    let mut ids = std::collections::BTreeSet::new();
+                    for n in 0..40 {
+                        let x = 0.3 + 0.02 * (n * every_ms) as f32 / 1000.0;
+                        let whole = full(x);
+                        let (score, bbox) = if (30..30 + frames).contains(&n) {
+                            let (w, h) = (whole.w * width, whole.h * height);
+                            (0.4, BBox { x: x + (whole.w - w) / 2.0, w, h, ..whole })
+                        } else {
+                            (0.7, whole)
+                        };
+                        tracker.step(at_ms(n * every_ms), &[Detection { class: ClassId(0), score, bbox }]);
+                        ids.extend(tracker.tracks().map(|track| track.id.0));
+                    }
+                    if ids.len() != 1 {
+                        lost.push((frames, every_ms, height, width));
+                    }
                 }
             }
         }
     }
-    assert!(lost.is_empty(), "{lost:?}");
+    assert!(lost.is_empty(), "{} lost: {lost:?}", lost.len());
 }
