@@ -69,9 +69,9 @@ fn match_stage(
 }
 
 /// Whoever falls changes the shape of their box faster than any motion model expects, and of whom only a part was found
-/// on some frames, such as the upper half, seems to shrink and rise. A confirmed thing that nothing fits goes on with the
-/// one free detection that lies over the box it had last and is about as large, or has all of that box in it and is as
-/// large as the thing usually is, when nothing else was there.
+/// on some frames, such as the upper half, seems to shrink and rise. A confirmed thing that nothing fits goes on with
+/// the one free detection that lies over the box it had last and is about as large, or has most of that box in it and is
+/// as large as the thing usually is, when nothing else was there.
 fn match_reshaped(
     confirmed: &[Followed],
     matched: &mut [Option<usize>],
