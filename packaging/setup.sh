@@ -45,6 +45,8 @@ packages() {
     while read -r package; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
     done < <(listed)
+    # Node may come from elsewhere than Debian, and then brings its own npm.
+    [ "${LISTS[-1]}" != packaging/debian-test-packages.txt ] || command -v npm > /dev/null || missing+=(nodejs npm)
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
     as_root apt-get update -qq
@@ -112,9 +114,27 @@ footage() {
     fi
 }
 
+# Brokers, servers and validators that nobody of Spotter wrote: tests/field runs Spotter against them.
+peers() {
+    local node=tests/field/node environment="$CACHE/field/python"
+    if ! cmp -s "$node/package-lock.json" "$node/node_modules/.installed"; then
+        say "fetching the peers of tests/field out of the npm registry"
+        npm ci --prefix "$node" --ignore-scripts --no-audit --no-fund --silent || fail "the peers of tests/field cannot be fetched"
+        cp "$node/package-lock.json" "$node/node_modules/.installed"
+    fi
+    if ! cmp -s tests/field/requirements.txt "$environment/.installed"; then
+        say "fetching the peers of tests/field out of the Python index"
+        python3 -m venv --clear "$environment"
+        "$environment/bin/pip" install --quiet --disable-pip-version-check --requirement tests/field/requirements.txt \
+            || fail "the peers of tests/field cannot be fetched"
+        cp tests/field/requirements.txt "$environment/.installed"
+    fi
+}
+
 toolchain
 packages
 runtime
+[ "${1:-}" != --tests ] || peers
 case "${1:-}" in
     --deb) cargo_deb ;;
     *) footage ;;

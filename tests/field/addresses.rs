@@ -1,0 +1,1 @@
+//! Logins anywhere in a camera's address.

@@ -1,0 +1,1 @@
+//! People who pass behind something.

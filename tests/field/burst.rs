@@ -1,0 +1,1 @@
+//! Live sources that begin with a burst of old frames.

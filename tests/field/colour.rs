@@ -1,0 +1,1 @@
+//! Full range, colour boxes and pixels that are not square.

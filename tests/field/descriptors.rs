@@ -1,0 +1,1 @@
+//! More cameras than the usual limit of descriptors allows.

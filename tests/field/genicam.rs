@@ -1,0 +1,1 @@
+//! Factory cameras, and finding cameras.

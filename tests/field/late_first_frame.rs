@@ -1,0 +1,1 @@
+//! Streams whose first frame takes long although data come.

@@ -1,0 +1,1 @@
+//! MJPEG as firmwares write it, and single pictures.

@@ -1,0 +1,1 @@
+//! User names and password files as people write them.

@@ -1,0 +1,1 @@
+//! Messages that a broker will not take.

@@ -1,0 +1,1 @@
+//! Files that players play and `replay` once refused.

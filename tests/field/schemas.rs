@@ -1,0 +1,1 @@
+//! The published schemas in validators that people use.

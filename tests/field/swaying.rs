@@ -1,0 +1,1 @@
+//! People who sway about a line.

@@ -1,0 +1,1 @@
+//! HLS with several variants, and transport streams whose programme changes.
