@@ -244,6 +244,7 @@ impl Tags {
             bbox: BBox { x: part(6), y: part(7), w: part(8), h: part(9) },
             model: Arc::clone(&self.model),
             latency: Duration::from_micros(60_000 + n % 40_000),
+            clock: spotter::clock::Standing::default(),
             body: Body::Object(summary),
         })
     }

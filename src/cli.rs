@@ -7,6 +7,7 @@ mod doctor;
 mod eval;
 mod footage;
 mod journal;
+mod log;
 mod manual;
 mod output;
 mod probe;
@@ -18,16 +19,16 @@ mod schema;
 mod watch;
 
 use std::env::VarError;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use spotter::capture::raise_limits;
 use spotter::daemon::exit_at_once;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
+use log::complain;
 use output::OutputError;
 
 /// Edge video tagger: recognises objects on camera streams and publishes tags over MQTT.
@@ -93,15 +94,22 @@ impl Outcome {
 
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return answer(&error),
+    };
     let default = match arguments.command {
         Command::Run(_) => "info",
         _ => "warn",
     };
-    if let Err(error) = log(default) {
-        eprintln!("spotter: {error:#}");
-        return ExitCode::from(2);
+    match filter(default) {
+        Ok(filter) => log::start(filter),
+        Err(error) => {
+            complain!("spotter: {error:#}");
+            return ExitCode::from(2);
+        }
     }
+    raise_limits();
     let may_leave_threads =
         matches!(arguments.command, Command::Run(_) | Command::Doctor(_) | Command::Probe(_));
     let outcome = match arguments.command {
@@ -120,7 +128,7 @@ pub fn main() -> ExitCode {
         Ok(outcome) => outcome.code(),
         Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => 0,
         Err(error) => {
-            eprintln!("spotter: {error:#}");
+            complain!("spotter: {error:#}");
             1
         }
     };
@@ -132,28 +140,29 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Sends the log to the journal when standard error leads there, else to standard error: what SPOTTER_LOG asks for, or
-/// else what is `default` or worse.
-fn log(default: &str) -> anyhow::Result<()> {
-    let filter = match std::env::var("SPOTTER_LOG") {
+/// What of the log is wanted: what SPOTTER_LOG asks for, or else what is `default` or worse.
+fn filter(default: &str) -> anyhow::Result<EnvFilter> {
+    match std::env::var("SPOTTER_LOG") {
         Ok(asked) if !asked.trim().is_empty() => {
             // Its display holds its cause already.
             EnvFilter::try_new(&asked)
-                .map_err(|error| anyhow::anyhow!("SPOTTER_LOG={asked:?} is wrong: {error}"))?
+                .map_err(|error| anyhow::anyhow!("SPOTTER_LOG={asked:?} is wrong: {error}"))
         }
-        Err(error @ VarError::NotUnicode(_)) => return Err(error).context("SPOTTER_LOG is wrong"),
+        Err(error @ VarError::NotUnicode(_)) => Err(error).context("SPOTTER_LOG is wrong"),
         Ok(_) | Err(VarError::NotPresent) => {
-            EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}"))
+            Ok(EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}")))
         }
-    };
-    if journal::is_stderr() {
-        tracing_subscriber::registry().with(filter).with(journal::Journal).init();
-    } else {
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(stderr)
-            .with_ansi(stderr().is_terminal())
-            .init();
     }
-    Ok(())
+}
+
+/// Ends a command line that asks for help, or that is wrong.
+fn answer(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    match error.print().map_err(OutputError::from) {
+        Ok(()) | Err(OutputError::Closed) => ExitCode::from(code),
+        Err(error) => {
+            complain!("spotter: {error}");
+            ExitCode::from(code.max(1))
+        }
+    }
 }

@@ -1,13 +1,21 @@
 //! Time: the only module that asks the operating system for the time of day.
 //!
-//! Stages get their time from the frame in hand; the daemon asks a [`Clock`]. Replay and tests use [`SimulatedClock`],
-//! which is why the same file and configuration give byte-equal tags.
+//! There are two clocks. The *steady* clock begins with the time of day at which the process started and is never set:
+//! durations are measured by it. The *time of day* is what messages show, and somebody may set it. A [`Setting`] turns a
+//! moment of the first into one of the second.
+//!
+//! Stages get their time from the frame in hand, which has it from the steady clock; the daemon asks a [`Clock`]. Replay
+//! and tests use [`SimulatedClock`], which is why the same file and configuration give byte-equal tags.
+
+mod system;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
-/// A moment in UTC, in microseconds since 1970.
+pub use system::{SystemClock, note_standing};
+
+/// A moment in microseconds: of the time of day since 1970 in UTC, or of the steady clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -76,44 +84,83 @@ impl std::str::FromStr for Timestamp {
     }
 }
 
-/// Where the time of day comes from.
-pub trait Clock: Send + Sync {
-    /// The present moment.
-    fn now(&self) -> Timestamp;
+/// Whether the time of day is known to be right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// A time server or another trusted source has set it; or it does not matter, as in a replay.
+    #[default]
+    Synchronised,
+    /// Nothing says that it is right.
+    Unsynchronised,
 }
 
-/// The operating system's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+/// How the time of day is set against the steady clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// Microseconds by which the time of day is ahead of the steady clock.
+    pub ahead_us: i64,
+    /// Whether the time of day is known to be right.
+    pub standing: Standing,
+}
 
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        #[allow(clippy::disallowed_methods, reason = "the one place that may")]
-        let now = SystemTime::now();
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+impl Setting {
+    /// The time of day at `steady`, a moment of the steady clock.
+    pub fn time_of_day(self, steady: Timestamp) -> Timestamp {
+        Timestamp(steady.0.saturating_add(self.ahead_us))
     }
 }
 
-/// A clock that stands still until it is set.
+/// Where time comes from.
+pub trait Clock: Send + Sync {
+    /// The present time of day.
+    fn now(&self) -> Timestamp {
+        self.setting().time_of_day(self.steady())
+    }
+
+    /// The present moment of the steady clock.
+    fn steady(&self) -> Timestamp;
+
+    /// How the time of day is set now.
+    fn setting(&self) -> Setting;
+}
+
+/// A clock that stands still until it is moved.
 #[derive(Debug, Default)]
-pub struct SimulatedClock(AtomicI64);
+pub struct SimulatedClock {
+    steady: AtomicI64,
+    ahead_us: AtomicI64,
+    unsynchronised: AtomicBool,
+}
 
 impl SimulatedClock {
     /// A clock that shows `start`.
     pub fn new(start: Timestamp) -> Self {
-        SimulatedClock(AtomicI64::new(start.0))
+        SimulatedClock { steady: AtomicI64::new(start.0), ..SimulatedClock::default() }
     }
 
-    /// Sets the clock.
+    /// Moves both clocks on, or back, until the time of day is `now`.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.0, Ordering::Relaxed);
+        self.steady.store(now.0.saturating_sub(self.ahead_us.load(Ordering::Relaxed)), Ordering::Relaxed);
+    }
+
+    /// Sets the time of day: the steady clock does not move.
+    pub fn step_to(&self, setting: Setting) {
+        self.ahead_us.store(setting.ahead_us, Ordering::Relaxed);
+        self.unsynchronised.store(setting.standing == Standing::Unsynchronised, Ordering::Relaxed);
     }
 }
 
 impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
+    fn steady(&self) -> Timestamp {
+        Timestamp(self.steady.load(Ordering::Relaxed))
+    }
+
+    fn setting(&self) -> Setting {
+        let standing = match self.unsynchronised.load(Ordering::Relaxed) {
+            true => Standing::Unsynchronised,
+            false => Standing::Synchronised,
+        };
+        Setting { ahead_us: self.ahead_us.load(Ordering::Relaxed), standing }
     }
 }
 
@@ -148,5 +195,16 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         clock.set(Timestamp::from_micros(8));
         assert_eq!(clock.now(), Timestamp::from_micros(8));
+    }
+
+    #[test]
+    fn who_sets_the_time_of_day_leaves_the_steady_clock_alone() {
+        let clock = SimulatedClock::new(Timestamp::from_micros(7));
+        let setting = Setting { ahead_us: -3, standing: Standing::Unsynchronised };
+        clock.step_to(setting);
+        assert_eq!((clock.steady(), clock.now()), (Timestamp::from_micros(7), Timestamp::from_micros(4)));
+        assert_eq!(clock.setting(), setting);
+        clock.set(Timestamp::from_micros(9));
+        assert_eq!((clock.steady(), clock.now()), (Timestamp::from_micros(12), Timestamp::from_micros(9)));
     }
 }

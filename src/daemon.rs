@@ -15,6 +15,7 @@ mod reload;
 mod service;
 mod signals;
 mod summary;
+mod timekeeper;
 mod trial;
 mod vitals;
 mod watchdog;
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::activity::{ActivityError, Share};
-use crate::capture::{Board, Camera, Remote};
+use crate::capture::{Board, Camera, Remote, Room};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Command, Config};
 use crate::detect::DetectError;
@@ -49,6 +50,8 @@ pub use reload::{Applied, How, Refused};
 pub use service::{Service, ServiceError};
 pub use signals::{Signals, exit_at_once, stop_on_signals};
 pub use summary::Summary;
+use timekeeper::Timekeeper;
+pub use timekeeper::{TIMESYNC, told_by_systemd};
 pub use trial::{Trial, TriedModel};
 
 /// How often camera statuses are published when nothing changes.
@@ -150,6 +153,7 @@ pub struct Daemon {
     publisher: Publisher,
     commands: Commands,
     clock: Arc<dyn Clock>,
+    timekeeper: Timekeeper,
     /// Rings when somebody asks for something.
     asked: Receiver<Ring>,
     stopper: Stopper,
@@ -167,6 +171,7 @@ impl Daemon {
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
     pub fn start(config: &Config, asker: Option<Asker>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let timekeeper = Timekeeper::start(Arc::clone(&clock))?;
         let share = Share::Of(config.runtime.activity_share);
         let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
 
@@ -185,6 +190,9 @@ impl Daemon {
             outbox: config.mqtt.outbox.directory.clone(),
             known: recognizer.known().clone(),
         });
+        for shortage in Room::shortages(&config.cameras) {
+            tracing::error!("{shortage}; as many cameras run as there is room for");
+        }
         tracing::info!(node = %node.name, boot = %node.boot, version = node.version, "starting");
         let (inbox, requests) = commands::inbox();
         let take = {
@@ -211,7 +219,7 @@ impl Daemon {
         };
         let stopper = Stopper { ring: ring.clone(), asked: Arc::default() };
         let reloader = Reloader { served, ring };
-        let means = Means { handle: publisher.handle(), asker };
+        let means = Means { handle: publisher.handle(), asker, clock: Arc::clone(&clock) };
         let mut daemon = Daemon {
             config: config.clone(),
             board,
@@ -220,6 +228,7 @@ impl Daemon {
             commands: Commands::start(inbox, requests, means)?,
             publisher,
             clock,
+            timekeeper,
             asked,
             stopper,
             reloader,
@@ -327,6 +336,7 @@ impl Daemon {
         let worked = self.worker.join();
         self.commands.stop();
         let stopped = self.publisher.stop(flush_grace(begun.elapsed()));
+        self.timekeeper.stop();
         match stopped {
             Stopped { unsent: 0, .. } => {}
             Stopped { unsent, kept: true, .. } => {

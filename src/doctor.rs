@@ -182,7 +182,10 @@ pub fn examine(examination: &Examination<'_>, hear: &mut dyn FnMut(Progress<'_>)
     look(Area::Gstreamer, &mut |found| plugins::checks(config).into_iter().for_each(found));
     look(Area::Runtime, &mut |found| runtime::checks(config).into_iter().for_each(found));
     look(Area::Clock, &mut |found| system::clock(file).into_iter().for_each(found));
-    look(Area::Permissions, &mut |found| permissions::checks(file, config).into_iter().for_each(found));
+    look(Area::Permissions, &mut |found| {
+        permissions::checks(file, config).into_iter().for_each(&mut *found);
+        config.iter().for_each(|config| found(system::limits(&config.cameras)));
+    });
     let Some(config) = config else {
         for area in [Area::Disk, Area::Broker, Area::Cameras] {
             let why = "without a configuration that can be read nobody knows where to look";

@@ -22,7 +22,7 @@ pub struct Frame {
     pub camera: Name,
     /// Counts the frames of one connection as the camera gave them, from 0; those that nobody took leave gaps.
     pub number: u64,
-    /// Capture time.
+    /// Capture time: of a live source by the steady clock, which nobody sets; in a replay the place in the file.
     pub at: Timestamp,
     /// The picture.
     pub image: Image,

@@ -399,6 +399,7 @@ fn test_tag() -> Tag {
         bbox: crate::geometry::BBox::WHOLE,
         model: Arc::new(test_node().models.remove(0).reference),
         latency: Duration::from_millis(83),
+        clock: crate::clock::Standing::default(),
         body: crate::tag::Body::Object(None),
     }
 }

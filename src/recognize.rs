@@ -3,6 +3,7 @@
 //! The daemon runs [`Recognizer::work`] on one thread per accelerator; `replay` calls [`Recognizer::recognize`] frame by
 //! frame. Both give the same tags for the same frames.
 
+mod dating;
 mod known;
 mod scene;
 
@@ -19,6 +20,7 @@ use crate::name::Name;
 use crate::tag::{FrameTracks, Label, Occupancy, Tag, TrackId};
 use crate::track::{Track, Tracker};
 
+use dating::Dating;
 pub use known::{Known, UnknownLabels};
 use scene::Scene;
 
@@ -99,13 +101,13 @@ impl Recognizer {
         clock: &dyn Clock,
         mut hand_on: impl FnMut(Recognized),
     ) -> Result<(), RecognizeError> {
+        let mut dating = Dating::default();
         let mut stamp = |mut recognized: Recognized| {
-            let now = clock.now();
-            recognized.tags.iter_mut().for_each(|tag| tag.latency = now.since(tag.at));
+            dating.date(&mut recognized, clock);
             hand_on(recognized);
         };
         for scene in self.scenes.iter_mut().flatten() {
-            scene.last = clock.now();
+            scene.last = clock.steady();
             stamp(Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() });
         }
         let mut worked = Ok(());
@@ -181,7 +183,7 @@ impl Recognizer {
         }
         let last_id = self.last_ids.get(&camera.name).copied().unwrap_or(TrackId(0));
         let scene = self.scenes[index].insert(Scene::new(index, camera, &self.known, last_id));
-        scene.last = clock.now();
+        scene.last = clock.steady();
         Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() }
     }
 

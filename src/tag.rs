@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Standing, Timestamp};
 use crate::geometry::{BBox, Point};
 use crate::name::Name;
 
@@ -68,6 +68,8 @@ pub struct Tag {
     pub model: Arc<ModelRef>,
     /// From capture of the frame to the tag.
     pub latency: Duration,
+    /// Whether the clock that its times are by was known to be right.
+    pub clock: Standing,
     /// What its kind adds.
     pub body: Body,
 }
@@ -117,7 +119,7 @@ pub enum Direction {
 /// Something that somebody does, or that goes on in the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
-    /// When it began, by the evidence: before it was confirmed.
+    /// When it began, by the evidence: before it was confirmed. The same in all of its tags, even if the clock is set.
     pub since: Timestamp,
     /// The time that the evidence for this statement was taken from.
     pub window: Window,
@@ -137,6 +139,8 @@ impl Activity {
 pub struct ActivitySummary {
     /// When it ended, by the evidence: before that was certain.
     pub ended: Timestamp,
+    /// From its beginning to its end. Not the difference of the two when the clock was set in between.
+    pub duration: Duration,
     /// The best of its smoothed scores, 0..=1.
     pub best_score: f32,
 }

@@ -2,6 +2,7 @@
 //!
 //! A leaf: stages write here, [`crate::publish`] reads. Counters are plain atomics, so counting never blocks a stage.
 
+mod log;
 mod pulse;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
+pub use log::{LOG, LogLosses};
 pub use pulse::Pulse;
 
 /// What a camera is doing.
@@ -50,7 +52,7 @@ pub struct CameraStatus {
     pub camera: Name,
     /// What it is doing.
     pub state: CameraState,
-    /// Since when.
+    /// Since when, by the steady clock.
     pub since: Timestamp,
     /// Why, in one line without secrets; always there when it is stalled, frozen or offline.
     pub reason: Option<String>,

@@ -133,8 +133,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["clock"]),
     // The system around the service.
     ("signal_hook", &["daemon/signals"]),
-    ("systemd", &["daemon/notify", "cli/journal"]),
-    ("rustix", &["daemon/notify", "daemon/control", "doctor"]),
+    ("systemd", &["daemon/notify", "daemon/timekeeper"]),
+    ("rustix", &["daemon/notify", "daemon/control", "doctor", "cli/log", "capture/room"]),
     // Formats: JSON is on the wire, TOML in files.
     ("serde", &["publish"]),
     // `doctor --json`, `probe --json`, `eval --json` and the health endpoint are for machines.
@@ -171,6 +171,10 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("todo!", &[], "no stubs"),
     ("unimplemented!", &[], "no stubs"),
     ("dbg!", &[], "logs are structured"),
+    ("println!", &["track/tests"], "it panics when nobody reads: say! does not"),
+    ("print!", &[], "it panics when nobody reads: say! does not"),
+    ("eprintln!", &[], "it panics when standard error cannot be written: complain! does not"),
+    ("eprint!", &[], "it panics when standard error cannot be written: complain! does not"),
 ];
 
 /// A file longer than this is two files.

@@ -55,7 +55,7 @@ impl Camera {
         clock: Arc<dyn Clock>,
         changed: impl Fn(CameraStatus) + Send + 'static,
     ) -> std::io::Result<Camera> {
-        let remote = Remote::new(Arc::new(Health::new(config.name.clone(), counters, clock.now())));
+        let remote = Remote::new(Arc::new(Health::new(config.name.clone(), counters, clock.steady())));
         let pulse = Arc::new(Pulse::new(format!("camera-{}", config.name)));
         let control = Control {
             name: config.name.clone(),

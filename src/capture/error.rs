@@ -29,6 +29,19 @@ pub enum CaptureError {
         /// How many.
         hanging: usize,
     },
+    /// The process may have no more open files or threads.
+    #[error(
+        "{source_name}: no room for its pipeline: this process may have {most} {what}, and other cameras take them; `spotter \
+         check` tells what all of them need"
+    )]
+    NoRoom {
+        /// The source.
+        source_name: String,
+        /// What there is too little of.
+        what: &'static str,
+        /// How much this process may have.
+        most: u64,
+    },
     /// An element failed.
     #[error("{source_name}: {reason}")]
     Failed {

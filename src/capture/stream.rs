@@ -40,7 +40,7 @@ const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing
 /// Where the capture times of frames come from, and so how fast the frames come.
 #[derive(Clone)]
 pub enum Timing {
-    /// A camera, or a file that plays as one: the time of day at capture.
+    /// A camera, or a file that plays as one: the moment of capture by the steady clock.
     Live(Arc<dyn Clock>),
     /// A file that is gone through as fast as it can be: this start, plus the frame's place in the file.
     Simulated(Timestamp),
@@ -236,7 +236,7 @@ impl Stream {
                 None => *start,
             },
             Timing::Live(clock) => {
-                let now = clock.now();
+                let now = clock.steady();
                 let age = running
                     .zip(self.pipeline.current_running_time())
                     .and_then(|(captured, now)| now.checked_sub(captured))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use spotter::config::{Config, ConfigError, Problem, want_activities};
 use spotter::daemon::unservable;
 
+use super::log::complain;
 use super::output::say;
 use super::{Outcome, run::refuse};
 
@@ -31,7 +32,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     // What is wrong with the text does not hide what is wrong with the files that the rest of it names.
     problems.extend(config.iter().flat_map(|config| unservable(config)));
     for problem in &problems {
-        eprintln!("{}: {problem}", path.display());
+        complain!("{}: {problem}", path.display());
     }
     let Some(config) = config.filter(|_| problems.is_empty()) else {
         return Ok(Outcome::BadConfiguration);

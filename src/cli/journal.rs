@@ -1,16 +1,22 @@
 //! The log as the journal's entries: a line for people, and each of its fields as a field, such as `CAMERA=ramp`.
 //!
 //! Used when standard error leads to the journal, as it does in a service. Names of fields are in capitals there, and
-//! `journalctl CAMERA=ramp` finds what concerns a camera.
+//! `journalctl CAMERA=ramp` finds what concerns a camera. Entries are sent by the journal's own protocol and not by
+//! libsystemd, which waits for a journal that hangs and says nothing of one that is not there.
 
 use std::fmt;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+
+use super::log::write_line;
 
 /// Whether standard error is the stream that systemd has connected to the journal.
 pub(super) fn is_stderr() -> bool {
@@ -22,18 +28,55 @@ pub(super) fn is_stderr() -> bool {
     }
 }
 
+/// Where the journal takes entries.
+const SOCKET: &str = "/run/systemd/journal/socket";
+
 /// Sends every event to the journal.
-pub(super) struct Journal;
+pub(super) struct Journal {
+    at: PathBuf,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Journal { at: SOCKET.into() }
+    }
+}
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let entry = entry(event);
-        let fields: Vec<&str> = entry.iter().map(String::as_str).collect();
-        if systemd::journal::send(&fields).is_err() {
+        if self.send(&entry).is_err() {
             // The stream leads to the same place, without fields.
-            eprintln!("{}", entry.first().map_or("", |message| message.trim_start_matches("MESSAGE=")));
+            let message = entry.first().map_or("", |message| message.trim_start_matches("MESSAGE="));
+            write_line(&format!("{message}\n"));
         }
     }
+}
+
+impl Journal {
+    /// Hands an entry over, or fails at once.
+    fn send(&self, entry: &[String]) -> io::Result<()> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.send_to(&datagram(entry), &self.at).map(drop)
+    }
+}
+
+/// An entry as the journal takes it: a value of several lines comes after its length.
+fn datagram(entry: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in entry.iter().filter_map(|field| field.split_once('=')) {
+        bytes.extend(name.bytes());
+        if value.contains('\n') {
+            bytes.push(b'\n');
+            bytes.extend((value.len() as u64).to_le_bytes());
+        } else {
+            bytes.push(b'=');
+        }
+        bytes.extend(value.bytes());
+        bytes.push(b'\n');
+    }
+    bytes
 }
 
 /// The fields of an entry, the message first.
@@ -157,6 +200,22 @@ mod tests {
         assert_eq!(of(1)[4..], ["FIELD_PRIORITY=high"]);
         assert_eq!(of(2)[..2], ["MESSAGE=ready", "PRIORITY=6"]);
         assert!(kept[0].iter().any(|field| field.starts_with("CODE_FILE=") && field.ends_with("journal.rs")));
+    }
+
+    #[test]
+    fn an_entry_that_nobody_takes_fails_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("socket");
+        let journal = Journal { at: at.clone() };
+        let entry = ["MESSAGE=two\nlines".to_owned(), "PRIORITY=4".to_owned()];
+        assert!(journal.send(&entry).is_err(), "there is no journal");
+        let socket = UnixDatagram::bind(&at).unwrap();
+        journal.send(&entry).unwrap();
+        let mut bytes = [0; 100];
+        let length = socket.recv(&mut bytes).unwrap();
+        assert_eq!(bytes[..length], *b"MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\nPRIORITY=4\n");
+        // One that hangs takes as many as its queue holds.
+        assert!((0..100_000).any(|_| journal.send(&entry).is_err()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use spotter::telemetry::Video;
 
 use super::Outcome;
 use super::doctor::json;
+use super::log::complain;
 use super::output::say;
 
 /// Connects to one camera and says what it gives.
@@ -75,7 +76,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     match error {
         None => Ok(Outcome::Done),
         Some(why) => {
-            eprintln!("spotter: {why}");
+            complain!("spotter: {why}");
             Ok(Outcome::Bad)
         }
     }

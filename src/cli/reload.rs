@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use spotter::daemon::{Outcome as Reloaded, ask_to_reload};
 
 use super::Outcome;
+use super::log::complain;
 use super::output::say;
 
 /// Has the running daemon apply its configuration file, and prints what came of it.
@@ -28,7 +29,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         Reloaded::Refused(problems) => {
             for problem in problems {
-                eprintln!("{path}: {problem}");
+                complain!("{path}: {problem}");
             }
             Ok(Outcome::BadConfiguration)
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use spotter::config::{Config, ConfigError};
 use spotter::daemon::{Daemon, Event, Service};
 
+use super::log::complain;
 use super::{Outcome, allocator};
 
 /// How soon a reload is seen.
@@ -54,7 +55,7 @@ fn serve(service: &mut Service, mut config: Box<Config>, file: &Path) -> anyhow:
         service.starting();
         let mut daemon = match Daemon::start(&config, Some(service.asker()), service.pulses()) {
             Err(error) if error.is_configuration() => {
-                eprintln!("spotter: {}: {error}", file.display());
+                complain!("spotter: {}: {error}", file.display());
                 return Ok(Outcome::BadConfiguration);
             }
             started => started?,
@@ -104,10 +105,10 @@ fn watch(service: &mut Service, daemon: &mut Daemon) -> Next {
 /// Prints every problem, each with the file's name.
 pub(super) fn refuse(path: &Path, error: &ConfigError) -> Outcome {
     match error {
-        ConfigError::Unreadable { .. } => eprintln!("spotter: {error}"),
+        ConfigError::Unreadable { .. } => complain!("spotter: {error}"),
         ConfigError::Wrong { problems, .. } => {
             for problem in problems {
-                eprintln!("{}: {problem}", path.display());
+                complain!("{}: {problem}", path.display());
             }
         }
     }

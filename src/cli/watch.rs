@@ -10,6 +10,7 @@ use spotter::daemon::{Signals, stop_on_signals};
 use spotter::publish::line;
 use spotter::publish::subscriber::{Heard, Received, Subscriber};
 
+use super::log::complain;
 use super::output::{OutputError, say};
 use super::ranges::YEAR_S;
 use super::{Outcome, run::refuse};
@@ -58,16 +59,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         match subscriber.next(Duration::from_millis(200)) {
             Some(Heard::Received(received)) => print(&received, arguments.json)?,
             Some(Heard::Subscribed) => {
-                eprintln!("subscribed to {}/# at {}:{}", mqtt.root, mqtt.host, mqtt.port)
+                complain!("subscribed to {}/# at {}:{}", mqtt.root, mqtt.host, mqtt.port)
             }
-            Some(Heard::Lost(why)) => eprintln!("{why}; trying again"),
+            Some(Heard::Lost(why)) => complain!("{why}; trying again"),
             Some(Heard::Refused(why)) => anyhow::bail!(why),
             None => {}
         }
     }
-    subscriber.runs().iter().for_each(|run| eprintln!("{run}"));
+    subscriber.runs().iter().for_each(|run| complain!("{run}"));
     let summary = subscriber.summary();
-    eprintln!("{summary}");
+    complain!("{summary}");
     Ok(if summary.violations > 0 { Outcome::Bad } else { Outcome::Done })
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::models::Opening;
 use super::trial::Trial;
-use crate::capture::Stream;
+use crate::capture::{Room, Stream};
 use crate::config::{self, Config};
 use crate::recognize::Known;
 
@@ -15,6 +15,7 @@ use crate::recognize::Known;
 /// nothing and connects to nothing.
 pub fn unservable(config: &Config) -> Vec<String> {
     let mut problems = sources(config);
+    problems.extend(Room::shortages(&config.cameras));
     problems.extend(Trial::of(config).problems());
     problems
 }
@@ -34,6 +35,7 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
     }
     let mut known = served.known.clone();
     let mut problems = sources(config);
+    problems.extend(Room::shortages(&config.cameras));
     if config::want_activities(&config.cameras) && !known.has_activities() {
         let mut opening = Opening::new(&config.runtime, &config.models);
         let activities = opening.activities();

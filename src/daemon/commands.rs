@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::{Applied, Asker, Refused};
 use crate::capture::Remote;
+use crate::clock::Clock;
 use crate::name::Name;
 use crate::picture;
 use crate::publish::{Answer, Ask, Handle, Request, Snapshot};
@@ -46,6 +47,8 @@ pub(super) struct Means {
     pub(super) handle: Handle,
     /// What has the configuration read again; nothing for a node without a file.
     pub(super) asker: Option<Asker>,
+    /// Gives pictures their time of day.
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// An inbox, and what is to be given to [`Commands::start`] when there are cameras to command.
@@ -128,7 +131,8 @@ impl Means {
                 let frame = named(cameras, camera)?.snapshot(PICTURE).map_err(|error| error.to_string())?;
                 let jpeg = picture::jpeg(&frame, QUALITY).map_err(|error| error.to_string())?;
                 let size = (frame.image.width(), frame.image.height());
-                Ok(Answer::Snapshot(Snapshot { at: frame.at, size, jpeg }))
+                let at = self.clock.setting().time_of_day(frame.at);
+                Ok(Answer::Snapshot(Snapshot { at, size, jpeg }))
             }
             Ask::Switch { camera, on } => {
                 named(cameras, camera)?.set_enabled(*on);

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Area, Check, Verdict};
+use crate::capture::Room;
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::Outbox;
+use crate::config::{Camera, Outbox};
+use crate::daemon::{TIMESYNC, told_by_systemd};
 use crate::publish::outbox::FILE;
 
 /// 2026-01-01T00:00:00Z: no clock that is right shows an earlier time.
 const EARLIEST: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// How much a file may be of the future.
 const SKEW: Duration = Duration::from_secs(3600);
-/// systemd-timesyncd has heard from a time server.
-const TIMESYNC: &str = "/run/systemd/timesync/synchronized";
 /// Those of other services that keep the time; whether they have is theirs to tell.
 const OTHERS: [(&str, &str); 3] = [
     ("/run/chrony", "chronyc tracking"),
@@ -30,7 +30,7 @@ pub(super) fn clock(file: &Path) -> Vec<Check> {
     let now = SystemClock.now();
     let changed = fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
     let changed = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|at| Timestamp::EPOCH + at);
-    vec![time(now, changed), keeper(|path| Path::new(path).exists())]
+    vec![time(now, changed), keeper(told_by_systemd().ok(), |path| Path::new(path).exists())]
 }
 
 fn time(now: Timestamp, configured: Option<Timestamp>) -> Check {
@@ -48,18 +48,44 @@ fn time(now: Timestamp, configured: Option<Timestamp>) -> Check {
     }
 }
 
-fn keeper(exists: impl Fn(&str) -> bool) -> Check {
+/// `told` is what systemd says, where it can be asked.
+fn keeper(told: Option<bool>, exists: impl Fn(&str) -> bool) -> Check {
     let new = |verdict, text: String| Check::new(Area::Clock, "synchronised", verdict, text);
-    if exists(TIMESYNC) {
-        return new(Verdict::Ok, "systemd-timesyncd has set it by a time server".to_owned());
+    match told {
+        Some(true) => return new(Verdict::Ok, "systemd says that a time server has set it".to_owned()),
+        Some(false) => {
+            let text = "systemd says that no time server has set it: tags say `clock`: `unsynchronised`";
+            return new(Verdict::Warning, text.to_owned())
+                .advise("`timedatectl timesync-status`, `chronyc tracking` or `ntpq -p` tells why");
+        }
+        None if exists(TIMESYNC) => {
+            return new(Verdict::Ok, "systemd-timesyncd has set it by a time server".to_owned());
+        }
+        None => {}
     }
     match OTHERS.iter().find(|(path, _)| exists(path)) {
         Some((path, ask)) => {
-            new(Verdict::Ok, format!("another service keeps it ({path}); `{ask}` tells how well"))
+            let text = format!(
+                "another service keeps it ({path}), but systemd cannot be asked whether it has set it: tags say \
+                 `clock`: `unsynchronised`"
+            );
+            new(Verdict::Warning, text).advise(format!("`{ask}` tells how well"))
         }
-        None => new(Verdict::Warning, "nothing here tells that a time server sets it".to_owned())
-            .advise("apt install systemd-timesyncd; in a container, look at its host"),
+        None => new(Verdict::Warning, "nothing here tells that a time server sets it".to_owned()).advise(
+            "apt install systemd-timesyncd; a container needs /run/dbus/system_bus_socket of its host",
+        ),
     }
+}
+
+/// Whether this process may open as many files and have as many threads as the cameras may need.
+pub(super) fn limits(cameras: &[Camera]) -> Check {
+    let (needed, shortages) = (Room::of_all(cameras), Room::shortages(cameras));
+    if !shortages.is_empty() {
+        return Check::new(Area::Permissions, "limits", Verdict::Failure, shortages.join("; "));
+    }
+    let (files, threads) = (needed.descriptors, needed.threads);
+    let text = format!("there is room for the {files} open files and {threads} threads that may be needed");
+    Check::new(Area::Permissions, "limits", Verdict::Ok, text)
 }
 
 /// The disk: whether the outbox of the daemon with the configuration `file` can be written, and has the room that it may
@@ -131,9 +157,13 @@ mod tests {
 
     #[test]
     fn who_keeps_the_clock_is_told() {
-        assert_eq!(keeper(|path| path == TIMESYNC).verdict, Verdict::Ok);
-        assert!(keeper(|path| path == "/run/chrony").text.contains("chronyc tracking"));
-        assert_eq!(keeper(|_| false).verdict, Verdict::Warning);
+        assert_eq!(keeper(Some(true), |_| false).verdict, Verdict::Ok);
+        assert_eq!(keeper(Some(false), |path| path == TIMESYNC).verdict, Verdict::Warning);
+        assert_eq!(keeper(None, |path| path == TIMESYNC).verdict, Verdict::Ok);
+        let by_chrony = keeper(None, |path| path == "/run/chrony");
+        assert_eq!(by_chrony.verdict, Verdict::Warning);
+        assert!(by_chrony.advice.is_some_and(|advice| advice.contains("chronyc tracking")));
+        assert_eq!(keeper(None, |_| false).verdict, Verdict::Warning);
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Pending {
             parted: false,
             counts: Counts::default(),
             commands: wire::CommandStats::default(),
-            reports: Reports::new(config, clock.now()),
+            reports: Reports::new(config, clock.steady()),
             refused: BTreeMap::new(),
             unheard: None,
             node,
@@ -168,7 +168,9 @@ impl Pending {
             return;
         }
         let topic = self.root.camera_status(&self.node.name, &status.camera);
-        self.keep(topic, wire::Message::Camera(status::camera(&self.node, status)));
+        let mut message = status::camera(&self.node, status);
+        message.since = self.clock.setting().time_of_day(message.since);
+        self.keep(topic, wire::Message::Camera(message));
     }
 
     /// Replaces what was to be said about a zone of the node, unless the last word was said.

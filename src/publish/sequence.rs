@@ -3,11 +3,13 @@
 //! Pure, so that replay writes the same bytes each time it is given the same tags and boot. Called by
 //! [`super::pending`] for the broker and by `spotter replay --tags`.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::wire;
-use crate::clock::Timestamp;
+use crate::clock::{Standing, Timestamp};
 use crate::geometry::BBox;
 use crate::name::Name;
 use crate::tag::{Activity, Body, Direction, Label, Line, Phase, Summary, Tag, Zone};
@@ -74,6 +76,7 @@ impl Sequencer {
                 sha256: tag.model.sha256.clone(),
             },
             latency_ms: milliseconds(tag.latency),
+            clock: clock(tag.clock),
             summary,
             activity,
             zone,
@@ -91,6 +94,14 @@ fn id(boot: Uuid, seq: u64, at: Timestamp) -> Uuid {
     Builder::from_unix_timestamp_millis(at.as_millis(), &rest).into_uuid()
 }
 
+/// What is said of the clock; nothing of one that is known to be right.
+pub(super) fn clock(standing: Standing) -> Option<wire::Clock> {
+    match standing {
+        Standing::Synchronised => None,
+        Standing::Unsynchronised => Some(wire::Clock::Unsynchronised),
+    }
+}
+
 pub(super) fn bbox(bbox: &BBox) -> wire::Box {
     wire::Box {
         x: rounded(bbox.x, 5),
@@ -104,7 +115,7 @@ fn summary(summary: &Summary) -> wire::Summary {
     wire::Summary {
         first_seen: summary.first_seen,
         last_seen: summary.last_seen,
-        duration_s: seconds(summary.first_seen, summary.last_seen),
+        duration_s: seconds(summary.last_seen.since(summary.first_seen)),
         best_score: rounded(summary.best_score, 4),
         path: summary.path.iter().map(|point| [rounded(point.x, 5), rounded(point.y, 5)]).collect(),
         labels: shares(&summary.labels),
@@ -118,14 +129,14 @@ fn activity(activity: &Activity) -> wire::Activity {
         alternatives: shares(&activity.alternatives),
         summary: activity.summary.as_ref().map(|summary| wire::ActivitySummary {
             ended: summary.ended,
-            duration_s: seconds(activity.since, summary.ended),
+            duration_s: seconds(summary.duration),
             best_score: rounded(summary.best_score, 4),
         }),
     }
 }
 
 fn zone(zone: &Zone) -> wire::Zone {
-    wire::Zone { name: zone.name.clone(), dwell_s: zone.dwell.as_micros() as f64 / 1e6, inside: zone.inside }
+    wire::Zone { name: zone.name.clone(), dwell_s: seconds(zone.dwell), inside: zone.inside }
 }
 
 fn line(line: &Line) -> wire::Line {
@@ -144,12 +155,12 @@ fn shares(labels: &[(Label, f32)]) -> Vec<wire::LabelShare> {
     labels.iter().map(share).collect()
 }
 
-fn seconds(from: Timestamp, to: Timestamp) -> f64 {
-    to.since(from).as_micros() as f64 / 1e6
+fn seconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e6
 }
 
 /// Milliseconds with three decimals.
-fn milliseconds(duration: std::time::Duration) -> f64 {
+fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 
@@ -167,7 +178,6 @@ pub(super) fn rounded(value: f32, decimals: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::geometry::Point;
@@ -190,6 +200,7 @@ mod tests {
                 sha256: "ab".repeat(32),
             }),
             latency: Duration::from_micros(83_417),
+            clock: Standing::Synchronised,
             body: Body::Object(summary),
         }
     }
@@ -226,7 +237,8 @@ mod tests {
             alternatives: vec![(Arc::from("run"), 0.061_21), (Arc::from("stand"), 0.02)],
             summary,
         };
-        let summary = ActivitySummary { ended: at - Duration::from_millis(200), best_score: 0.971_23 };
+        let ended = at - Duration::from_millis(200);
+        let summary = ActivitySummary { ended, duration: ended.since(since), best_score: 0.971_23 };
         let mut sequencer = Sequencer::new(Name::new("edge-1").unwrap(), BOOT);
         let lines = [(Phase::Start, None), (Phase::End, Some(summary))].map(|(phase, summary)| {
             let label = Arc::from("walk");
@@ -234,6 +246,17 @@ mod tests {
             wire::Message::Tag(sequencer.message(&tag)).to_json()
         });
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn only_a_clock_that_may_be_wrong_is_told_of() {
+        let mut sequencer = Sequencer::new(Name::new("edge-1").unwrap(), BOOT);
+        let said = [Standing::Synchronised, Standing::Unsynchronised].map(|clock| {
+            let tag = Tag { clock, ..tag(Phase::Start, None) };
+            let json = serde_json::to_value(sequencer.message(&tag)).unwrap();
+            json.get("clock").cloned()
+        });
+        assert_eq!(said, [None, Some("unsynchronised".into())]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn status(
             asked: node.accelerators.asked.clone(),
             used: node.accelerators.used.clone(),
         },
+        clock: None,
         problems: Vec::new(),
     }
 }

@@ -28,8 +28,8 @@ pub use status::{
     NodeStatus, Problem, Video,
 };
 pub use tag::{
-    Activity, ActivitySummary, Box, Direction, Kind, LabelShare, Line, Model, Phase, Summary, Tag, TagSchema,
-    Window, Zone,
+    Activity, ActivitySummary, Box, Clock, Direction, Kind, LabelShare, Line, Model, Phase, Summary, Tag,
+    TagSchema, Window, Zone,
 };
 pub use watched::{Occupancy, OccupancySchema, TrackBox, Tracks, TracksSchema};
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::activity::{Belief, Judgement, Subject};
-use crate::clock::Timestamp;
+use crate::clock::{Standing, Timestamp};
 use crate::config;
 use crate::name::Name;
 use crate::tag::{Activity, ActivitySummary, Body, Label, Phase, Tag};
@@ -208,6 +208,7 @@ impl Stream {
     fn end(&self, camera: &Name, current: Current, ended: Timestamp) -> Tag {
         let summary = ActivitySummary {
             ended: ended.max(current.since),
+            duration: ended.since(current.since),
             best_score: current.best_score.clamp(0.0, 1.0),
         };
         self.tag(camera, Phase::End, &current, Some(summary))
@@ -229,6 +230,7 @@ impl Stream {
             bbox: bbox.clipped(),
             model: Arc::clone(model),
             latency: Duration::ZERO,
+            clock: Standing::default(),
             body: Body::Activity(Activity {
                 since: current.since,
                 window: belief.window,
@@ -393,7 +395,8 @@ mod tests {
         };
         assert_eq!(*ended, at(20));
         assert_eq!((activity.since, activity.window), (at(0), Window { from: at(4), to: at(20) }));
-        assert_eq!(activity.summary, Some(ActivitySummary { ended: at(20), best_score: 0.9 }));
+        let duration = at(20).since(at(0));
+        assert_eq!(activity.summary, Some(ActivitySummary { ended: at(20), duration, best_score: 0.9 }));
         let rest = rules.end_all();
         assert_eq!(rest.iter().map(|tag| (tag.track, &*tag.label)).collect::<Vec<_>>(), [(None, "crowd")]);
         assert!(rules.end_all().is_empty(), "nothing ends twice");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Standing, Timestamp};
 use crate::detect::ClassId;
 use crate::name::Name;
 use crate::tag::{Body, Label, ModelRef, Phase, Tag};
@@ -52,6 +52,7 @@ impl Vocabulary {
             bbox: track.bbox.clipped(),
             model: Arc::clone(&self.model),
             latency: Duration::ZERO,
+            clock: Standing::default(),
             body,
         }
     }

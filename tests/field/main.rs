@@ -7,10 +7,13 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/footage.rs"]
+mod footage;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
 #[path = "../support/node.rs"]
 mod node;
+mod peers;
 #[path = "../support/pipeline.rs"]
 mod pipeline;
 #[path = "../support/program.rs"]
@@ -21,28 +24,27 @@ mod publisher;
 mod test_camera;
 #[path = "../support/watched.rs"]
 mod watched;
-mod peers;
 
-mod nothing_leaves;
 mod addresses;
-mod passwords;
-mod full_log;
-mod descriptors;
-mod refused_message;
-mod disconnect;
-mod clock_step;
-mod late_first_frame;
-mod variants;
-mod burst;
-mod rotation;
-mod colour;
-mod error_texts;
-mod mjpeg;
-mod replayed_files;
-mod genicam;
-mod behind_a_post;
 mod before_confirmation;
-mod swaying;
-mod schemas;
-mod home_assistant;
+mod behind_a_post;
 mod brokers;
+mod burst;
+mod clock_step;
+mod colour;
+mod descriptors;
+mod disconnect;
+mod error_texts;
+mod full_log;
+mod genicam;
+mod home_assistant;
+mod late_first_frame;
+mod mjpeg;
+mod nothing_leaves;
+mod passwords;
+mod refused_message;
+mod replayed_files;
+mod rotation;
+mod schemas;
+mod swaying;
+mod variants;

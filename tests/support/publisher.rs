@@ -70,6 +70,7 @@ pub fn tag(track: u64) -> Tag {
         bbox: BBox { x: 0.41, y: 0.5, w: 0.1, h: 0.3 },
         model: Arc::new(model()),
         latency: Duration::from_micros(83_417),
+        clock: spotter::clock::Standing::default(),
         body: Body::Object(None),
     }
 }

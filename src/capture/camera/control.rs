@@ -15,6 +15,7 @@ use crate::capture::error::CaptureError;
 use crate::capture::flow::Seen;
 use crate::capture::health::Health;
 use crate::capture::remote::{FOREVER, Remote};
+use crate::capture::room::Taken;
 use crate::capture::still::Still;
 use crate::capture::stream::{Next, Stream, Timing};
 use crate::clock::Clock;
@@ -196,8 +197,8 @@ impl Control {
 
     /// One connection, from opening to its end, and how long it gave frames.
     fn connect(&self, learned: &mut Learned, news: &mut bool) -> (Over, Duration) {
-        let mut stream = match self.open(learned.fallback.capture(&self.config)) {
-            Ok(stream) => stream,
+        let (mut stream, room) = match self.open(learned.fallback.capture(&self.config)) {
+            Ok(opened) => opened,
             Err(over) => return (over, Duration::ZERO),
         };
         let begun = Instant::now();
@@ -224,28 +225,32 @@ impl Control {
         {
             tracing::warn!(camera = %self.name, "{reason}");
         }
-        self.close(stream);
+        self.close(stream, room);
         (over, played.unwrap_or_default())
     }
 
-    fn open(&self, capture: config::Capture) -> Result<Stream, Over> {
+    /// Opens a pipeline; its room is given back when both are dropped.
+    fn open(&self, capture: config::Capture) -> Result<(Stream, Taken), Over> {
         let hanging = Arc::strong_count(&self.held) - 1;
         if hanging >= MOST_ABANDONED {
             let source_name = self.config.source.to_string();
             return Err(Over::Broken(CaptureError::Crowded { source_name, hanging }));
         }
+        let room = Taken::take(&capture.source).map_err(Over::Broken)?;
         let (name, clock) = (self.name.clone(), Arc::clone(&self.clock));
         let limit = || if self.wanted() { STARTING } else { Duration::ZERO };
-        match self.apart("camera-open", limit, move || Stream::open(name, &capture, Timing::Live(clock))) {
-            Ok(opened) => opened.map_err(Over::Broken),
+        let open = move || (Stream::open(name, &capture, Timing::Live(clock)), room);
+        match self.apart("camera-open", limit, open) {
+            Ok((Ok(stream), room)) => Ok((stream, room)),
+            Ok((Err(error), _)) => Err(Over::Broken(error)),
             Err(_) if !self.wanted() => Err(Over::Unwanted),
             Err(_) => Err(Over::Broken(self.hangs("start", STARTING))),
         }
     }
 
-    fn close(&self, stream: Stream) {
+    fn close(&self, stream: Stream, room: Taken) {
         let limit = || if self.remote.wishes().now().stopped { STOPPING.1 } else { STOPPING.0 };
-        if self.apart("camera-close", limit, move || drop(stream)).is_err() {
+        if self.apart("camera-close", limit, move || drop((stream, room))).is_err() {
             let error = self.hangs("stop", limit());
             tracing::warn!(camera = %self.name, "{error}; it is left to itself");
         }
@@ -274,7 +279,7 @@ impl Control {
     }
 
     fn set(&self, state: CameraState, reason: Option<String>) {
-        self.health().set(state, reason, self.clock.now());
+        self.health().set(state, reason, self.clock.steady());
         if state == CameraState::Offline {
             self.remote.snapshots().fail();
         }

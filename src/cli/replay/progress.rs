@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::log::complain;
+
 /// Pause between two lines in a log.
 const LINE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -43,7 +45,7 @@ impl Progress {
         } else if self.last_line.get().elapsed() >= LINE_PAUSE {
             self.last_line.set(Instant::now());
             let of = self.total.map(|total| format!(" of {:.0}", total.as_secs_f64())).unwrap_or_default();
-            eprintln!("{:.0}{of} s, {frames} frames, {rate:.1} per second", at.as_secs_f64());
+            complain!("{:.0}{of} s, {frames} frames, {rate:.1} per second", at.as_secs_f64());
         }
     }
 

@@ -5,10 +5,12 @@
 use std::time::{Duration, Instant};
 
 use super::{Content, Pending};
-use crate::clock::Timestamp;
+use crate::clock::{Setting, Timestamp};
 use crate::config;
 use crate::publish::link::QoS;
+use crate::publish::sequence::clock;
 use crate::publish::{status, wire};
+use crate::telemetry::LOG;
 
 /// How often problems are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -19,18 +21,20 @@ const LOSS_PERIOD: Duration = Duration::from_secs(60);
 /// When what is due, and what was said.
 pub(super) struct Reports {
     started: Instant,
+    /// When it started, by the steady clock.
     since: Timestamp,
     interval: Option<Duration>,
     stats_due: Option<Instant>,
     look_due: Instant,
     pub(super) insecure: bool,
-    said: Vec<wire::Problem>,
+    said: (Vec<wire::Problem>, Setting),
     /// Lost tags that the log has been told of, and when it may be told again.
     lost: u64,
     loss_due: Option<Instant>,
 }
 
 impl Reports {
+    /// `now` is by the steady clock.
     pub(super) fn new(config: &config::Mqtt, now: Timestamp) -> Self {
         let started = Instant::now();
         Reports {
@@ -40,7 +44,7 @@ impl Reports {
             stats_due: None,
             look_due: started,
             insecure: config.insecure(),
-            said: Vec::new(),
+            said: Default::default(),
             lost: 0,
             loss_due: None,
         }
@@ -82,7 +86,7 @@ impl Pending {
             return;
         }
         self.reports.look_due = now + LOOK;
-        if !self.parted && self.problems() != self.reports.said {
+        if !self.parted && (self.problems(), self.clock.setting()) != self.reports.said {
             self.tell_node();
         }
         self.report_losses(now);
@@ -100,8 +104,12 @@ impl Pending {
 
     /// Says that the node is there, and what is wrong with it.
     pub(super) fn tell_node(&mut self) {
-        self.reports.said = self.problems();
-        let status = status::online(&self.node, self.reports.since, self.reports.said.clone());
+        let (problems, setting) = (self.problems(), self.clock.setting());
+        self.reports.said = (problems.clone(), setting);
+        let status = wire::NodeStatus {
+            clock: clock(setting.standing),
+            ..status::online(&self.node, setting.time_of_day(self.reports.since), problems)
+        };
         let topic = self.root.node_status(&self.node.name);
         self.retained.set(topic, Content::Message(wire::Message::Node(status)));
     }
@@ -119,7 +127,13 @@ impl Pending {
         let lost = self.outbox.depth().dropped_tags();
         let lost = (lost > 0).then(|| problem("tags-lost", format!("{lost} tags were lost since the start")));
         let outbox = self.outbox.problems().into_iter().map(|found| problem(found.code, found.text));
-        insecure.into_iter().chain(refused).chain(unheard).chain(lost).chain(outbox).collect()
+        let log = LOG.now().map(|(lost, why)| {
+            problem(
+                "log-lost",
+                format!("{lost} lines of the log were lost since the start, the last one: {why}"),
+            )
+        });
+        insecure.into_iter().chain(refused).chain(unheard).chain(lost).chain(outbox).chain(log).collect()
     }
 
     /// The node's figures.
@@ -152,6 +166,7 @@ impl Pending {
                 refusals: self.counts.refusals,
             },
             commands: self.commands,
+            log_lost: LOG.now().map_or(0, |(lost, _)| lost),
             cameras: cameras.collect(),
         }
     }

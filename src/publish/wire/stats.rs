@@ -39,6 +39,9 @@ pub struct Stats {
     pub outbox: OutboxStats,
     /// What has become of commands.
     pub commands: CommandStats,
+    /// Lines of the log lost since the start, because they could not be written.
+    #[serde(default)]
+    pub log_lost: u64,
     /// The cameras.
     pub cameras: Vec<CameraStats>,
 }

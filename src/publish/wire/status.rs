@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{NAME, SHA256, UTC_MICROSECONDS, optional_text, text};
+use super::{Clock, NAME, SHA256, UTC_MICROSECONDS, optional_text, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
@@ -39,6 +39,10 @@ pub struct NodeStatus {
     pub models: Vec<LoadedModel>,
     /// What it computes on.
     pub accelerators: Accelerators,
+    /// `unsynchronised` while nothing says that the node's clock is right. Not there when a time server has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Clock")]
+    pub clock: Option<Clock>,
     /// What is wrong or unsafe, for as long as it is.
     pub problems: Vec<Problem>,
 }

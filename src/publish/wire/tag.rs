@@ -98,6 +98,11 @@ pub struct Tag {
     /// Milliseconds from capture of the frame to this tag.
     #[schemars(range(min = 0.0))]
     pub latency_ms: f64,
+    /// `unsynchronised` when nothing said that the node's clock was right: then no time in the tag is certain, while
+    /// durations and `latency_ms` are right all the same. Not there when a time server had set the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Clock")]
+    pub clock: Option<Clock>,
     /// The finished track in short. Always there at the end of an object and only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Summary")]
@@ -122,6 +127,14 @@ pub enum TagSchema {
     /// The first version.
     #[serde(rename = "spotter.tag/1")]
     V1,
+}
+
+/// What is to be known about the clock that times are by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// Nothing said that the node's clock was right.
+    Unsynchronised,
 }
 
 /// What a tag speaks of; also the last level of its topic.
