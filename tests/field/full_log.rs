@@ -3,10 +3,12 @@
 //! say so and fail; a subscriber whose reader has seen enough ends quietly.
 
 use std::fs::File;
-use std::io::{PipeReader, Read, pipe};
+use std::io::{Read, Write, pipe};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,7 +32,7 @@ impl Node {
         let path = folder.path().join("spotter.toml");
         let port = broker.port();
         let text = format!(
-            "[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{port}\"\nstats_interval_s = 1\n{CAMERA}"
+            "[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{port}\"\nstats_interval_s = 5\n{CAMERA}"
         );
         std::fs::write(&path, text).unwrap();
         let child = Command::new("sh")
@@ -53,14 +55,18 @@ impl Node {
         Node { child, _folder: folder }
     }
 
+    fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success(), "it runs no more");
+    }
+
     fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Asks it to stop and gives its exit code.
     fn stop(&mut self) -> Option<i32> {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success(), "it runs no more");
+        self.signal("-TERM");
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -126,27 +132,40 @@ fn a_log_whose_reader_has_left_is_lost_and_counted() {
     assert_eq!(node.stop(), Some(0));
 }
 
-/// Reads until this comes.
-fn read_until(reader: &mut PipeReader, wanted: &str) {
-    let mut said = Vec::new();
-    let mut chunk = vec![0; 65536];
-    while !String::from_utf8_lossy(&said).contains(wanted) {
-        let read = reader.read(&mut chunk).unwrap();
-        assert!(read > 0, "the log ended without `{wanted}`");
-        said.extend(&chunk[..read]);
-    }
+/// Makes calls on this end of a pipe fail instead of waiting, or not.
+fn set_nonblocking(end: impl AsFd, on: bool) {
+    let flags = if on { OFlags::NONBLOCK } else { OFlags::empty() };
+    rustix::fs::fcntl_setfl(end, flags).unwrap();
 }
 
 #[test]
 fn a_reader_who_stops_reading_holds_up_nothing_and_hears_of_it_when_he_reads_again() {
     let broker = Mosquitto::start("");
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
-    let (mut reader, writer) = pipe().unwrap();
-    // Many lines a second, so that the pipe is full soon.
-    let mut node = Node::start(&broker, "trace", writer.into(), "");
+    let (mut reader, mut writer) = pipe().unwrap();
+    set_nonblocking(&reader, true);
+    set_nonblocking(&writer, true);
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    set_nonblocking(&writer, false);
+    let mut node = Node::start(&broker, "info", writer.into(), "");
     goes_on_without(&subscriber, "Resource temporarily unavailable");
-    read_until(&mut reader, "lines of the log are lost: Resource temporarily unavailable");
-    drop(reader);
+
+    // Makes room, and has something written to the log.
+    let mut said = Vec::new();
+    let mut read = || {
+        let mut chunk = vec![0; 65536];
+        while let Ok(read @ 1..) = reader.read(&mut chunk) {
+            said.extend(&chunk[..read]);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    read();
+    node.signal("-HUP");
+    assert!(
+        wait(|| read().contains("lines of the log are lost: Resource temporarily unavailable")),
+        "{}",
+        read()
+    );
     assert_eq!(node.stop(), Some(0));
 }
 
@@ -178,7 +197,7 @@ fn a_journal_that_cannot_be_reached_is_counted_too() {
     let path = folder.path().join("spotter.toml");
     let port = broker.port();
     let text = format!(
-        "[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{port}\"\nstats_interval_s = 1\n{CAMERA}"
+        "[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{port}\"\nstats_interval_s = 5\n{CAMERA}"
     );
     std::fs::write(&path, text).unwrap();
     let child = Command::new("sh")
