@@ -117,7 +117,7 @@ impl Watch {
             (Some(_), Standing::Synchronised) => tracing::info!("the clock is synchronised now"),
             (None, Standing::Synchronised) => {}
             (_, Standing::Unsynchronised) => {
-                tracing::warn!("nothing says that the clock is right: tags say that it is unsynchronised");
+                tracing::warn!("the clock is not known to be synchronised: tags say so");
             }
         }
         note_standing(standing);
