@@ -138,7 +138,7 @@ fn a_hard_limit_that_is_too_low_is_told_with_figures_and_stops_no_camera_that_fi
         online(statuses) > 0 && statuses.iter().all(|status| status["state"] == "online" || offline(status))
     });
     let fits = online(&statuses);
-    assert!(fits >= 8 && fits < CAMERAS, "{fits} of them fit");
+    assert!((8..CAMERAS).contains(&fits), "{fits} of them fit");
     for status in statuses.iter().filter(|status| offline(status)) {
         let reason = status["reason"].as_str().unwrap();
         assert!(reason.contains("this process may have 200 open files"), "{reason}");
