@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::{Map, Value};
-use spotter::publish::schema::{asyncapi, documents};
+use spotter::publish::schema::{Draft, asyncapi, bundled, documents};
 
 use super::Outcome;
 use super::output::say;
 
-/// Prints the contract: JSON Schema (draft 2020-12) of each message, and an AsyncAPI 3 document of the topics.
+/// Prints the contract: JSON Schema of each message, and an AsyncAPI 3.1 document of the topics.
 ///
 /// Both are made from the types that write the messages. Without a name everything is printed as one JSON object, by name.
 #[derive(clap::Args)]
@@ -20,12 +20,19 @@ pub struct Arguments {
     /// Write every document into this folder, as `NAME.json`.
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// The AsyncAPI document holds every schema itself, in draft 7, instead of naming files beside it.
+    #[arg(long)]
+    bundle: bool,
+    /// The draft of JSON Schema: `2020-12`, or `7` for validators that know no later one, such as ajv's default import.
+    #[arg(long, value_name = "DRAFT", default_value = "2020-12", value_parser = ["2020-12", "7"])]
+    draft: String,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let draft = if arguments.draft == "7" { Draft::V7 } else { Draft::V2020 };
     let mut all: Map<String, Value> =
-        documents().into_iter().map(|(name, document)| (name.to_owned(), document)).collect();
-    all.insert("asyncapi".to_owned(), asyncapi());
+        documents(draft).into_iter().map(|(name, document)| (name.to_owned(), document)).collect();
+    all.insert("asyncapi".to_owned(), if arguments.bundle { bundled() } else { asyncapi(draft) });
     if let Some(folder) = &arguments.out {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         for (name, document) in &all {

@@ -35,7 +35,11 @@ pub use watched::{Occupancy, OccupancySchema, TrackBox, Tracks, TracksSchema};
 
 const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 const SHA256: &str = "^[0-9a-f]{64}$";
-const UTC_MICROSECONDS: &str = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$";
+const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+const UTC_MICROSECONDS: &str = concat!(
+    "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z$"
+);
 
 /// A message of the contract that a node sends by itself.
 #[derive(Clone, Debug, PartialEq)]

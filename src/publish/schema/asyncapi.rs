@@ -1,9 +1,10 @@
-//! The AsyncAPI 3.0 document: which message goes where.
+//! The AsyncAPI 3.1 document: which message goes where.
 //!
-//! Its message schemas are those of `docs/schema/`, by reference, so that nothing stands twice.
+//! Its message schemas are those of `docs/schema/`, by reference, so that nothing stands twice; [`super::bundled`] puts them in.
 
 use serde_json::{Map, Value, json};
 
+use super::Draft;
 use crate::config::Command;
 
 /// A topic of the contract.
@@ -97,8 +98,8 @@ fn documents_of(command: Command) -> (&'static str, &'static str) {
     }
 }
 
-/// The document.
-pub fn asyncapi() -> Value {
+/// The document, beside schemas in this draft.
+pub fn asyncapi(draft: Draft) -> Value {
     let mut channels = Map::new();
     let mut operations = Map::new();
     for channel in SENT {
@@ -142,13 +143,13 @@ pub fn asyncapi() -> Value {
             },
         }));
     }
-    let messages: Map<String, Value> = super::documents()
+    let messages: Map<String, Value> = super::documents(draft)
         .into_iter()
         .filter(|(name, _)| !["cloudevent", "homeassistant"].contains(name))
-        .map(|(name, document)| (name.to_owned(), message(name, &document)))
+        .map(|(name, document)| (name.to_owned(), message(name, &document, draft)))
         .collect();
     json!({
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Spotter",
             "version": "1",
@@ -172,7 +173,7 @@ fn sent(channel: &Channel) -> Value {
         .map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/messages/{name}") })))
         .collect();
     let messages = if channel.messages.is_empty() {
-        json!({ "jpeg": { "contentType": "image/jpeg", "payload": { "type": "string", "format": "binary" } } })
+        json!({ "jpeg": { "contentType": "image/jpeg", "payload": { "type": "string", "contentEncoding": "binary" } } })
     } else {
         Value::Object(messages)
     };
@@ -196,13 +197,17 @@ fn parameters(names: &[&str]) -> Value {
     Value::Object(names.iter().map(of).collect())
 }
 
-fn message(name: &str, document: &Value) -> Value {
+fn message(name: &str, document: &Value, draft: Draft) -> Value {
+    let draft = match draft {
+        Draft::V7 => "draft-07",
+        Draft::V2020 => "draft-2020-12",
+    };
     json!({
         "name": name,
         "title": document.get("title").cloned().unwrap_or_else(|| name.into()),
         "contentType": "application/json",
         "payload": {
-            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schemaFormat": format!("application/schema+json;version={draft}"),
             "schema": { "$ref": format!("{name}.json") },
         },
     })

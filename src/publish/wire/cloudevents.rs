@@ -27,7 +27,7 @@ pub struct CloudEvent {
     pub kind: String,
     /// The moment that it speaks of.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub time: Timestamp,
     /// What `data` is.
     pub datacontenttype: String,

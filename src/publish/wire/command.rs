@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{LoadedModel, NAME, SHA256, UTC_MICROSECONDS, text};
+use super::{LoadedModel, NAME, SHA256, UTC_MICROSECONDS, UUID, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
@@ -26,7 +26,10 @@ pub struct CameraRequest {
 /// The answer to a request. Sent with QoS 1 to the request's response topic, with its correlation data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["result"] }, { "required": ["error"] }]))]
+#[schemars(extend("oneOf" = [
+    { "properties": { "result": true }, "required": ["result"] },
+    { "properties": { "error": true }, "required": ["error"] }
+]))]
 pub struct Reply<T> {
     /// Name and version of this format.
     pub schema: ReplySchema,
@@ -36,7 +39,7 @@ pub struct Reply<T> {
     pub node: Name,
     /// Which run of the node answers.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// The command, as the request's topic ends.
     pub command: String,
@@ -102,7 +105,7 @@ pub struct SnapshotTaken {
     pub topic: String,
     /// Capture time.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub at: Timestamp,
     /// Width in pixels.
     pub width: u32,

@@ -77,39 +77,50 @@ pub struct Component {
     pub name: String,
     /// Where its state comes; not for an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub state_topic: Option<String>,
     /// How the state is found in the payload, as a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub value_template: Option<String>,
     /// Where further attributes come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub json_attributes_topic: Option<String>,
     /// How they are found in the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub json_attributes_template: Option<String>,
     /// What kind of thing, such as `occupancy` or `connectivity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub device_class: Option<String>,
     /// `measurement` for counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub state_class: Option<String>,
     /// `diagnostic` for health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub entity_category: Option<String>,
     /// Its icon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub icon: Option<String>,
     /// Where the JPEG comes; only for an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub image_topic: Option<String>,
     /// What the image is; only for an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub content_type: Option<String>,
     /// When it is there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub availability: Vec<Availability>,
     /// How many of these must say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AvailabilityMode")]
     pub availability_mode: Option<AvailabilityMode>,
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{NAME, text};
+use super::{NAME, UUID, text};
 use crate::name::Name;
 
 /// Tags that are lost for good. Sent with QoS 1, never retained, in the place of the tags, so that whoever counts knows
@@ -17,7 +17,7 @@ pub struct Gap {
     pub schema: GapSchema,
     /// A notice that is delivered again keeps its id.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub id: Uuid,
     /// The node whose tags they were.
     #[serde(with = "text")]
@@ -25,7 +25,7 @@ pub struct Gap {
     pub node: Name,
     /// The run whose tags they were.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// The number of the first lost tag.
     #[schemars(range(min = 1))]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{NAME, UTC_MICROSECONDS, text};
+use super::{NAME, UTC_MICROSECONDS, UUID, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
@@ -22,11 +22,11 @@ pub struct Stats {
     pub node: Name,
     /// Which run of the node speaks.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// When.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub at: Timestamp,
     /// Seconds since the start.
     #[schemars(range(min = 0.0))]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Clock, NAME, SHA256, UTC_MICROSECONDS, optional_text, text};
+use super::{Clock, NAME, SHA256, UTC_MICROSECONDS, UUID, optional_text, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
@@ -23,11 +23,11 @@ pub struct NodeStatus {
     pub state: NodeState,
     /// Which run of the node speaks.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// Since when it is in this state. Not in a last will, which is written before the connection is lost.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub since: Option<Timestamp>,
     /// Why it is offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,7 +114,7 @@ pub struct CameraStatus {
     pub node: Name,
     /// Which run of the node speaks.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// The camera.
     #[serde(with = "text")]
@@ -124,7 +124,7 @@ pub struct CameraStatus {
     pub state: CameraState,
     /// Since when.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub since: Timestamp,
     /// Why; always there when it is stalled, frozen or offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{NAME, SHA256, UTC_MICROSECONDS, text};
+use super::{NAME, SHA256, UTC_MICROSECONDS, UUID, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
@@ -18,28 +18,30 @@ use crate::name::Name;
     extend("allOf" = [
         {
             "if": { "properties": { "kind": { "const": "activity" } } },
-            "then": { "required": ["activity"] },
-            "else": { "required": ["track"], "properties": { "activity": false } }
+            "then": { "properties": { "activity": true }, "required": ["activity"] },
+            "else": { "properties": { "track": true, "activity": false }, "required": ["track"] }
         },
         {
             "if": { "properties": { "kind": { "const": "zone" } } },
-            "then": { "required": ["zone"] },
+            "then": { "properties": { "zone": true }, "required": ["zone"] },
             "else": { "properties": { "zone": false } }
         },
         {
             "if": { "properties": { "kind": { "const": "line" } } },
-            "then": { "required": ["line"] },
+            "then": { "properties": { "line": true }, "required": ["line"] },
             "else": { "properties": { "line": false } }
         },
         {
             "if": { "properties": { "kind": { "const": "object" }, "phase": { "const": "end" } } },
-            "then": { "required": ["summary"] },
+            "then": { "properties": { "summary": true }, "required": ["summary"] },
             "else": { "properties": { "summary": false } }
         },
         {
             "if": { "properties": { "phase": { "const": "end" } } },
-            "then": { "properties": { "activity": { "required": ["summary"] } } },
-            "else": { "properties": { "activity": { "properties": { "summary": false } } } }
+            "then": { "properties": { "activity": {
+                "type": "object", "properties": { "summary": true }, "required": ["summary"]
+            } } },
+            "else": { "properties": { "activity": { "type": "object", "properties": { "summary": false } } } }
         }
     ])
 )]
@@ -48,11 +50,11 @@ pub struct Tag {
     pub schema: TagSchema,
     /// UUIDv7. A tag that is delivered again keeps its id.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub id: Uuid,
     /// Which run of the node sent it.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// Counts the node's tags from 1 without a gap, anew for each boot.
     #[schemars(range(min = 1))]
@@ -82,7 +84,7 @@ pub struct Tag {
     pub track: Option<u64>,
     /// Capture time of the frame that the statement rests on: RFC 3339, UTC, microseconds.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub at: Timestamp,
     /// What it is, in the words of the model.
     #[schemars(length(min = 1))]
@@ -229,11 +231,11 @@ pub struct Model {
 pub struct Summary {
     /// When the thing was first seen, before it was confirmed.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub first_seen: Timestamp,
     /// When it was last seen.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub last_seen: Timestamp,
     /// Seconds between the two.
     #[schemars(range(min = 0.0))]
@@ -256,7 +258,7 @@ pub struct Activity {
     /// When it began, by the evidence: before it was confirmed. Together with camera, track, model and label it tells
     /// one activity from another.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub since: Timestamp,
     /// The time that the evidence for this tag was taken from.
     pub window: Window,
@@ -312,11 +314,11 @@ pub enum Direction {
 pub struct Window {
     /// Its first moment.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub from: Timestamp,
     /// Its last moment.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub to: Timestamp,
 }
 
@@ -326,7 +328,7 @@ pub struct Window {
 pub struct ActivitySummary {
     /// When it ended, by the evidence: before that was certain.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub ended: Timestamp,
     /// Seconds from `since` to `ended`.
     #[schemars(range(min = 0.0))]

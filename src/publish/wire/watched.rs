@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Box, LabelShare, NAME, UTC_MICROSECONDS, text};
+use super::{Box, LabelShare, NAME, UTC_MICROSECONDS, UUID, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
 
@@ -23,7 +23,7 @@ pub struct Occupancy {
     pub node: Name,
     /// Which run of the node speaks.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// The camera.
     #[serde(with = "text")]
@@ -35,7 +35,7 @@ pub struct Occupancy {
     pub zone: Name,
     /// Since when.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub at: Timestamp,
     /// Things inside by label, every label that the zone looks for.
     pub counts: BTreeMap<String, u32>,
@@ -62,7 +62,7 @@ pub struct Tracks {
     pub node: Name,
     /// Which run of the node speaks.
     #[serde(with = "text")]
-    #[schemars(with = "String", extend("format" = "uuid"))]
+    #[schemars(with = "String", regex(pattern = UUID))]
     pub boot: Uuid,
     /// The camera.
     #[serde(with = "text")]
@@ -70,7 +70,7 @@ pub struct Tracks {
     pub camera: Name,
     /// Capture time of the frame.
     #[serde(with = "text")]
-    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS), extend("format" = "date-time"))]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub at: Timestamp,
     /// Number of the frame since the camera was connected, counting those that were dropped.
     pub frame: u64,
