@@ -502,7 +502,8 @@ fn what_is_said_about_the_broker_is_taken() {
         "[mqtt]\nbroker = \"mqtts://b\"\nversion = \"3.1.1\"\ninsecure = true\nalpn = [\"mqtt\", \"x\"]\n\
          profile = \"cloudevents\"\ncommands = [\"stats\", \"camera/enable\"]\nstats_interval_s = 0\n\
          [mqtt.outbox]\ndirectory = \"box\"\nmax_size_mb = 1\nmax_age_h = 2\nsync = \"always\"\n\
-         commit_interval_ms = 3\nbacklog_rate = 4\n[mqtt.home_assistant]\nenabled = true\nprefix = \"ha\"\n{CAMERA}"
+         commit_interval_ms = 3\nbacklog_rate = 4\n[mqtt.home_assistant]\nenabled = true\nprefix = \"ha\"\n\
+         child_devices = false\n{CAMERA}"
     );
     let mqtt = Config::parse(&text, Path::new("/etc/spotter")).unwrap().mqtt;
     assert!(mqtt.insecure());
@@ -520,7 +521,10 @@ fn what_is_said_about_the_broker_is_taken() {
         memory_tags: 20_000,
     };
     assert_eq!(mqtt.outbox, outbox);
-    assert_eq!(mqtt.home_assistant, HomeAssistant { enabled: true, prefix: "ha".to_owned() });
+    assert_eq!(
+        mqtt.home_assistant,
+        HomeAssistant { enabled: true, prefix: "ha".to_owned(), child_devices: false }
+    );
     for in_memory in ["", "memory"] {
         let text = format!("[mqtt.outbox]\ndirectory = \"{in_memory}\"\n{CAMERA}");
         assert_eq!(Config::parse(&text, Path::new("")).unwrap().mqtt.outbox, Outbox::in_memory());

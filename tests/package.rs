@@ -1,4 +1,5 @@
-//! The Debian package: built, installed into a Debian 12 of its own, run there as the service's user, upgraded, removed.
+//! The Debian package: built once on Debian 12, installed into a Debian 12 and a Debian 13 of its own, run there as the
+//! service's user, upgraded, removed.
 //! And the lists of packages, which are written down in several places.
 //!
 //! Installing needs root, debootstrap and a mirror of Debian; without them the test says so and passes, unless
@@ -21,7 +22,7 @@ mod debian;
 mod footage;
 
 use cargo::from_shell;
-use debian::Debian;
+use debian::{Debian, RELEASES};
 
 /// Frames of the footage that are replayed: enough for people to be confirmed.
 const FRAMES: usize = 40;
@@ -37,31 +38,46 @@ echo \"$*\" >> /var/tmp/systemctl.log
 
 #[test]
 fn the_package_installs_runs_upgrades_and_goes() {
-    let debian = match Debian::unpack() {
-        Ok(debian) => debian,
-        Err(why) => {
-            let required = std::env::var_os("SPOTTER_REQUIRE_PACKAGE").is_some();
-            assert!(!required, "there is no Debian to install into: {why}");
-            eprintln!("skipped: there is no Debian to install into: {why}");
-            return;
-        }
-    };
     let folder = TempDir::new().unwrap();
-    build(&folder.path().join("old.deb"));
-    newer(&folder.path().join("old.deb"), &folder.path().join("new.deb"));
-    for package in ["old.deb", "new.deb"] {
-        fs::copy(folder.path().join(package), debian.path("var/tmp").join(package)).unwrap();
+    // The two are fetched at the same time.
+    let debians = std::thread::scope(|scope| {
+        let unpacked = RELEASES.map(|release| scope.spawn(move || Debian::unpack(release)));
+        unpacked.map(|thread| thread.join().unwrap())
+    });
+    let [old, new] = ["old.deb", "new.deb"].map(|package| folder.path().join(package));
+    for (release, debian) in RELEASES.into_iter().zip(debians) {
+        let debian = match debian {
+            Ok(debian) => debian,
+            Err(why) => {
+                let required = std::env::var_os("SPOTTER_REQUIRE_PACKAGE").is_some();
+                assert!(!required, "there is no Debian {release} to install into: {why}");
+                eprintln!("skipped: there is no Debian {release} to install into: {why}");
+                continue;
+            }
+        };
+        if !old.exists() {
+            build(&old);
+            newer(&old, &new);
+        }
+        for package in [&old, &new] {
+            fs::copy(package, debian.path("var/tmp").join(package.file_name().unwrap())).unwrap();
+        }
+        it_lives_there(&debian, folder.path());
     }
+}
+
+/// The package's life in one release.
+fn it_lives_there(debian: &Debian, folder: &Path) {
     debian.apt("update -qq", "");
 
-    a_container_needs_no_systemd(&debian);
+    a_container_needs_no_systemd(debian);
     debian.apt("install -y --no-install-recommends /var/tmp/old.deb", "");
-    everything_is_in_place(&debian);
-    the_first_configuration_runs(&debian);
-    the_doctor_finds_all_that_is_installed(&debian);
-    replay_says_what_it_says_here(&debian, folder.path());
-    an_upgrade_keeps_what_was_changed(&debian);
-    it_goes_without_a_trace(&debian);
+    everything_is_in_place(debian);
+    the_first_configuration_runs(debian);
+    the_doctor_finds_all_that_is_installed(debian);
+    replay_says_what_it_says_here(debian, folder);
+    an_upgrade_keeps_what_was_changed(debian);
+    it_goes_without_a_trace(debian);
     assert_eq!(debian.mounts(), Vec::<String>::new(), "nothing stays mounted");
 }
 

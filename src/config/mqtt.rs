@@ -106,6 +106,8 @@ pub struct HomeAssistant {
     pub enabled: bool,
     /// First part of its topics.
     pub prefix: String,
+    /// Whether each camera is a device of its own below the node's, which Home Assistant knows from 2026.11 on.
+    pub child_devices: bool,
 }
 
 impl Default for Mqtt {
@@ -130,7 +132,7 @@ impl Default for Mqtt {
 
 impl Default for HomeAssistant {
     fn default() -> Self {
-        HomeAssistant { enabled: false, prefix: "homeassistant".to_owned() }
+        HomeAssistant { enabled: false, prefix: "homeassistant".to_owned(), child_devices: true }
     }
 }
 
@@ -300,6 +302,7 @@ fn home_assistant(mut section: Section<'_, '_, '_>) -> HomeAssistant {
     let home_assistant = HomeAssistant {
         enabled: section.boolean("enabled").unwrap_or(defaults.enabled),
         prefix: section.parsed("prefix", topic_prefix).unwrap_or(defaults.prefix),
+        child_devices: section.boolean("child_devices").unwrap_or(defaults.child_devices),
     };
     section.finish();
     home_assistant

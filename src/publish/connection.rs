@@ -251,7 +251,7 @@ impl<'a> Connection<'a> {
                 Leaving::No | Leaving::Flushing(..) => self.shared.pending().next(std::time::Instant::now()),
                 Leaving::Moving(_) => self.shared.pending().next_before_leaving(),
                 Leaving::TakingLeave(_) => self.shared.pending().next_farewell(),
-                Leaving::Parting(_) => self.shared.pending().next_status(),
+                Leaving::Parting(_) => self.shared.pending().next_status(std::time::Instant::now()),
                 Leaving::Goodbye(_) => None,
             };
             let Some(Offer { ticket, topic, payload, properties, retain, qos }) = offer else { break };

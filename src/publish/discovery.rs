@@ -1,12 +1,15 @@
 //! What Home Assistant is told about a node: connectivity, occupancy, last activity and snapshot of each camera.
 //!
 //! Pure. Called by [`super::pending`]. Fields and values are those of Home Assistant's documentation of MQTT device
-//! discovery and of the platforms `binary_sensor`, `sensor` and `image`.
+//! discovery and of the platforms `binary_sensor`, `sensor` and `image`; `tests/field/home_assistant.rs` holds messages
+//! against its own schema.
+
+mod template;
 
 use std::collections::BTreeMap;
 
 use super::topic::{Root, Topic};
-use super::wire::{self, Availability, AvailabilityMode, Component, DeviceDiscovery, Entry};
+use super::wire::{self, Availability, AvailabilityMode, ChildDevice, Component, DeviceDiscovery, Entry};
 use super::{Node, digest};
 use crate::name::Name;
 
@@ -23,24 +26,6 @@ pub struct Scene {
     pub snapshots: bool,
 }
 
-/// How a message of the node is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reader {
-    /// Whether messages lie inside a CloudEvents envelope.
-    pub(super) enveloped: bool,
-}
-
-impl Reader {
-    /// The template for a field, such as `state` or `counts['person']`.
-    fn field(self, field: &str) -> String {
-        format!("{{{{ {}.{field} }}}}", self.root())
-    }
-
-    fn root(self) -> &'static str {
-        if self.enveloped { "value_json.data" } else { "value_json" }
-    }
-}
-
 /// All that Home Assistant was told of: it keeps what a message leaves out until it is told to forget it.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -52,7 +37,7 @@ impl Told {
     /// Notes what a message shows; whether some of it was not known.
     pub(super) fn note(&mut self, message: &DeviceDiscovery) -> bool {
         let before = self.platforms.len();
-        for (id, entry) in &message.components {
+        for (id, entry) in entries(message) {
             if let Entry::Shown(component) = entry {
                 self.platforms.entry(id.clone()).or_insert_with(|| component.platform.clone());
             }
@@ -60,42 +45,45 @@ impl Told {
         self.platforms.len() > before
     }
 
-    /// Adds to a message what Home Assistant is to forget, for as long as the node runs: nobody says when it has.
+    /// Adds to a message what Home Assistant is to forget, for as long as the node runs: nobody says when it has. A
+    /// component is known by its id alone, so one of a camera that is gone is forgotten beside those of the node.
     pub(super) fn complete(&mut self, message: &mut DeviceDiscovery) {
         self.note(message);
         for (id, platform) in &self.platforms {
-            let removed = || Entry::Removed { platform: platform.clone() };
-            message.components.entry(id.clone()).or_insert_with(removed);
+            if !entries(message).any(|(shown, _)| shown == id) {
+                let removed = Entry::Removed { platform: platform.clone() };
+                message.components.insert(id.clone(), removed);
+            }
         }
     }
 }
 
-/// The discovery message of a node with these cameras.
-pub(super) fn device(root: &Root, node: &Node, scenes: &[Scene], reader: Reader) -> DeviceDiscovery {
-    let maker = Maker { root, node: &node.name, reader };
-    let mut components = BTreeMap::new();
-    let mut add = |component: Component| {
-        components.insert(component.unique_id.clone(), Entry::Shown(Box::new(component)))
-    };
-    add(maker.connectivity(None, &root.node_status(&node.name)));
+/// Every component of a message, those of child devices too.
+fn entries(message: &DeviceDiscovery) -> impl Iterator<Item = (&String, &Entry)> {
+    message.components.iter().chain(message.child_devices.iter().flat_map(|child| &child.components))
+}
+
+/// The discovery message of a node with these cameras: each a device of its own below the node's, or all of them parts of
+/// the one device, which is all that Home Assistant knows before 2026.11.
+pub(super) fn device(root: &Root, node: &Node, scenes: &[Scene], child_devices: bool) -> DeviceDiscovery {
+    let maker = Maker { root, node: &node.name, child_devices };
+    let mut components = entry(maker.node_connectivity());
+    let mut children = Vec::new();
     for scene in scenes {
-        add(maker.connectivity(Some(&scene.camera), &root.camera_status(&node.name, &scene.camera)));
-        if scene.activities {
-            add(maker.last_activity(&scene.camera));
-        }
-        if scene.snapshots {
-            add(maker.snapshot(&scene.camera));
-        }
-        for (zone, labels) in &scene.zones {
-            for label in labels {
-                add(maker.count(&scene.camera, zone, label));
-                add(maker.occupied(&scene.camera, zone, label));
-            }
+        let of_camera = maker.of_camera(scene).into_iter().flat_map(entry);
+        if child_devices {
+            children.push(ChildDevice {
+                identifiers: vec![maker.id(&[scene.camera.as_str()])],
+                name: scene.camera.to_string(),
+                components: of_camera.collect(),
+            });
+        } else {
+            components.extend(of_camera);
         }
     }
     DeviceDiscovery {
         device: wire::Device {
-            identifiers: vec![unique(&["spotter", node.name.as_str()])],
+            identifiers: vec![maker.id(&[])],
             name: format!("Spotter {}", node.name),
             manufacturer: "Spotter".to_owned(),
             model: "Edge video tagger".to_owned(),
@@ -103,60 +91,125 @@ pub(super) fn device(root: &Root, node: &Node, scenes: &[Scene], reader: Reader)
         },
         origin: wire::Origin { name: wire::Origin::NAME.to_owned(), sw_version: node.version.clone() },
         components,
+        child_devices: children,
         qos: 1,
     }
+}
+
+fn entry(component: Component) -> BTreeMap<String, Entry> {
+    BTreeMap::from([(component.unique_id.clone(), Entry::Shown(Box::new(component)))])
 }
 
 struct Maker<'a> {
     root: &'a Root,
     node: &'a Name,
-    reader: Reader,
+    child_devices: bool,
 }
 
 impl Maker<'_> {
-    fn component(&self, platform: &str, id: &[&str], name: String) -> Component {
-        let id: Vec<&str> = ["spotter", self.node.as_str()].iter().chain(id).copied().collect();
-        Component { platform: platform.to_owned(), unique_id: unique(&id), name, ..Component::default() }
+    fn id(&self, parts: &[&str]) -> String {
+        let parts: Vec<&str> = ["spotter", self.node.as_str()].iter().chain(parts).copied().collect();
+        unique(&parts)
     }
 
-    /// Whether a node or a camera is there.
-    fn connectivity(&self, camera: Option<&Name>, status: &Topic) -> Component {
-        let (id, name) = match camera {
-            None => (vec!["connectivity"], "Connection".to_owned()),
-            Some(camera) => (vec![camera.as_str(), "connectivity"], format!("{camera} connection")),
-        };
-        let state = format!("{{{{ 'ON' if {}.state == 'online' else 'OFF' }}}}", self.reader.root());
+    fn component(&self, platform: &str, id: &[&str], name: String) -> Component {
+        Component { platform: platform.to_owned(), unique_id: self.id(id), name, ..Component::default() }
+    }
+
+    /// The name of a camera's component. Home Assistant shows the name of its device before it.
+    fn named(&self, camera: &Name, what: &str) -> String {
+        if self.child_devices { what.to_owned() } else { format!("{camera} {what}") }
+    }
+
+    fn of_camera(&self, scene: &Scene) -> Vec<Component> {
+        let mut components = vec![self.camera_connectivity(&scene.camera)];
+        components.extend(scene.activities.then(|| self.last_activity(&scene.camera)));
+        components.extend(scene.snapshots.then(|| self.snapshot(&scene.camera)));
+        for (zone, labels) in &scene.zones {
+            for label in labels {
+                components.push(self.count(&scene.camera, zone, label));
+                components.push(self.occupied(&scene.camera, zone, label));
+            }
+        }
+        components
+    }
+
+    /// Whether the node is there.
+    fn node_connectivity(&self) -> Component {
+        let attributes = template::attributes(&format!(
+            "{}, computes_on=(m.accelerators | default({{}})).used | default(none), \
+             models=m.models | default([]) | map(attribute='name') | list, \
+             problems=m.problems | default([]) | map(attribute='code') | list",
+            template::fields("m", &["version", "since", "reason"])
+        ));
+        self.connectivity(
+            &["connectivity"],
+            "Connection".to_owned(),
+            self.root.node_status(self.node),
+            attributes,
+        )
+    }
+
+    /// Whether a camera is there. What its status says counts for nothing while the node is away. Figures that change
+    /// with every status are left out: each change would be a row in Home Assistant's database.
+    fn camera_connectivity(&self, camera: &Name) -> Component {
+        let attributes = template::attributes(&format!(
+            "{}, camera_state=m.state | default(none), **dict({})",
+            template::fields("m", &["since", "reason"]),
+            template::fields("(m.video | default({}))", &["codec", "width", "height", "decoder"])
+        ));
+        let topic = self.root.camera_status(self.node, camera);
+        let id = [camera.as_str(), "connectivity"];
         Component {
-            state_topic: Some(status.to_string()),
-            value_template: Some(state),
-            json_attributes_topic: Some(status.to_string()),
-            json_attributes_template: self.reader.enveloped.then(|| self.attributes()),
-            device_class: Some("connectivity".to_owned()),
-            entity_category: Some("diagnostic".to_owned()),
-            // What a camera's status says counts for nothing while the node is away.
-            availability: if camera.is_some() { vec![self.node_is_there()] } else { Vec::new() },
-            ..self.component("binary_sensor", &id, name)
+            availability: vec![self.node_is_there()],
+            ..self.connectivity(&id, self.named(camera, "connection"), topic, attributes)
         }
     }
 
+    fn connectivity(&self, id: &[&str], name: String, status: Topic, attributes: String) -> Component {
+        Component {
+            state_topic: Some(status.to_string()),
+            value_template: Some(template::value("'ON' if m.state == 'online' else 'OFF'")),
+            json_attributes_topic: Some(status.to_string()),
+            json_attributes_template: Some(attributes),
+            device_class: Some("connectivity".to_owned()),
+            entity_category: Some("diagnostic".to_owned()),
+            ..self.component("binary_sensor", id, name)
+        }
+    }
+
+    /// What somebody began to do. It stays as it is until somebody begins something else: updates and ends of activities
+    /// come every few seconds, and change neither it nor its attributes.
     fn last_activity(&self, camera: &Name) -> Component {
         let topic = self.root.tag(self.node, camera, wire::Kind::Activity).to_string();
-        let name = format!("{camera} last activity");
         Component {
             state_topic: Some(topic.clone()),
-            value_template: Some(self.reader.field("label")),
+            value_template: Some(template::at_start(
+                "m.label",
+                "this.state if this.state not in ('unknown', 'unavailable') else 'None'",
+            )),
             json_attributes_topic: Some(topic),
-            json_attributes_template: self.reader.enveloped.then(|| self.attributes()),
+            json_attributes_template: Some(template::at_start(
+                &format!(
+                    "dict({}, since=m.activity.since) | tojson",
+                    template::fields("m", &["track", "score"])
+                ),
+                &format!(
+                    "dict({}) | tojson",
+                    template::fields("this.attributes", &["track", "score", "since"])
+                ),
+            )),
             icon: Some("mdi:human-greeting".to_owned()),
-            ..self.watched("sensor", &[camera.as_str(), "last_activity"], name, camera)
+            ..self.watched("sensor", &[camera.as_str(), "last_activity"], "last activity", camera)
         }
     }
 
     fn snapshot(&self, camera: &Name) -> Component {
+        let id = [camera.as_str(), "snapshot"];
         Component {
             image_topic: Some(self.root.snapshot(self.node, camera).to_string()),
             content_type: Some("image/jpeg".to_owned()),
-            ..self.component("image", &[camera.as_str(), "snapshot"], format!("{camera} snapshot"))
+            ..self.component("image", &id, self.named(camera, "snapshot"))
         }
     }
 
@@ -165,48 +218,42 @@ impl Maker<'_> {
         let id = [camera.as_str(), zone.as_str(), label, "count"];
         Component {
             state_topic: Some(self.root.occupancy(self.node, camera, zone).to_string()),
-            value_template: Some(self.reader.field(&format!("counts[{}]", quoted(label)))),
+            value_template: Some(template::value(&format!("m.counts[{}] | default('')", quoted(label)))),
             state_class: Some("measurement".to_owned()),
             icon: Some("mdi:counter".to_owned()),
-            ..self.watched("sensor", &id, format!("{camera} {zone} {label} count"), camera)
+            ..self.watched("sensor", &id, &format!("{zone} {label} count"), camera)
         }
     }
 
     /// Whether any of a label is in a zone.
     fn occupied(&self, camera: &Name, zone: &Name, label: &str) -> Component {
         let id = [camera.as_str(), zone.as_str(), label, "occupancy"];
-        let counted = format!("{}.counts[{}]", self.reader.root(), quoted(label));
+        let counted = format!("'ON' if (m.counts[{}] | default(0)) > 0 else 'OFF'", quoted(label));
         Component {
             state_topic: Some(self.root.occupancy(self.node, camera, zone).to_string()),
-            value_template: Some(format!("{{{{ 'ON' if {counted} > 0 else 'OFF' }}}}")),
+            value_template: Some(template::value(&counted)),
             device_class: Some("occupancy".to_owned()),
-            ..self.watched("binary_sensor", &id, format!("{camera} {zone} {label}"), camera)
+            ..self.watched("binary_sensor", &id, &format!("{zone} {label}"), camera)
         }
     }
 
     /// A component that means something only while node and camera are there.
-    fn watched(&self, platform: &str, id: &[&str], name: String, camera: &Name) -> Component {
-        let camera = Availability {
-            topic: self.root.camera_status(self.node, camera).to_string(),
-            value_template: self.online(),
-        };
+    fn watched(&self, platform: &str, id: &[&str], what: &str, camera: &Name) -> Component {
+        let topic = self.root.camera_status(self.node, camera);
         Component {
-            availability: vec![self.node_is_there(), camera],
+            availability: vec![self.node_is_there(), Self::is_there(&topic)],
             availability_mode: Some(AvailabilityMode::All),
-            ..self.component(platform, id, name)
+            ..self.component(platform, id, self.named(camera, what))
         }
     }
 
     fn node_is_there(&self) -> Availability {
-        Availability { topic: self.root.node_status(self.node).to_string(), value_template: self.online() }
+        Self::is_there(&self.root.node_status(self.node))
     }
 
-    fn online(&self) -> String {
-        format!("{{{{ 'online' if {}.state == 'online' else 'offline' }}}}", self.reader.root())
-    }
-
-    fn attributes(&self) -> String {
-        format!("{{{{ {} | tojson }}}}", self.reader.root())
+    fn is_there(topic: &Topic) -> Availability {
+        let value_template = template::value("'online' if m.state == 'online' else 'offline'");
+        Availability { topic: topic.to_string(), value_template }
     }
 }
 
@@ -237,62 +284,79 @@ mod tests {
         }
     }
 
-    fn discovery(enveloped: bool) -> DeviceDiscovery {
-        let root = Root::new("spotter/v1").unwrap();
-        device(&root, &test_node(), &[scene()], Reader { enveloped })
+    fn message(scenes: &[Scene], child_devices: bool) -> DeviceDiscovery {
+        device(&Root::new("spotter/v1").unwrap(), &test_node(), scenes, child_devices)
     }
 
     #[test]
     fn a_node_as_home_assistant_is_told_of_it() {
-        insta::assert_snapshot!(wire::json(&discovery(false)));
+        insta::assert_snapshot!("cameras_as_devices", wire::json(&message(&[scene()], true)));
+        insta::assert_snapshot!("one_device", wire::json(&message(&[scene()], false)));
     }
 
     #[test]
-    fn ids_are_unique_and_messages_inside_envelopes_are_found() {
-        let discovery = discovery(true);
-        assert_eq!(discovery.components.len(), 8);
-        for (id, entry) in &discovery.components {
-            let Entry::Shown(component) = entry else { panic!("{id} is not shown") };
-            assert_eq!(*id, component.unique_id);
-            let templates = [&component.value_template, &component.json_attributes_template];
-            for template in templates.into_iter().flatten() {
-                assert!(template.contains("value_json.data"), "{template}");
-            }
-        }
+    fn a_component_has_one_id_in_both_forms() {
+        let ids = |message: &DeviceDiscovery| {
+            entries(message)
+                .map(|(id, entry)| {
+                    let Entry::Shown(component) = entry else { panic!("{id} is not shown") };
+                    assert_eq!(*id, component.unique_id);
+                    (id.clone(), component.platform.clone())
+                })
+                .collect::<BTreeMap<String, String>>()
+        };
+        let (children, flat) = (message(&[scene()], true), message(&[scene()], false));
+        assert_eq!(ids(&children), ids(&flat));
+        assert_eq!((ids(&flat).len(), children.components.len(), children.child_devices.len()), (8, 1, 1));
+        assert_ne!(children.child_devices[0].identifiers, children.device.identifiers);
     }
 
     #[test]
     fn what_is_shown_no_more_is_forgotten_and_may_come_again() {
-        let message = |scenes: &[Scene]| {
-            device(&Root::new("spotter/v1").unwrap(), &test_node(), scenes, Reader { enveloped: false })
-        };
-        let mut told = Told::default();
-        let mut completed = |scenes: &[Scene]| {
-            let mut message = message(scenes);
-            told.complete(&mut message);
-            // As a later run finds it.
-            serde_json::from_str::<DeviceDiscovery>(&wire::json(&message)).unwrap()
-        };
-        let full = completed(&[scene()]);
-        assert_eq!(full, message(&[scene()]));
-        let empty = completed(&[]);
-        assert_eq!(empty.components.len(), 8);
-        let id = unique(&["spotter", "edge-1", "ramp", "connectivity"]);
-        assert_eq!(empty.components[&id], Entry::Removed { platform: "binary_sensor".to_owned() });
-        assert_eq!(completed(&[scene()]), full);
-        let after = |found: &DeviceDiscovery| {
-            let mut later = Told::default();
-            let news = later.note(found);
-            let mut again = message(&[]);
-            later.complete(&mut again);
-            (news, again)
-        };
-        assert_eq!(after(&full), (true, empty.clone()));
-        assert_eq!(
-            after(&empty),
-            (true, message(&[])),
-            "the node itself is shown, and the rest was forgotten"
-        );
+        for (before, after) in [(true, true), (false, false), (false, true), (true, false)] {
+            let mut told = Told::default();
+            let mut completed = |scenes: &[Scene], child_devices| {
+                let mut message = message(scenes, child_devices);
+                told.complete(&mut message);
+                // As a later run finds it.
+                serde_json::from_str::<DeviceDiscovery>(&wire::json(&message)).unwrap()
+            };
+            let full = completed(&[scene()], before);
+            assert_eq!(full, message(&[scene()], before));
+            // A camera that becomes a device of its own, or part of the one device, is not forgotten.
+            assert_eq!(completed(&[scene()], after), message(&[scene()], after));
+            let empty = completed(&[], after);
+            assert_eq!((empty.components.len(), empty.child_devices.len()), (8, 0));
+            let id = unique(&["spotter", "edge-1", "ramp", "connectivity"]);
+            assert_eq!(empty.components[&id], Entry::Removed { platform: "binary_sensor".to_owned() });
+            assert_eq!(completed(&[scene()], after), message(&[scene()], after));
+            let later = |found: &DeviceDiscovery| {
+                let mut later = Told::default();
+                let news = later.note(found);
+                let mut again = message(&[], after);
+                later.complete(&mut again);
+                (news, again)
+            };
+            assert_eq!(later(&full), (true, empty.clone()));
+            assert_eq!(
+                later(&empty),
+                (true, message(&[], after)),
+                "the node itself is shown, and the rest was forgotten"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_has_attributes_has_a_template_for_them() {
+        // Home Assistant keeps an attribute template that a later message leaves out.
+        for child_devices in [false, true] {
+            for (id, entry) in entries(&message(&[scene()], child_devices)) {
+                let Entry::Shown(component) = entry else { panic!("{id} is not shown") };
+                let has = (&component.json_attributes_topic, &component.json_attributes_template);
+                assert_eq!(has.0.is_some(), has.1.is_some(), "{id}");
+                assert!(component.value_template.is_some() || component.image_topic.is_some(), "{id}");
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::command::Request;
-use super::discovery::{self, Reader, Scene};
+use super::discovery::{self, Scene};
 use super::link::{Properties, QoS};
 use super::outbox::lanes::Lanes;
 use super::outbox::{Closing, Committing, Entry, EntryId, Gap, Outbox, Record};
@@ -218,7 +218,7 @@ impl Pending {
     /// What to send next: what has changed, then replies, then tags.
     pub(super) fn next(&mut self, now: Instant) -> Option<Offer> {
         self.report(now);
-        self.next_status().or_else(|| self.next_note()).or_else(|| {
+        self.next_status(now).or_else(|| self.next_note()).or_else(|| {
             let Entry { id, record, older_waiting } = self.outbox.next(&mut self.lanes, now)?;
             let (topic, message) = match record {
                 Record::Tag(mut tag) => {
@@ -235,12 +235,13 @@ impl Pending {
 
     /// When to ask again although nothing new has come.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
-        [self.lanes.next_due(now, self.outbox.waiting()), self.reports.next_due()].into_iter().flatten().min()
+        let tags = self.lanes.next_due(now, self.outbox.waiting());
+        [tags, self.reports.next_due(), self.retained.next_due()].into_iter().flatten().min()
     }
 
     /// The next retained message that has changed.
-    pub(super) fn next_status(&mut self) -> Option<Offer> {
-        let (topic, content) = self.retained.next()?;
+    pub(super) fn next_status(&mut self, now: Instant) -> Option<Offer> {
+        let (topic, content) = self.retained.next(now)?;
         let (payload, properties) = match content {
             Content::Message(message) => self.renderer.message(&message, self.clock.now()),
             Content::Discovery(device) => {
@@ -251,7 +252,7 @@ impl Pending {
                 let content_type = Some("image/jpeg".to_owned());
                 (bytes, Properties { content_type, utf8: false, ..properties })
             }
-            Content::Cleared => (Vec::new(), Properties::default()),
+            Content::Withdrawn | Content::Cleared => (Vec::new(), Properties::default()),
         };
         let ticket = Ticket::Retained(topic.clone());
         Some(Offer { ticket, topic, payload, properties, retain: true, qos: QoS::AtLeastOnce })
@@ -282,7 +283,7 @@ impl Pending {
                 self.counts.acknowledged += 1;
                 self.outbox.acknowledged(*id);
             }
-            Ticket::Retained(topic) => self.retained.acknowledged(topic),
+            Ticket::Retained(topic) => self.retained.done(topic),
             Ticket::Note(_) => {}
         }
     }
@@ -302,8 +303,10 @@ impl Pending {
     /// The broker can never take it.
     pub(super) fn impossible(&mut self, ticket: &Ticket, why: String) {
         self.counts.last_error = Some(why);
-        if let Ticket::Entry(id, _) = ticket {
-            self.outbox.discard(*id);
+        match ticket {
+            Ticket::Entry(id, _) => self.outbox.discard(*id),
+            Ticket::Retained(topic) => self.retained.done(topic),
+            Ticket::Note(_) => {}
         }
     }
 
@@ -365,8 +368,8 @@ impl Pending {
 
     fn tell_home_assistant(&mut self) {
         if self.mqtt.home_assistant.enabled {
-            let reader = Reader { enveloped: self.renderer.is_enveloped() };
-            let mut device = discovery::device(&self.root, &self.node, &self.node.cameras, reader);
+            let child_devices = self.mqtt.home_assistant.child_devices;
+            let mut device = discovery::device(&self.root, &self.node, &self.node.cameras, child_devices);
             self.told.complete(&mut device);
             self.retained.set(self.discovery_topic(), Content::Discovery(device));
         }

@@ -38,11 +38,6 @@ impl Renderer {
         Renderer { profile, root, node }
     }
 
-    /// Whether messages lie inside an envelope.
-    pub(super) fn is_enveloped(&self) -> bool {
-        self.profile == Profile::CloudEvents
-    }
-
     /// A message as payload and properties. `now` is the moment of messages that name none.
     pub(super) fn message(&self, message: &Message, now: Timestamp) -> (Vec<u8>, Properties) {
         let native = message.to_json();

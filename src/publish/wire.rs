@@ -20,7 +20,9 @@ pub use command::{
     CameraRequest, CameraSwitched, ErrorCode, NoArguments, Reloaded, Reply, ReplyError, ReplySchema,
     RunningModels, SnapshotTaken,
 };
-pub use discovery::{Availability, AvailabilityMode, Component, Device, DeviceDiscovery, Entry, Origin};
+pub use discovery::{
+    Availability, AvailabilityMode, ChildDevice, Component, Device, DeviceDiscovery, Entry, Origin,
+};
 pub use gap::{Gap, GapReason, GapSchema};
 pub use stats::{CameraStats, CommandStats, OutboxStats, Stats, StatsSchema};
 pub use status::{

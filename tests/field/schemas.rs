@@ -103,7 +103,9 @@ fn a_schema_that_ajv_does_not_take_is_found() {
         fs::write(folder.path().join(format!("{name}.json")), schema.to_string()).unwrap();
     }
     let (_, _, faults) = judged(&mut ajv("2020-12", folder.path(), None));
-    for expected in ["defaults format: unknown format", "strict required: strict mode", "strict types: strict mode"] {
+    for expected in
+        ["defaults format: unknown format", "strict required: strict mode", "strict types: strict mode"]
+    {
         assert!(faults.iter().any(|fault| fault.starts_with(expected)), "{expected}: {faults:#?}");
     }
 }
@@ -208,7 +210,7 @@ fn every_message_of_a_real_run_is_valid_in_ajv_and_in_python() {
     let program = Program::start(["run".as_ref(), "--config".as_ref(), path.as_os_str()]);
     let mut messages = Messages::default();
     let deadline = Instant::now() + PATIENCE;
-    let mut until = |messages: &mut Messages, wanted: &dyn Fn(&Messages) -> bool| {
+    let until = |messages: &mut Messages, wanted: &dyn Fn(&Messages) -> bool| {
         while !wanted(messages) {
             assert!(Instant::now() < deadline, "{:?} {:?}", messages.seen, messages.kinds);
             let (topic, message) = subscriber.next();
@@ -223,7 +225,9 @@ fn every_message_of_a_real_run_is_valid_in_ajv_and_in_python() {
     });
     // What is open ends with the camera.
     ask_everything(broker.port(), &mut messages);
-    until(&mut messages, &|messages| kinds.iter().all(|kind| messages.kinds.contains(&format!("{kind} end"))));
+    until(&mut messages, &|messages| {
+        kinds.iter().all(|kind| messages.kinds.contains(&format!("{kind} end")))
+    });
     configure("cloudevents");
     program.signal("HUP");
     until(&mut messages, &|messages| messages.seen.contains("cloudevent"));
@@ -263,15 +267,16 @@ fn what_is_no_message_is_refused(lines: &str, folder: &Path) {
         change(&mut said["message"]);
         said
     };
-    let without = |said: Value, key: &str| {
-        changed(said, &|message| drop(message.as_object_mut().unwrap().remove(key)))
-    };
+    let without =
+        |said: Value, key: &str| changed(said, &|message| drop(message.as_object_mut().unwrap().remove(key)));
     let wrong = [
         without(tag("zone", "start"), "zone"),
         without(tag("line", "start"), "line"),
         without(tag("object", "end"), "summary"),
         without(tag("object", "start"), "track"),
-        changed(tag("activity", "end"), &|tag| drop(tag["activity"].as_object_mut().unwrap().remove("summary"))),
+        changed(tag("activity", "end"), &|tag| {
+            drop(tag["activity"].as_object_mut().unwrap().remove("summary"))
+        }),
         changed(tag("object", "start"), &|tag| tag["id"] = "nothing".into()),
         changed(tag("object", "start"), &|tag| tag["at"] = "2026-13-01T00:00:00.000000Z".into()),
         changed(tag("object", "start"), &|tag| tag["seq"] = json!(-1)),
@@ -298,7 +303,12 @@ fn the_asyncapi_document_passes_its_own_parser_bundled_or_not() {
     let bundled = written(&["--bundle"]);
     for document in [published().join("asyncapi.json"), bundled.path().join("asyncapi.json")] {
         let parsed = parsed(&document);
-        assert_eq!((&parsed["version"], &parsed["said"]), (&json!("3.1.0"), &json!([])), "{}", document.display());
+        assert_eq!(
+            (&parsed["version"], &parsed["said"]),
+            (&json!("3.1.0"), &json!([])),
+            "{}",
+            document.display()
+        );
         let tags = &parsed["channels"]["tags"];
         assert_eq!(tags["address"], "{root}/{node}/{camera}/tag/{kind}");
         // The parser has found the schema itself, in a file beside or inside.

@@ -1,4 +1,4 @@
-//! A Debian 12 in a folder, made by debootstrap, in which packages are installed and programs run.
+//! A Debian in a folder, made by debootstrap, in which packages are installed and programs run.
 //!
 //! Used by integration tests with `#[path]`. Every command runs in namespaces of its own for mounts and processes: when it
 //! ends, however it ends, its mounts and all that it started end with it.
@@ -13,7 +13,9 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const RELEASE: &str = "bookworm";
+/// Debian 12 and 13. The first is the one that apt knows here; both are on the same mirrors, and the keyring of the first
+/// has the keys of the second.
+pub const RELEASES: [&str; 2] = ["bookworm", "trixie"];
 
 /// The longest that one command may take, in seconds; a slow mirror may have to give some hundred packages.
 const PATIENCE_S: &str = "900";
@@ -31,6 +33,7 @@ path-exclude=/usr/share/locale/*
 
 /// A freshly unpacked Debian. Dropping it deletes it.
 pub struct Debian {
+    release: &'static str,
     folder: TempDir,
 }
 
@@ -42,8 +45,8 @@ pub struct Ended {
 }
 
 impl Debian {
-    /// Unpacks one, or says why that cannot be done here. The first time it is fetched, which takes some minutes.
-    pub fn unpack() -> Result<Self, String> {
+    /// Unpacks this release, or says why that cannot be done here. The first time it is fetched, which takes some minutes.
+    pub fn unpack(release: &'static str) -> Result<Self, String> {
         let text = |command: &str, arguments: &[&str]| said(Command::new(command).args(arguments));
         if text("id", &["-u"])?.trim() != "0" {
             return Err("only root can make a Debian in a folder".to_owned());
@@ -51,13 +54,13 @@ impl Debian {
         said(Command::new("unshare").args(["--mount", "--pid", "--fork", "true"]))?;
         let mirror = mirror(&text("apt-get", &["indextargets", "--format", "$(REPO_URI) $(CODENAME)"])?)?;
         let architecture = text("dpkg", &["--print-architecture"])?;
-        let base = cache().join(format!("debian-{RELEASE}-{}.tar", architecture.trim()));
+        let base = cache().join(format!("debian-{release}-{}.tar", architecture.trim()));
         if !base.is_file() {
-            bootstrap(&mirror, &base)?;
+            bootstrap(release, &mirror, &base)?;
         }
         let folder = scratch();
         said(Command::new("tar").arg("-xpf").arg(&base).arg("-C").arg(folder.path()))?;
-        let debian = Debian { folder };
+        let debian = Debian { release, folder };
         debian.write("etc/dpkg/dpkg.cfg.d/test", DPKG);
         let proxies = text("apt-config", &["dump", "Acquire"])?
             .lines()
@@ -135,14 +138,19 @@ impl Debian {
         mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned).collect()
     }
 
+    /// Where fetched packages are kept: those of one release have no use in another.
+    fn kept(&self) -> PathBuf {
+        cache().join("archives").join(self.release)
+    }
+
     fn lend_archives(&self) {
-        for archive in archives(&cache().join("archives")) {
+        for archive in archives(&self.kept()) {
             link(&archive, &self.path("var/cache/apt/archives"));
         }
     }
 
     fn keep_archives(&self) {
-        let kept = cache().join("archives");
+        let kept = self.kept();
         fs::create_dir_all(&kept).unwrap();
         for archive in archives(&self.path("var/cache/apt/archives")) {
             link(&archive, &kept);
@@ -164,18 +172,21 @@ fn scratch() -> TempDir {
 
 /// The mirror that this machine's apt uses for Debian.
 fn mirror(index_targets: &str) -> Result<String, String> {
-    let of = |line: &str| line.strip_suffix(&format!(" {RELEASE}")).map(str::to_owned);
-    index_targets.lines().find_map(of).ok_or(format!("apt knows no mirror of Debian's {RELEASE} here"))
+    let of = |line: &str| line.strip_suffix(&format!(" {}", RELEASES[0])).map(str::to_owned);
+    index_targets
+        .lines()
+        .find_map(of)
+        .ok_or_else(|| format!("apt knows no mirror of Debian's {} here", RELEASES[0]))
 }
 
-fn bootstrap(mirror: &str, base: &Path) -> Result<(), String> {
+fn bootstrap(release: &str, mirror: &str, base: &Path) -> Result<(), String> {
     let folder = scratch();
     let root = folder.path().join("root");
-    eprintln!("fetching Debian's {RELEASE}; this is done once");
+    eprintln!("fetching Debian's {release}; this is done once");
     said(
         Command::new("timeout")
             .args(["--kill-after=10", PATIENCE_S, "unshare", "--mount", "--propagation", "private"])
-            .args(["--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase", RELEASE])
+            .args(["--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase", release])
             .arg(&root)
             .arg(mirror),
     )?;

@@ -46,7 +46,7 @@ impl Pending {
 
     /// What goes out before the connection is left: what is retained, and replies. Tags wait for the next one.
     pub(in crate::publish) fn next_before_leaving(&mut self) -> Option<Offer> {
-        self.next_status().or_else(|| self.next_note())
+        self.next_status(Instant::now()).or_else(|| self.next_note())
     }
 
     /// Takes leave of those who will not hear of the node any more: it goes offline for those who listen, and nothing is
@@ -60,12 +60,6 @@ impl Pending {
         let node = self.root.node_status(&self.node.name);
         let offline = status::offline(&self.node, Some(self.clock.now()), status::MOVED);
         let (payload, properties) = self.renderer.message(&wire::Message::Node(offline), self.clock.now());
-        let mut left: BTreeSet<Topic> = self.retained.topics().cloned().chain(self.topics()).collect();
-        let stays = same_broker(&self.mqtt, &settings.mqtt) && settings.mqtt.home_assistant.enabled;
-        if stays && settings.mqtt.home_assistant.prefix == self.mqtt.home_assistant.prefix {
-            left.remove(&self.discovery_topic());
-        }
-        left.remove(&node);
         let offer = |topic: Topic, payload, properties| Offer {
             ticket: Ticket::Retained(topic.clone()),
             topic,
@@ -75,7 +69,19 @@ impl Pending {
             qos: QoS::AtLeastOnce,
         };
         self.farewell.push_back(offer(node.clone(), payload, properties));
-        let cleared = left.into_iter().chain([node]);
+        let stays = same_broker(&self.mqtt, &settings.mqtt);
+        let (shown, shows) = (&self.mqtt.home_assistant, &settings.mqtt.home_assistant);
+        if stays && shown.enabled && shows.enabled && shown.prefix == shows.prefix {
+            // Home Assistant is shown the new topics first: what is left is cleared by the next connection.
+            return;
+        }
+        let mut left: BTreeSet<Topic> = self.retained.topics().cloned().chain(self.topics()).collect();
+        left.remove(&node);
+        // It forgets what is shown before nothing more is said of it, unless it is to know of the node from now on.
+        let shown = left
+            .take(&self.discovery_topic())
+            .filter(|_| !(stays && shows.enabled && shown.prefix == shows.prefix));
+        let cleared = shown.into_iter().chain(left).chain([node]);
         self.farewell.extend(cleared.map(|topic| offer(topic, Vec::new(), Properties::default())));
         self.took_leave = true;
     }
@@ -94,7 +100,8 @@ impl Pending {
         let shown = self.mqtt.home_assistant.enabled.then(|| self.discovery_topic());
         if moves(&self.mqtt, &mqtt) {
             // Nobody was there to take leave of.
-            let left = if stays && !took_leave { self.topics() } else { BTreeSet::new() };
+            let mut left = if stays && !took_leave { self.topics() } else { BTreeSet::new() };
+            left.extend(self.retained.cleared().filter(|_| stays && !took_leave).cloned());
             self.root = root.clone();
             let node = &self.node.name;
             self.retained.move_to(|message| match message {
@@ -114,7 +121,10 @@ impl Pending {
         if !stays || shows != shown {
             // Home Assistant is another, or forgets all.
             self.told = discovery::Told::default();
-            shown.filter(|_| stays).into_iter().for_each(|topic| self.retained.set(topic, Content::Cleared));
+            shown
+                .filter(|_| stays)
+                .into_iter()
+                .for_each(|topic| self.retained.set(topic, Content::Withdrawn));
         }
         self.tell_node();
         self.tell_home_assistant();

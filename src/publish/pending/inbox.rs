@@ -2,6 +2,8 @@
 //!
 //! Part of [`super::Pending`]. Called on the thread that publishes, so nothing here takes long.
 
+use std::time::{Duration, Instant};
+
 use super::{Content, Note, Pending};
 use crate::name::Name;
 use crate::publish::command::{Ask, ReplyTo, Request, Understood, understand};
@@ -11,6 +13,10 @@ use crate::publish::render::REPLY_EXPIRY;
 use crate::publish::topic::{Address, Topic};
 use crate::publish::{Answer, Snapshot, digest, status, wire};
 
+/// How long what an earlier configuration left waits to be cleared. Until then the node has heard what that configuration
+/// showed to Home Assistant, has told it what to forget, and Home Assistant has done so.
+pub(super) const HEARD: Duration = Duration::from_secs(2);
+
 /// What Home Assistant says when it is there.
 const BIRTH: &[u8] = b"online";
 
@@ -18,9 +24,9 @@ impl Pending {
     /// What the node subscribes to on every connection.
     pub(in crate::publish) fn subscriptions(&self) -> Vec<String> {
         let mut filters = vec![self.root.commands(&self.node.name)];
-        filters.extend(self.root.retained(&self.node.name));
-        // It may have been told more of this node by an earlier configuration.
+        // Home Assistant may have been told more of this node by an earlier configuration.
         filters.push(self.discovery_topic().to_string());
+        filters.extend(self.root.retained(&self.node.name));
         filters.extend(self.mqtt.home_assistant.enabled.then(|| self.birth_topic()));
         filters
     }
@@ -54,7 +60,7 @@ impl Pending {
                 if incoming.retained && !incoming.payload.is_empty() && self.is_left_over(&address) =>
             {
                 tracing::info!(topic = incoming.topic, "clearing what an earlier configuration left");
-                self.retained.set(Topic::received(&incoming.topic), Content::Cleared);
+                self.retained.clear(Topic::received(&incoming.topic), Instant::now() + HEARD);
             }
             _ => {}
         }
@@ -82,7 +88,7 @@ impl Pending {
         let Some(device) = ours else { return };
         if !self.mqtt.home_assistant.enabled {
             tracing::info!("taking this node back from Home Assistant");
-            self.retained.set(self.discovery_topic(), Content::Cleared);
+            self.retained.set(self.discovery_topic(), Content::Withdrawn);
         } else if self.told.note(&device) {
             tracing::info!("telling Home Assistant to forget what an earlier configuration showed");
             self.tell_home_assistant();

@@ -1,6 +1,11 @@
 //! What the broker keeps for those who come later: of each topic the newest version, sent to every connection.
 //!
+//! Home Assistant hears first what to show and what to forget, then how that is; and what is cleared goes last, when the
+//! broker has what Home Assistant needs to know. So it never reads a state by what it was told before.
+//!
 //! Values only. Part of [`super`].
+
+use std::time::Instant;
 
 use crate::publish::topic::Topic;
 use crate::publish::wire::{DeviceDiscovery, Message};
@@ -14,6 +19,8 @@ struct Item {
     topic: Topic,
     content: Content,
     standing: Standing,
+    /// Not before this.
+    from: Option<Instant>,
 }
 
 /// What is to be kept at a topic.
@@ -26,8 +33,21 @@ pub(super) enum Content {
     Discovery(DeviceDiscovery),
     /// A picture. Sent once: a connection that comes later may take the broker's own copy.
     Jpeg(Vec<u8>),
+    /// Nothing: Home Assistant forgets the node.
+    Withdrawn,
     /// Nothing: whatever lies there goes.
     Cleared,
+}
+
+impl Content {
+    /// Smaller goes first.
+    fn rank(&self) -> u8 {
+        match self {
+            Content::Discovery(_) | Content::Withdrawn => 0,
+            Content::Message(_) | Content::Jpeg(_) => 1,
+            Content::Cleared => 2,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +55,25 @@ enum Standing {
     Unsent,
     /// Handed to the connection; whether it has arrived is the connection's to know.
     Sent,
+    Arrived,
     Refused,
 }
 
 impl Retained {
     /// Replaces what a topic holds.
     pub(super) fn set(&mut self, topic: Topic, content: Content) {
-        let standing = Standing::Unsent;
-        match self.0.iter_mut().find(|item| item.topic == topic) {
-            Some(item) => (item.content, item.standing) = (content, standing),
-            None => self.0.push(Item { topic, content, standing }),
+        self.put(Item { topic, content, standing: Standing::Unsent, from: None });
+    }
+
+    /// Clears a topic, but not before `from`.
+    pub(super) fn clear(&mut self, topic: Topic, from: Instant) {
+        self.put(Item { topic, content: Content::Cleared, standing: Standing::Unsent, from: Some(from) });
+    }
+
+    fn put(&mut self, new: Item) {
+        match self.0.iter_mut().find(|item| item.topic == new.topic) {
+            Some(item) => *item = new,
+            None => self.0.push(new),
         }
     }
 
@@ -71,31 +100,55 @@ impl Retained {
         self.0.iter().map(|item| &item.topic)
     }
 
+    /// Every topic that is to be cleared.
+    pub(super) fn cleared(&self) -> impl Iterator<Item = &Topic> {
+        self.0.iter().filter(|item| item.content == Content::Cleared).map(|item| &item.topic)
+    }
+
     /// Keeps messages at other topics, where they are to be sent; whatever has none is forgotten.
     pub(super) fn move_to(&mut self, topic: impl Fn(&Message) -> Option<Topic>) {
-        let standing = Standing::Unsent;
         let moved = std::mem::take(&mut self.0).into_iter().filter_map(|Item { content, .. }| {
             let Content::Message(message) = &content else { return None };
-            topic(message).map(|topic| Item { topic, content, standing })
+            topic(message).map(|topic| Item { topic, content, standing: Standing::Unsent, from: None })
         });
         self.0 = moved.collect();
     }
 
     /// What is to be sent next, in the order in which topics were met.
-    pub(super) fn next(&mut self) -> Option<(Topic, Content)> {
-        let item = self.0.iter_mut().find(|item| item.standing == Standing::Unsent)?;
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Topic, Content)> {
+        let is_told = self.is_told();
+        let may = |item: &&mut Item| {
+            item.standing == Standing::Unsent
+                && (item.content.rank() < Content::Cleared.rank()
+                    || (is_told && item.from.is_none_or(|from| now >= from)))
+        };
+        let item = self.0.iter_mut().filter(may).min_by_key(|item| item.content.rank())?;
         item.standing = Standing::Sent;
         Some((item.topic.clone(), item.content.clone()))
     }
 
-    /// The broker has it.
-    pub(super) fn acknowledged(&mut self, topic: &Topic) {
-        let is_done = |item: &Item| {
-            item.topic == *topic
-                && item.standing == Standing::Sent
-                && matches!(item.content, Content::Jpeg(_) | Content::Cleared)
+    /// When there is more to send although nothing new has come.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let waits = self.0.iter().filter(|item| item.standing == Standing::Unsent);
+        waits.filter_map(|item| item.from).min().filter(|_| self.is_told())
+    }
+
+    /// Whether the broker has, or refuses, all that Home Assistant is to know.
+    fn is_told(&self) -> bool {
+        let on_its_way = |item: &Item| matches!(item.standing, Standing::Unsent | Standing::Sent);
+        !self.0.iter().any(|item| item.content.rank() == 0 && on_its_way(item))
+    }
+
+    /// The broker has it, or can never take it.
+    pub(super) fn done(&mut self, topic: &Topic) {
+        let Some(at) = self.0.iter().position(|item| item.topic == *topic && item.standing == Standing::Sent)
+        else {
+            return;
         };
-        self.0.retain(|item| !is_done(item));
+        match self.0[at].content {
+            Content::Jpeg(_) | Content::Withdrawn | Content::Cleared => drop(self.0.remove(at)),
+            Content::Message(_) | Content::Discovery(_) => self.0[at].standing = Standing::Arrived,
+        }
     }
 
     /// The broker does not want it now. A newer version may already wait: it is tried in its own right.
@@ -130,7 +183,7 @@ mod tests {
     }
 
     fn sent(retained: &mut Retained) -> Vec<Topic> {
-        std::iter::from_fn(|| retained.next()).map(|(topic, _)| topic).collect()
+        std::iter::from_fn(|| retained.next(Instant::now())).map(|(topic, _)| topic).collect()
     }
 
     #[test]
@@ -139,12 +192,12 @@ mod tests {
         retained.set(topic("a"), Content::Jpeg(vec![1]));
         retained.set(topic("b"), Content::Cleared);
         assert_eq!(sent(&mut retained), [topic("a"), topic("b")]);
-        retained.acknowledged(&topic("a"));
+        retained.done(&topic("a"));
         retained.send_all();
         assert_eq!(sent(&mut retained), [topic("b")]);
         // A newer version came before the older one had arrived.
         retained.set(topic("b"), Content::Jpeg(vec![2]));
-        retained.acknowledged(&topic("b"));
+        retained.done(&topic("b"));
         assert_eq!(sent(&mut retained), [topic("b")]);
     }
 

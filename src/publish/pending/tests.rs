@@ -1,5 +1,7 @@
 //! What is offered, in which order, and what becomes of it.
 
+mod home_assistant;
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
@@ -142,7 +144,7 @@ fn at_the_end_everybody_is_offline() {
     topics(&mut pending);
     pending.part();
     pending.camera_status(&camera_status(CameraState::Online, 0));
-    let reasons: Vec<_> = std::iter::from_fn(|| pending.next_status())
+    let reasons: Vec<_> = std::iter::from_fn(|| pending.next_status(Instant::now()))
         .map(|offer| json(&offer)["reason"].as_str().map(str::to_owned))
         .collect();
     assert_eq!(reasons, [Some("stopped".to_owned()), Some("the node stopped".to_owned())]);
@@ -245,53 +247,14 @@ fn what_an_earlier_configuration_left_is_cleared() {
         pending.received(&incoming(topic, "{}", false));
         assert!(offers(&mut pending).is_empty());
         pending.received(&incoming(topic, "{}", true));
-        let offered = offers(&mut pending);
+        assert!(offers(&mut pending).is_empty(), "what was shown of it may not have been heard yet");
+        let later = Instant::now() + inbox::HEARD;
+        assert_eq!(pending.next_due(Instant::now()).is_some_and(|due| due <= later), is_cleared, "{topic}");
+        let offered: Vec<Offer> = std::iter::from_fn(|| pending.next(later)).collect();
         assert_eq!(offered.len(), usize::from(is_cleared), "{topic}");
         assert!(offered.iter().all(|offer| offer.payload.is_empty() && offer.retain));
         offered.iter().for_each(|offer| pending.acknowledged(&offer.ticket));
     }
-}
-
-#[test]
-fn home_assistant_is_told_at_its_birth_and_no_more_when_turned_off() {
-    const CONFIG: &str = "homeassistant/device/edge-1/config";
-    let home_assistant = config::HomeAssistant { enabled: true, ..config::HomeAssistant::default() };
-    let (mut shown, _requests) = pending_of(&config::Mqtt { home_assistant, ..test_config(1883) });
-    assert!(shown.subscriptions().contains(&"homeassistant/status".to_owned()));
-    let told = offers(&mut shown).pop().unwrap();
-    assert_eq!((told.topic.as_str(), told.retain), (CONFIG, true));
-    shown.received(&incoming("homeassistant/status", "offline", false));
-    assert_eq!(topics(&mut shown), [""; 0]);
-    shown.received(&incoming("homeassistant/status", "online", false));
-    assert_eq!(topics(&mut shown), [CONFIG]);
-
-    // What a run before showed.
-    let more = std::str::from_utf8(&told.payload).unwrap().replace("_ramp_", "_yard_");
-    for (retained, topics_told) in [(false, vec![]), (true, vec![CONFIG]), (true, vec![])] {
-        shown.received(&incoming(CONFIG, &more, retained));
-        let offered = offers(&mut shown);
-        assert_eq!(offered.iter().map(|offer| offer.topic.as_str()).collect::<Vec<_>>(), topics_told);
-        for offer in &offered {
-            let components = json(offer)["components"].as_object().unwrap().clone();
-            let of_yard = |id: &&String| id.contains("_yard_");
-            let forgotten: Vec<&serde_json::Value> =
-                components.keys().filter(of_yard).map(|id| &components[id]).collect();
-            assert!(
-                forgotten.contains(&&serde_json::json!({ "platform": "binary_sensor" })),
-                "{forgotten:?}"
-            );
-            assert!(forgotten.iter().all(|entry| entry.as_object().unwrap().len() == 1), "{forgotten:?}");
-        }
-    }
-
-    let mut hidden = pending();
-    assert!(hidden.subscriptions().contains(&CONFIG.to_owned()));
-    topics(&mut hidden);
-    hidden.received(&incoming(CONFIG, &more.replace(r#""name":"spotter""#, r#""name":"other""#), true));
-    assert_eq!(topics(&mut hidden), [""; 0], "somebody else's");
-    hidden.received(&incoming(CONFIG, std::str::from_utf8(&told.payload).unwrap(), true));
-    let cleared = offers(&mut hidden).pop().unwrap();
-    assert_eq!((cleared.topic.as_str(), cleared.payload.len(), cleared.retain), (CONFIG, 0, true));
 }
 
 #[test]
@@ -428,26 +391,6 @@ fn where_nobody_was_there_to_take_leave_of_the_old_topics_are_cleared_later() {
     pending.change(settings(|mqtt| mqtt.port = 1884), vec![scene()]);
     pending.adopt();
     assert!(offers(&mut pending).iter().all(|offer| !offer.payload.is_empty()));
-}
-
-#[test]
-fn home_assistant_hears_of_the_change_and_of_the_end() {
-    const CONFIG: &str = "homeassistant/device/edge-1/config";
-    let mut pending = pending();
-    offers(&mut pending);
-    pending.change(settings(|mqtt| mqtt.home_assistant.enabled = true), vec![scene()]);
-    pending.adopt();
-    assert!(told(&offers(&mut pending)).contains(&(CONFIG, true)));
-    pending.change(settings(|mqtt| mqtt.home_assistant.enabled = true), Vec::new());
-    let fewer = offers(&mut pending);
-    let fewer = fewer.iter().find(|offer| offer.topic.as_str() == CONFIG).expect("it has fewer cameras");
-    let components = json(fewer)["components"].as_object().unwrap().clone();
-    let is_forgotten = |entry: &&serde_json::Value| entry.get("unique_id").is_none();
-    assert_eq!(components.values().filter(is_forgotten).count(), components.len() - 1, "all but the node");
-    assert!(components.len() > 1);
-    pending.change(settings(|_| {}), Vec::new());
-    pending.adopt();
-    assert!(told(&offers(&mut pending)).contains(&(CONFIG, false)));
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub struct DeviceDiscovery {
     pub origin: Origin,
     /// What is shown, and what is shown no more, by an id that never changes.
     pub components: BTreeMap<String, Entry>,
+    /// The cameras, where each is a device of its own. Their components have ids that are unique in the whole message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub child_devices: Vec<ChildDevice>,
     /// Quality of service of the subscriptions.
     pub qos: u8,
 }
@@ -35,6 +38,18 @@ pub struct Device {
     pub model: String,
     /// Its version.
     pub sw_version: String,
+}
+
+/// A camera as a device below the node's. Home Assistant has known these since 2026.11.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChildDevice {
+    /// What tells it from others.
+    pub identifiers: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// What is shown of it.
+    pub components: BTreeMap<String, Entry>,
 }
 
 /// The software that sends a discovery message.
