@@ -178,8 +178,8 @@ impl Maker<'_> {
         }
     }
 
-    /// What somebody began to do. It stays as it is until somebody begins something else: updates and ends of activities
-    /// come every few seconds, and change neither it nor its attributes.
+    /// What somebody began to do last. Updates and ends of activities come every few seconds and change nothing. Who it was,
+    /// when, and how sure changes with everybody on a busy square, so it is left to the tags.
     fn last_activity(&self, camera: &Name) -> Component {
         let topic = self.root.tag(self.node, camera, wire::Kind::Activity).to_string();
         Component {
@@ -189,15 +189,9 @@ impl Maker<'_> {
                 "this.state if this.state not in ('unknown', 'unavailable') else 'None'",
             )),
             json_attributes_topic: Some(topic),
-            json_attributes_template: Some(template::at_start(
-                &format!(
-                    "dict({}, since=m.activity.since) | tojson",
-                    template::fields("m", &["track", "score"])
-                ),
-                &format!(
-                    "dict({}) | tojson",
-                    template::fields("this.attributes", &["track", "score", "since"])
-                ),
+            json_attributes_template: Some(template::attributes(
+                "model=(m.model | default({})).name | default(none), \
+                 model_version=(m.model | default({})).version | default(none)",
             )),
             icon: Some("mdi:human-greeting".to_owned()),
             ..self.watched("sensor", &[camera.as_str(), "last_activity"], "last activity", camera)
