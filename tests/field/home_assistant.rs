@@ -195,7 +195,11 @@ fn status(scene: &Scene, reports: u64) -> CameraStatus {
 
 fn activity(track: u64, label: &str, phase: Phase, number: u64) -> Tag {
     let at = BASE + Duration::from_secs(number);
-    let summary = (phase == Phase::End).then_some(ActivitySummary { ended: at, best_score: 0.9 });
+    let summary = (phase == Phase::End).then_some(ActivitySummary {
+        ended: at,
+        duration: Duration::from_secs(number),
+        best_score: 0.9,
+    });
     let window = Window { from: BASE, to: at };
     let activity =
         Activity { since: BASE + Duration::from_secs(track), window, alternatives: Vec::new(), summary };
