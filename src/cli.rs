@@ -3,6 +3,7 @@
 mod allocator;
 mod check;
 mod demo;
+mod discover;
 mod doctor;
 mod eval;
 mod footage;
@@ -58,6 +59,8 @@ enum Command {
     Check(check::Arguments),
     #[command(after_long_help = manual::DOCTOR)]
     Doctor(doctor::Arguments),
+    #[command(after_long_help = manual::DISCOVER)]
+    Discover(discover::Arguments),
     #[command(after_long_help = manual::PROBE)]
     Probe(probe::Arguments),
     #[command(after_long_help = manual::REPLAY)]
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Discover(arguments) => discover::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

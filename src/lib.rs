@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod detect;
+pub mod discover;
 pub mod doctor;
 pub mod eval;
 pub mod frame;

@@ -102,6 +102,8 @@ pub struct Faults {
     pub damaged: u64,
     /// Frames that came before the first key frame of a connection, which cannot be decoded.
     pub before_key: u64,
+    /// Frames of a GenICam camera that did not come whole, by the gaps in its own time stamps.
+    pub incomplete: u64,
 }
 
 /// One camera's frame counters since start.
@@ -132,6 +134,8 @@ pub struct FaultCounters {
     pub damaged: Counter,
     /// See [`Faults::before_key`].
     pub before_key: Counter,
+    /// See [`Faults::incomplete`].
+    pub incomplete: Counter,
 }
 
 impl FaultCounters {
@@ -145,6 +149,7 @@ impl FaultCounters {
             format_changes: self.format_changes.get(),
             damaged: self.damaged.get(),
             before_key: self.before_key.get(),
+            incomplete: self.incomplete.get(),
         }
     }
 }

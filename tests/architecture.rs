@@ -21,8 +21,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("frame", &["name", "clock", "geometry"]),
     ("telemetry", &["name", "clock"]),
     ("config", &["name", "geometry"]),
+    ("discover", &["config"]),
     // From the camera to the tag.
-    ("capture", &["name", "clock", "frame", "telemetry", "config"]),
+    ("capture", &["name", "clock", "frame", "telemetry", "config", "discover"]),
     ("model", &["name", "clock", "geometry", "tag", "frame"]),
     ("detect", &["name", "clock", "geometry", "tag", "frame", "model"]),
     ("track", &["name", "clock", "geometry", "tag", "detect"]),
@@ -106,6 +107,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "picture",
             "daemon",
             "doctor",
+            "discover",
         ],
     ),
     ("main", &["cli"]),
@@ -134,15 +136,20 @@ const CRATES: &[(&str, &[&str])] = &[
     // The system around the service.
     ("signal_hook", &["daemon/signals"]),
     ("systemd", &["daemon/notify", "daemon/timekeeper"]),
-    ("rustix", &["daemon/notify", "daemon/control", "doctor", "cli/log", "capture/room"]),
+    ("rustix", &["daemon/notify", "daemon/control", "doctor", "cli/log", "capture/room", "discover"]),
+    ("nix", &["discover/interfaces"]),
+    ("roxmltree", &["discover/soap"]),
     // Formats: JSON is on the wire, TOML in files.
     ("serde", &["publish"]),
     // `doctor --json`, `probe --json`, `eval --json` and the health endpoint are for machines.
-    ("serde_json", &["publish", "cli/doctor", "cli/eval", "cli/probe", "cli/schema", "daemon/health"]),
+    (
+        "serde_json",
+        &["publish", "cli/discover", "cli/doctor", "cli/eval", "cli/probe", "cli/schema", "daemon/health"],
+    ),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
     ("zip", &["eval"]),
-    ("url", &["config"]),
+    ("url", &["config", "discover"]),
     ("image", &["picture", "cli/demo"]),
     ("embedded_graphics", &["picture"]),
     // What a person at a terminal sees.
@@ -248,7 +255,7 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
         "//! .\nuse spotter::rules::ObjectRules;\n",
         &[
             "src/cli/run.rs:2: cli uses rules; it may use name, clock, geometry, tag, frame, telemetry, config, capture, \
-         model, detect, track, activity, recognize, publish, eval, picture, daemon, doctor",
+         model, detect, track, activity, recognize, publish, eval, picture, daemon, doctor, discover",
         ],
     ),
     // `super` is the same module, until it reaches the root.

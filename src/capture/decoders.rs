@@ -140,6 +140,7 @@ pub fn elements(sources: &[&Source]) -> Result<(String, Vec<ElementInfo>), Captu
     let http = any(|source| matches!(source, Source::Http { .. }));
     let hls = any(|source| source.url().is_some_and(|url| url.path().ends_with(".m3u8")));
     let v4l2 = any(|source| matches!(source, Source::V4l2 { .. }));
+    let genicam = any(|source| matches!(source, Source::Genicam(_)));
     let libcamera = any(|source| matches!(source, Source::Libcamera { .. }));
     let table = [
         ("decodebin", BASE, true),
@@ -156,6 +157,8 @@ pub fn elements(sources: &[&Source]) -> Result<(String, Vec<ElementInfo>), Captu
         ("hlsdemux", BAD, hls),
         ("v4l2src", GOOD, v4l2),
         ("libcamerasrc", "gstreamer1.0-libcamera", libcamera),
+        ("aravissrc", "libaravis-0.8-0", genicam),
+        ("bayer2rgb", BAD, genicam),
     ];
     let infos = table.map(|(name, package, needed)| {
         let installed = gst::ElementFactory::find(name).is_some();

@@ -91,6 +91,11 @@ pub(super) fn expect_one_stream(pipeline: &gst::Pipeline) {
     });
 }
 
+/// Whether decodebin has found nothing that it may plug.
+pub(super) fn lacks_decoder(error: &glib::Error) -> bool {
+    error.matches(gst::CoreError::MissingPlugin) || error.matches(gst::StreamError::CodecNotFound)
+}
+
 /// Whether the configuration allows this decoder.
 pub(super) fn allows(decoder: &Decoder, factory: &gst::ElementFactory) -> bool {
     match decoder {

@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
-use crate::config::{Capture, Source, Transport};
+use crate::config::{Capture, Genicam, Level, PacketSize, SensorLayout, Source, Transport};
 use crate::frame::PixelFormat;
 
 /// Name of the element that hands frames out.
 pub(super) const SINK: &str = "frames";
 /// Name of the element that speaks RTSP, where there is one.
 pub(super) const RTSP: &str = "rtsp";
+/// Name of the element that speaks to a GenICam camera, where there is one.
+pub(super) const GENICAM: &str = "genicam";
 /// Name of the element that plugs decoders.
 pub(super) const DECODE: &str = "decode";
 /// Name of the element that takes what was decoded.
@@ -82,8 +84,76 @@ fn head(source: &Source) -> String {
         Source::V4l2 { device } => format!("v4l2src device={}", quoted_path(device)),
         Source::Libcamera { camera: None } => "libcamerasrc".to_owned(),
         Source::Libcamera { camera: Some(camera) } => format!("libcamerasrc camera-name={}", quoted(camera)),
+        Source::Genicam(camera) => genicam(camera),
         Source::Pipeline { fragment } => fragment.clone(),
     }
+}
+
+/// Raw video of eight bits, whatever the sensor has: see `genicam.rs`.
+fn genicam(camera: &Genicam) -> String {
+    let Genicam {
+        camera,
+        pixel_format,
+        width,
+        height,
+        frame_rate,
+        exposure_us,
+        gain_db,
+        packet_size,
+        features,
+    } = camera;
+    let mut text = format!("aravissrc name={GENICAM}");
+    if let Some(camera) = camera {
+        text += &format!(" camera-name={}", quoted(camera));
+    }
+    for (name, level) in [("exposure", exposure_us), ("gain", gain_db)] {
+        match level {
+            Some(Level::Auto) => text += &format!(" {name}-auto=on"),
+            Some(Level::Fixed(value)) => text += &format!(" {name}-auto=off {name}={value}"),
+            None => {}
+        }
+    }
+    match packet_size {
+        Some(PacketSize::Auto) => text += " auto-packet-size=true",
+        Some(PacketSize::Bytes(bytes)) => text += &format!(" packet-size={bytes}"),
+        None => {}
+    }
+    // The element knows no format with more bits by its name: it is asked for the one with eight, and the camera is set to
+    // the other before it starts.
+    let deep = pixel_format.filter(|format| format.bits > 8);
+    let deep = deep.map(|format| format!("PixelFormat={}", format.name));
+    let features: Vec<&str> = deep.iter().chain(features).map(String::as_str).collect();
+    if !features.is_empty() {
+        text += &format!(" features={}", quoted(&features.join(" ")));
+    }
+    let layout = pixel_format.map(|format| format.layout);
+    text += &format!(" ! {}", layout.map_or("video/x-raw".to_owned(), layout_caps));
+    for (name, value) in [("width", width), ("height", height)] {
+        if let Some(pixels) = value {
+            text += &format!(",{name}=(int){pixels}");
+        }
+    }
+    if let Some(rate) = frame_rate {
+        let milli = (rate * 1000.0).round();
+        text += &format!(",framerate=(fraction){milli}/1000");
+    }
+    if matches!(layout, Some(SensorLayout::Bayer(_))) {
+        text += " ! bayer2rgb";
+    }
+    text
+}
+
+/// The caps of a sensor's samples of eight bits.
+pub(super) fn layout_caps(layout: SensorLayout) -> String {
+    let (media, format) = match layout {
+        SensorLayout::Mono => ("raw", "GRAY8"),
+        SensorLayout::Bayer(order) => ("bayer", order),
+        SensorLayout::Rgb => ("raw", "RGB"),
+        SensorLayout::Bgr => ("raw", "BGR"),
+        SensorLayout::Uyvy => ("raw", "UYVY"),
+        SensorLayout::Yuy2 => ("raw", "YUY2"),
+    };
+    format!("video/x-{media},format=(string){format}")
 }
 
 /// The format's name in GStreamer caps.
@@ -110,6 +180,7 @@ fn quoted_path(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SensorFormat;
 
     #[test]
     fn sources_become_pipelines() {
@@ -132,6 +203,27 @@ mod tests {
         let file = |path: &str| Source::File { path: path.into(), repeat: false, frame_rate: None };
         assert_eq!(head(file("\"a\".avi")), r#"filesrc location="./\"a\".avi""#);
         assert_eq!(head(file("/\"a\".avi")), r#"filesrc location="/\"a\".avi""#);
+    }
+
+    #[test]
+    fn genicam_cameras_are_set_before_they_start() {
+        let format = |name| SensorFormat::parse(name).ok();
+        let camera = Some("192.0.2.7".to_owned());
+        let plain = Genicam { camera: camera.clone(), pixel_format: format("Mono8"), ..Genicam::default() };
+        insta::assert_snapshot!(genicam(&plain), @r#"aravissrc name=genicam camera-name="192.0.2.7" ! video/x-raw,format=(string)GRAY8"#);
+        let full = Genicam {
+            camera,
+            pixel_format: format("BayerRG12"),
+            width: Some(640),
+            height: Some(480),
+            frame_rate: Some(12.5),
+            exposure_us: Some(Level::Fixed(5000.0)),
+            gain_db: Some(Level::Auto),
+            packet_size: Some(PacketSize::Bytes(9000)),
+            features: vec!["BalanceWhiteAuto=Continuous".to_owned()],
+        };
+        insta::assert_snapshot!(genicam(&full), @r#"aravissrc name=genicam camera-name="192.0.2.7" exposure-auto=off exposure=5000 gain-auto=on packet-size=9000 features="PixelFormat=BayerRG12 BalanceWhiteAuto=Continuous" ! video/x-bayer,format=(string)rggb,width=(int)640,height=(int)480,framerate=(fraction)12500/1000 ! bayer2rgb"#);
+        insta::assert_snapshot!(genicam(&Genicam::default()), @"aravissrc name=genicam ! video/x-raw");
     }
 
     #[test]

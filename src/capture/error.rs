@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gstreamer as gst;
 
+use super::genicam::{self, Reason};
 use crate::config::Source;
 
 /// How the operating system says that a device is in use.
@@ -121,7 +122,12 @@ impl CaptureError {
         // GStreamer has a kind for that; a driver that does not even let a second one open shows in the debug text only.
         let is_busy = error.matches(gst::ResourceError::Busy)
             || message.debug().is_some_and(|debug| debug.contains(BUSY));
+        let known = matches!(source, Source::Genicam(_))
+            .then(|| genicam::reason(&error, detail.as_deref()))
+            .flatten();
+        let is_busy = is_busy || matches!(known, Some(Reason::Held(_)));
         let reason = match detail.as_deref() {
+            _ if let Some(Reason::Held(reason) | Reason::Other(reason)) = known => reason,
             Some(detail) if detail.contains("reason not-linked") && at_first => {
                 "there is no video in it".to_owned()
             }

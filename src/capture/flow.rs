@@ -23,7 +23,7 @@ const JITTER_BUFFER: &str = "rtpjitterbuffer";
 
 /// What a probe answers to have its buffer dropped: it was taken care of, by doing nothing with it. (The bindings leave no
 /// buffer for GStreamer 1.22 to drop.)
-const DROPPED: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
+pub(super) const DROPPED: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
 
 /// What has come on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Seen {
     pub time_jumps: u64,
     /// Changes of size, layout or stated frame rate.
     pub format_changes: u64,
+    /// Frames of a GenICam camera that did not come whole.
+    pub incomplete: u64,
 }
 
 /// The element that decodes, and what.
@@ -127,6 +129,11 @@ impl Flow {
     /// Whether the source has given anything, of which there need not be a frame.
     pub(super) fn has_data(&self) -> bool {
         self.lock().has_data
+    }
+
+    /// Counts frames that the camera took and that did not come whole.
+    pub(super) fn add_incomplete(&self, frames: u64) {
+        self.lock().seen.incomplete += frames;
     }
 
     /// The numbers now, as far as probes know them.
@@ -317,7 +324,7 @@ fn ticks(packet: &gst::BufferRef) -> Option<u32> {
 }
 
 /// A probe with state of its own. GStreamer calls those of a pad one after the other, but does not promise it.
-fn stateful(
+pub(super) fn stateful(
     probe: impl FnMut(&gst::Pad, &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn + Send + 'static,
 ) -> impl Fn(&gst::Pad, &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn + Send + Sync + 'static {
     let probe = Mutex::new(probe);

@@ -33,6 +33,7 @@ impl Room {
             Source::Http { .. } => (20, 12),
             Source::V4l2 { .. } => (16, 6),
             Source::Libcamera { .. } => (32, 10),
+            Source::Genicam(_) => (20, 11),
             Source::Pipeline { .. } => (12, 8),
         };
         Room { descriptors, threads }

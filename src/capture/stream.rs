@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
-use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video as gst_video;
@@ -17,6 +16,7 @@ use super::decoding;
 use super::description::{DECODE, Pace, RTSP, SINK, TAKE, describe};
 use super::error::CaptureError;
 use super::flow::{Fed, Flow, Seen, Wanted, stated_rate};
+use super::genicam;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Capture, Decoder, Source};
 use crate::frame::{Frame, Mask, PixelFormat};
@@ -92,7 +92,8 @@ impl Stream {
             Timing::Live(_) => Pace::Live,
             Timing::Simulated(_) => Pace::EveryFrame,
         };
-        let Built { pipeline, sink, give, take } = build(capture, pace)?;
+        let settled = genicam::settle(capture)?;
+        let Built { pipeline, sink, give, take } = build(&settled, pace)?;
         let is_file = matches!(capture.source, Source::File { .. });
         let wanted = match pace {
             Pace::Live => Wanted {
@@ -106,6 +107,7 @@ impl Stream {
             }
         };
         let flow = Flow::watch(&pipeline, &give, &take, wanted);
+        genicam::attend(&pipeline, &settled.source, &flow);
         let untrusted = hear_of_certificates(&pipeline);
         if let Some(rate) = true_rate(&capture.source) {
             play_as_recorded(&sink, rate);
@@ -145,7 +147,7 @@ impl Stream {
     /// # Errors
     /// When GStreamer is not usable, the pipeline cannot be built, or the decoder that is asked for is not there.
     pub fn check(capture: &Capture) -> Result<(), CaptureError> {
-        build(capture, Pace::Live).map(drop)
+        build(&genicam::unopened(capture)?, Pace::Live).map(drop)
     }
 
     /// Waits up to `timeout` for the next frame.
@@ -254,7 +256,7 @@ impl Stream {
         if self.untrusted.load(Ordering::Relaxed) {
             return Some(CaptureError::untrusted(&self.capture.source));
         }
-        if self.capture.decoder != Decoder::Auto && lacks_decoder(&error.error()) {
+        if self.capture.decoder != Decoder::Auto && decoding::lacks_decoder(&error.error()) {
             return Some(self.failed(NO_ALLOWED_DECODER));
         }
         Some(CaptureError::of_message(error, &self.capture.source, self.frames == 0))
@@ -378,11 +380,6 @@ fn hear_of_certificates(pipeline: &gst::Pipeline) -> Arc<AtomicBool> {
         });
     }
     untrusted
-}
-
-/// Whether decodebin has found nothing that it may plug.
-fn lacks_decoder(error: &glib::Error) -> bool {
-    error.matches(gst::CoreError::MissingPlugin) || error.matches(gst::StreamError::CodecNotFound)
 }
 
 /// The frames per second that a file was recorded at, when its configuration says so.

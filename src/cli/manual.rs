@@ -87,6 +87,29 @@ EXAMPLES
     spotter doctor --json | jq '.checks[] | select(.verdict == \"failure\")'
         See only what fails.";
 
+/// Of `spotter discover --help`.
+pub(super) const DISCOVER: &str = "\
+EXIT STATUS
+    0    at least one camera was found
+    1    none was found, or it failed; the last line says why
+    2    the command line or SPOTTER_LOG is wrong
+
+JSON
+    One object: version, problems (what could not be asked), and cameras (kind: onvif, genicam or v4l2; title;
+    camera: a name for the configuration; source, or null where a person must complete it; configuration: the
+    block; details: name, hardware, locations, services and host of an ONVIF device; interface, vendor, model,
+    serial, name, address and mac of a GenICam camera; name and device of a Video4Linux device)
+
+EXAMPLES
+    spotter discover
+        See which cameras are there.
+    spotter discover --only onvif --interface eth1 --timeout 10
+        Ask one network for ten seconds.
+    spotter discover --only genicam | sudo tee -a /etc/spotter/spotter.toml
+        Put the factory cameras into the configuration.
+    spotter discover --json | jq -r '.cameras[] | select(.kind == \"onvif\") | .details.services[0]'
+        See the device services alone.";
+
 /// Of `spotter probe --help`.
 pub(super) const PROBE: &str = "\
 EXIT STATUS

@@ -22,7 +22,7 @@ use super::output::say;
 /// Everybody on this machine can see the command line: give the password in a file.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The camera, as `source` in the configuration: rtsp://, http://, a device, libcamera:NAME or a file.
+    /// The camera, as `source` in the configuration: rtsp://, http://, a device, libcamera:NAME, genicam:NAME or a file.
     #[arg(value_name = "URL")]
     source: String,
     /// How the packets of an rtsp:// camera travel.

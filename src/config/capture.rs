@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::credential::{self, Files, Secret};
 use super::read::Section;
-use super::zones;
-use super::{CameraUrl, Source, Transport};
+use super::{CameraUrl, Genicam, Source, Transport};
+use super::{genicam, zones};
 use crate::geometry::Polygon;
 
 /// How a camera's frames are taken. Two cameras with the same value have pipelines that do the same.
@@ -120,6 +120,9 @@ fn source(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &Path) -> 
     });
     let verify_tls = section.boolean("verify_tls");
     let login = credential::login(section, files);
+    let has_genicam = section.has("genicam");
+    let mut settings = Genicam::default();
+    genicam::read(section.child("genicam"), &mut settings);
     let mut source = text.or(fragment.map(|fragment| Source::Pipeline { fragment }))?;
     // A key that the source has no use for is a misunderstanding.
     let mut only = |key: &'static str, is_given: bool, what: &str, fits: bool| {
@@ -134,6 +137,7 @@ fn source(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &Path) -> 
     only("frame_rate", frame_rate.is_some(), "a source that is a file", is_file);
     only("transport", transport.is_some(), "an rtsp:// source", is_rtsp);
     only("verify_tls", verify_tls.is_some(), "an rtsps:// or https:// source", is_tls);
+    only("genicam", has_genicam, "a genicam: source", matches!(source, Source::Genicam(_)));
     only("username", login.is_some(), "an rtsp:// or http:// source", source.url().is_some());
     match &mut source {
         Source::File { repeat: repeats, frame_rate: rate, .. } => {
@@ -149,6 +153,7 @@ fn source(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &Path) -> 
             *verify = verify_tls.unwrap_or(true);
             log_in(section, url, login);
         }
+        Source::Genicam(camera) => *camera = Genicam { camera: camera.camera.take(), ..settings },
         Source::V4l2 { .. } | Source::Libcamera { .. } | Source::Pipeline { .. } => {}
     }
     Some(source)

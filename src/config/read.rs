@@ -150,6 +150,21 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
         self.expect(key, value, &expected, read)
     }
 
+    /// A number, or this word instead of one, which gives `Some(None)`.
+    pub(super) fn number_or(
+        &mut self,
+        key: &'static str,
+        allowed: RangeInclusive<f64>,
+        word: &str,
+    ) -> Option<Option<f64>> {
+        let value = self.get(key)?;
+        let expected = format!("a number from {} to {}, or \"{word}\"", allowed.start(), allowed.end());
+        self.expect(key, value, &expected, |value| match value.as_str() {
+            Some(text) => (text == word).then_some(None),
+            None => number(value).and_then(|n: f64| allowed.contains(&n).then_some(Some(n))),
+        })
+    }
+
     pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.get(key)?;
         self.expect(key, value, "a list of texts in quotes", |value| {

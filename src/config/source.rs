@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+use super::genicam::{self, Genicam};
+
 /// How many characters of a pipeline are shown.
 const LONGEST_FRAGMENT: usize = 60;
 
@@ -48,6 +50,8 @@ pub enum Source {
         /// Which; the first when absent.
         camera: Option<String>,
     },
+    /// A GigE Vision or USB3 Vision camera (`genicam:`, `genicam:NAME`).
+    Genicam(Genicam),
     /// A fragment of a GStreamer pipeline that ends in raw or encoded video.
     Pipeline {
         /// The text, as `gst-launch-1.0` takes it.
@@ -129,8 +133,11 @@ pub enum BadSource {
     #[error("is no address: {0}")]
     BadUrl(String),
     /// A scheme that nothing here speaks.
-    #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file, libcamera")]
+    #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam")]
     UnknownScheme(String),
+    /// A name that no camera has.
+    #[error("is no camera's name: name, serial number or address, without control characters")]
+    BadCameraName,
     /// A character that ends a text for the system and for GStreamer.
     #[error("holds the character NUL")]
     Nul,
@@ -151,6 +158,10 @@ impl Source {
         if let Some(camera) = text.strip_prefix("libcamera:") {
             let camera = camera.trim_start_matches("//");
             return Ok(Source::Libcamera { camera: (!camera.is_empty()).then(|| camera.to_owned()) });
+        }
+        if let Some(camera) = text.strip_prefix("genicam:") {
+            let camera = genicam::camera(camera)?;
+            return Ok(Source::Genicam(Genicam { camera, ..Genicam::default() }));
         }
         if !text.contains("://") {
             let path = base.join(text);
@@ -190,6 +201,7 @@ impl Source {
             Source::File { .. }
             | Source::V4l2 { .. }
             | Source::Libcamera { .. }
+            | Source::Genicam(_)
             | Source::Pipeline { .. } => None,
         }
     }
@@ -207,7 +219,9 @@ impl Source {
         match self {
             Source::Rtsp { url, .. } | Source::Http { url, .. } => secrets::of_message(text, &url.0),
             Source::Pipeline { fragment } => secrets::of_pipeline(text, fragment),
-            Source::File { .. } | Source::V4l2 { .. } | Source::Libcamera { .. } => text.to_owned(),
+            Source::File { .. } | Source::V4l2 { .. } | Source::Libcamera { .. } | Source::Genicam(_) => {
+                text.to_owned()
+            }
         }
     }
 }
@@ -225,6 +239,9 @@ impl fmt::Display for Source {
             Source::Rtsp { url, .. } | Source::Http { url, .. } => url.fmt(f),
             Source::V4l2 { device } => device.display().fmt(f),
             Source::Libcamera { camera } => write!(f, "libcamera:{}", camera.as_deref().unwrap_or_default()),
+            Source::Genicam(Genicam { camera, .. }) => {
+                write!(f, "genicam:{}", camera.as_deref().unwrap_or_default())
+            }
             Source::Pipeline { fragment } => {
                 let masked = secrets::of_pipeline(fragment, fragment);
                 let shown: String = masked.chars().take(LONGEST_FRAGMENT).collect();

@@ -107,12 +107,18 @@ fn seen(camera: &Name, source: &Source, facts: Facts) -> Check {
             Source::Rtsp { .. } | Source::Http { .. } => {
                 "frames come damaged: look at the network and its cables, or set a lower bit rate at the camera"
             }
-            Source::V4l2 { .. } | Source::Libcamera { .. } => {
+            Source::V4l2 { .. } | Source::Libcamera { .. } | Source::Genicam(_) => {
                 "frames come damaged: look at the camera's cable and where it is plugged in"
             }
             Source::File { .. } => "frames are damaged: record the file anew",
             Source::Pipeline { .. } => "frames come damaged: look at the network or the cable to the camera",
         });
+    }
+    if facts.seen.incomplete > 0 {
+        advice.push(
+            "frames come in part: set packet_size = \"auto\", give the receive buffer more room (net.core.rmem_default), or \
+             lower frame_rate",
+        );
     }
     if facts.seen.time_jumps > 0 {
         advice.push(match source {
@@ -143,6 +149,9 @@ fn unseen(camera: &Name, source: &Source, error: &LookError, daemon_runs: &dyn F
     }
     new(Verdict::Failure, error.to_string()).advise(match (source, error) {
         (_, LookError::Picture(_)) => "name a folder that this user may write with --pictures",
+        (Source::Genicam(_), _) if is_busy => {
+            "stop what controls it, on this machine or another; a camera lets go of a program that ended within some seconds"
+        }
         _ if is_busy => {
             "stop what uses it, such as a daemon that this user may not see; `fuser -v /dev/video*` as root shows it"
         }
@@ -155,6 +164,10 @@ fn unseen(camera: &Name, source: &Source, error: &LookError, daemon_runs: &dyn F
         }
         (Source::Libcamera { .. }, _) => {
             "check that libcamera knows the camera (`cam --list`), and that nothing else uses it, such as a daemon"
+        }
+        (Source::Genicam(_), _) => {
+            "see what answers with `spotter discover`; check the camera's power and cable, that it is in this machine's \
+             network, and that the firewall lets UDP from it in"
         }
         (Source::File { .. }, _) => "check that the file is there and this user may read it",
         (Source::Pipeline { .. }, _) => {

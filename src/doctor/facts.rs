@@ -72,7 +72,7 @@ impl Halt {
             (Halt::Ended, _) => {
                 "the stream of a camera does not end: look at the camera, and at how many it lets watch"
             }
-            (Halt::Silent(_), Source::V4l2 { .. } | Source::Libcamera { .. }) => {
+            (Halt::Silent(_), Source::V4l2 { .. } | Source::Libcamera { .. } | Source::Genicam(_)) => {
                 "frames cease to come: look at the camera's cable and where it is plugged in"
             }
             (Halt::Silent(_), _) => {
@@ -97,11 +97,14 @@ impl Facts {
     /// What went wrong: names and counts, those that are not 0. Frames before the first key frame are no fault: whoever
     /// joins a stream comes between two key frames.
     pub fn faults(&self) -> Vec<(&'static str, u64)> {
-        let Seen { damaged, time_jumps, format_changes, .. } = self.seen;
-        [("damaged", damaged), ("time_jumps", time_jumps), ("format_changes", format_changes)]
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        let Seen { damaged, time_jumps, format_changes, incomplete, .. } = self.seen;
+        let faults = [
+            ("damaged", damaged),
+            ("time_jumps", time_jumps),
+            ("format_changes", format_changes),
+            ("incomplete", incomplete),
+        ];
+        faults.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// The same in words, such as `time jumps 2`.

@@ -4,6 +4,9 @@ use super::{Area, Check, Verdict, kind};
 use crate::capture::{DecoderInfo, decoders, elements};
 use crate::config::{Config, Decoder};
 
+/// Elements of other packages than Spotter's own needs, which are missed by those alone whose cameras need them.
+const OPTIONAL: &[&str] = &["libcamerasrc", "aravissrc"];
+
 pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
     let new = |name: &str, verdict, text: String| Check::new(Area::Gstreamer, name, verdict, text);
     let cameras = config.map(|config| &*config.cameras).unwrap_or_default();
@@ -15,7 +18,7 @@ pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
     let mut checks = vec![new("library", Verdict::Ok, version)];
     let missing: Vec<_> = elements
         .iter()
-        .filter(|info| !info.installed && (info.needed || info.name != "libcamerasrc"))
+        .filter(|info| !info.installed && (info.needed || !OPTIONAL.contains(&info.name)))
         .map(|info| {
             let verdict = if info.needed { Verdict::Failure } else { Verdict::Warning };
             new(info.name, verdict, "is not installed".to_owned())

@@ -96,8 +96,26 @@ fn video(video: &Video) -> wire::Video {
 }
 
 fn faults(faults: &Faults) -> wire::Faults {
-    let Faults { reconnects, rebuilds, abandoned, time_jumps, format_changes, damaged, before_key } = *faults;
-    wire::Faults { reconnects, rebuilds, abandoned, time_jumps, format_changes, damaged, before_key }
+    let Faults {
+        reconnects,
+        rebuilds,
+        abandoned,
+        time_jumps,
+        format_changes,
+        damaged,
+        before_key,
+        incomplete,
+    } = *faults;
+    wire::Faults {
+        reconnects,
+        rebuilds,
+        abandoned,
+        time_jumps,
+        format_changes,
+        damaged,
+        before_key,
+        incomplete,
+    }
 }
 
 /// How many are in a zone.

@@ -11,6 +11,7 @@ mod certificates;
 mod footage;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
+mod namespace;
 #[path = "../support/node.rs"]
 mod node;
 mod peers;
@@ -34,6 +35,7 @@ mod clock_step;
 mod colour;
 mod descriptors;
 mod disconnect;
+mod discover;
 mod error_texts;
 mod full_log;
 mod genicam;

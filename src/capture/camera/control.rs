@@ -444,6 +444,7 @@ impl Connection<'_> {
             (&faults.before_key, seen.before_key, before.before_key),
             (&faults.time_jumps, seen.time_jumps, before.time_jumps),
             (&faults.format_changes, seen.format_changes, before.format_changes),
+            (&faults.incomplete, seen.incomplete, before.incomplete),
         ] {
             counter.add(now - then);
         }

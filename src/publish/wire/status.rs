@@ -190,6 +190,9 @@ pub struct Faults {
     pub damaged: u64,
     /// Frames that came before the first key frame of a connection, which cannot be decoded.
     pub before_key: u64,
+    /// Frames of a GenICam camera that did not come whole, by the gaps in its own time stamps. Older nodes do not have it.
+    #[serde(default)]
+    pub incomplete: u64,
 }
 
 /// Name and version of the camera status format.
