@@ -269,6 +269,7 @@ mod tests {
             class: ClassId(0),
             score: 0.5,
             bbox,
+            foot: bbox.foot(),
             visible: true,
             first_seen: Timestamp::EPOCH,
             last_seen: Timestamp::EPOCH,

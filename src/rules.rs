@@ -14,11 +14,3 @@ pub use lines::LineRules;
 pub use objects::ObjectRules;
 pub use vocabulary::Vocabulary;
 pub use zones::ZoneRules;
-
-use crate::geometry::Point;
-use crate::track::Track;
-
-/// Where a track touches the ground, inside the picture.
-fn foot(track: &Track) -> Point {
-    track.bbox.clipped().foot()
-}

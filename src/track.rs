@@ -12,6 +12,7 @@ mod assign;
 mod associate;
 mod clutter;
 mod config;
+mod cover;
 mod evidence;
 mod follow;
 mod motion;
@@ -54,6 +55,9 @@ pub struct Track {
     pub score: f32,
     /// Where it is now: measured and smoothed, or predicted while it is hidden.
     pub bbox: BBox,
+    /// Where it touches the ground, inside the picture: the middle of the box's lower edge, or below that while something
+    /// covers its feet.
+    pub foot: Point,
     /// Whether this frame showed it; otherwise `bbox` is a prediction.
     pub visible: bool,
     /// When it was first seen, before it was confirmed.
@@ -91,6 +95,15 @@ pub struct Tracker {
     tentative: Vec<Followed>,
     clutter: Clutter,
     last_id: u64,
+}
+
+impl Track {
+    /// The track as it was when it was seen before its confirmation; what it is and who it is were known only later.
+    pub fn as_seen(&self, sighting: &Sighting) -> Track {
+        let Sighting { at, bbox, score } = *sighting;
+        let foot = bbox.clipped().foot();
+        Track { score, bbox, foot, visible: true, last_seen: at, ..self.clone() }
+    }
 }
 
 impl Tracker {
@@ -143,12 +156,12 @@ impl Tracker {
         let association = associate(&self.confirmed, &self.tentative, &detections, &self.config);
         for (followed, detection) in self.confirmed.iter_mut().zip(&association.of_confirmed) {
             if let Some(index) = detection {
-                followed.see(at, dt_s, &detections[*index], &self.config);
+                followed.see(at, dt_s, (*index, &detections), &self.config);
             }
         }
         for (followed, detection) in self.tentative.iter_mut().zip(&association.of_tentative) {
             match detection {
-                Some(index) => followed.see(at, dt_s, &detections[*index], &self.config),
+                Some(index) => followed.see(at, dt_s, (*index, &detections), &self.config),
                 None => followed.miss(dt_s, &self.config.confirmation),
             }
         }
@@ -163,7 +176,8 @@ impl Tracker {
         self.confirmed.iter().map(|followed| &followed.track)
     }
 
-    /// The tracks that the last step confirmed, each with all that was seen of it up to and with that step, oldest first.
+    /// The tracks that the last step confirmed, each with what was seen of it up to and with that step, oldest first: at
+    /// most 256 sightings, thinned when there were more.
     pub fn newly_confirmed(&self) -> impl Iterator<Item = (&Track, &[Sighting])> {
         self.confirmed
             .iter()

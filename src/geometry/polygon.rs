@@ -83,6 +83,11 @@ impl Polygon {
         inside
     }
 
+    /// The distance of `point` from the nearest edge, in relative units.
+    pub fn distance(&self, point: Point) -> f32 {
+        self.edges().map(|(from, to)| distance(point, from, to)).fold(f64::INFINITY, f64::min) as f32
+    }
+
     fn edges(&self) -> impl Iterator<Item = (Point, Point)> + Clone {
         self.0.iter().copied().zip(self.0.iter().copied().cycle().skip(1))
     }

@@ -107,13 +107,21 @@ impl Scene {
     }
 
     /// What is to be said of the tracks after a step that `ended` some: what somebody did ends before they do, and begins
-    /// after they did.
+    /// after they did. Where a thing was before it was confirmed, zones and lines hear once it is, with the times of then.
     pub(super) fn told_of_tracks(&mut self, ended: &[Track]) -> Vec<Tag> {
         let (at, tracks) = (self.last, self.tracker.tracks());
         let mut tags = self.activities.end(ended);
         tags.extend(self.zones.end(ended));
         tags.extend(self.lines.end(ended));
         tags.extend(self.objects.observe(at, tracks.clone(), ended));
+        for (track, sightings) in self.tracker.newly_confirmed() {
+            // The last is of this frame.
+            for sighting in sightings.split_last().map_or(&[][..], |(_, earlier)| earlier) {
+                let then = track.as_seen(sighting);
+                tags.extend(self.zones.observe(sighting.at, [&then]));
+                tags.extend(self.lines.observe(sighting.at, [&then]));
+            }
+        }
         tags.extend(self.zones.observe(at, tracks.clone()));
         tags.extend(self.lines.observe(at, tracks));
         tags

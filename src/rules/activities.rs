@@ -380,6 +380,7 @@ mod tests {
             class: crate::detect::ClassId(0),
             score: 0.6,
             bbox: BBox::WHOLE,
+            foot: BBox::WHOLE.foot(),
             visible: false,
             first_seen: at(0),
             last_seen: at(20),

@@ -1,25 +1,25 @@
 //! Crossings of lines in tags: a start when a thing has crossed, an end when it is done with the line.
 //!
-//! A thing crosses with its foot point. What keeps who stands on a line from crossing it all the time: only who has come
-//! away from it is on one of its sides, and a crossing leads from one side to the other.
+//! A thing crosses with its foot point. It has crossed when the other side was really reached: seen there twice, clear of
+//! the line by a margin that follows its size and its jitter; and to be back it must come farther than somebody sways. When
+//! its track ends, the side where it was seen last counts, so crossings add up to the sides that were changed.
+
+mod walker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Vocabulary, foot};
+use super::Vocabulary;
 use crate::clock::Timestamp;
 use crate::config;
 use crate::detect::ClassId;
-use crate::geometry::{Point, Segment};
+use crate::geometry::{BBox, Segment};
 use crate::name::Name;
 use crate::tag::{Body, Direction, Line, Phase, Tag, TrackId};
 use crate::track::Track;
+use walker::{Over, Walker};
 
-/// A thing is on a side of a line when it is so far from it, in heights of its box: its foot point jitters with its size.
-const MARGIN_HEIGHTS: f32 = 0.05;
-/// The same for the smallest things, in relative units.
-const LEAST_MARGIN: f32 = 0.005;
-/// Who is so many margins away is done with the line,
+/// Who is this many margins away is done with the line,
 const DONE_MARGINS: f32 = 3.0;
 /// and so is everybody after this.
 const DONE_AFTER: Duration = Duration::from_secs(1);
@@ -39,18 +39,13 @@ struct Guard {
     segment: Segment,
     /// The classes that it looks for; all when absent.
     classes: Option<BTreeSet<ClassId>>,
-    walkers: BTreeMap<TrackId, Walker>,
+    passers: BTreeMap<TrackId, Passer>,
 }
 
-/// One thing's way past one line.
+/// A thing on its way past a line, and its crossing that was told and is not done.
 #[derive(Debug)]
-struct Walker {
-    /// Its foot point when it was seen last.
-    foot: Point,
-    /// The side that it has last been on for sure; nothing as long as it has only been seen on the line.
-    side: Option<Side>,
-    /// Whether it was between the line's ends when it last went over the line, made endless.
-    through: bool,
+struct Passer {
+    walker: Walker,
     crossing: Option<Crossing>,
 }
 
@@ -62,10 +57,14 @@ struct Crossing {
     direction: Direction,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
+/// What is to be said of a crossing.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    phase: Phase,
+    at: Timestamp,
+    bbox: BBox,
+    score: f32,
+    crossing: Crossing,
 }
 
 impl LineRules {
@@ -78,13 +77,14 @@ impl LineRules {
                 .labels
                 .as_ref()
                 .map(|labels| vocabulary.classes(labels.iter().map(String::as_str)).into_iter().collect()),
-            walkers: BTreeMap::new(),
+            passers: BTreeMap::new(),
         };
         let lines = lines.iter().map(guard).collect();
         LineRules { camera, vocabulary, lines }
     }
 
-    /// What is to be said after the frame captured at `at`, line by line and in the order of tracks.
+    /// What is to be said after the frame captured at `at`, line by line and in the order of tracks. A crossing is told when
+    /// it is certain, as of the moment when the thing came over.
     pub fn observe<'a>(
         &mut self,
         at: Timestamp,
@@ -94,19 +94,22 @@ impl LineRules {
         let mut tags = Vec::new();
         for guard in &mut self.lines {
             for track in tracks.clone() {
-                for (phase, crossing) in guard.step(at, track) {
-                    tags.push(guard.tag(&self.camera, &self.vocabulary, phase, at, track, crossing));
-                }
+                let told = guard.step(at, track);
+                tags.extend(told.iter().map(|told| guard.tag(&self.camera, &self.vocabulary, track, *told)));
             }
         }
         tags
     }
 
-    /// The ends of the crossings of `tracks`, each at the moment when the thing was last seen.
+    /// The ends of the crossings of `tracks`, each at the moment when the thing was last seen. Who was seen last on the other
+    /// side of a line has crossed it, too.
     pub fn end(&mut self, tracks: &[Track]) -> Vec<Tag> {
         let mut tags = Vec::new();
         for guard in &mut self.lines {
-            tags.extend(tracks.iter().filter_map(|track| guard.end(&self.camera, &self.vocabulary, track)));
+            for track in tracks {
+                let told = guard.end(track);
+                tags.extend(told.iter().map(|told| guard.tag(&self.camera, &self.vocabulary, track, *told)));
+            }
         }
         tags
     }
@@ -124,8 +127,10 @@ impl LineRules {
             if let Some(same) = self.lines.iter_mut().find(|new| new.is_like(&old)) {
                 *same = old;
             } else {
-                let end = |track| old.end(&self.camera, &self.vocabulary, track);
-                tags.extend(tracks.clone().filter_map(end));
+                for track in tracks.clone() {
+                    let told = old.close(track);
+                    tags.extend(told.map(|told| old.tag(&self.camera, &self.vocabulary, track, told)));
+                }
             }
         }
         tags
@@ -139,78 +144,75 @@ impl Guard {
     }
 
     /// The end of a track's crossing, if there is one.
-    fn end(&mut self, camera: &Name, vocabulary: &Vocabulary, track: &Track) -> Option<Tag> {
-        let crossing = self.walkers.remove(&track.id)?.crossing?;
-        Some(self.tag(camera, vocabulary, Phase::End, track.last_seen, track, crossing))
+    fn close(&mut self, track: &Track) -> Option<Told> {
+        let crossing = self.passers.remove(&track.id)?.crossing?;
+        Some(Told::end(track.last_seen, track, crossing))
     }
 
-    /// Takes in where a track is, and gives what is to be said of its crossings. Where a hidden thing is, is a guess, so
-    /// for it only time goes on.
-    fn step(&mut self, at: Timestamp, track: &Track) -> Vec<(Phase, Crossing)> {
-        let wanted = self.classes.as_ref().is_none_or(|classes| classes.contains(&track.class));
-        let foot = foot(track);
-        if !track.visible && !self.walkers.contains_key(&track.id) {
-            return Vec::new();
-        }
-        let walker = self.walkers.entry(track.id).or_insert_with(|| Walker::new(foot));
-        let mut told = Vec::new();
-        let margin = LEAST_MARGIN.max(MARGIN_HEIGHTS * track.bbox.h);
-        let distance = self.segment.distance_to_right(foot);
-        let direction = if track.visible { walker.go(foot, distance, margin, &self.segment) } else { None };
-        // A second crossing ends the first.
-        let done = |crossing: &mut Crossing| {
-            let late = at < crossing.at || at.since(crossing.at) >= DONE_AFTER;
-            let away = track.visible && distance.abs() >= DONE_MARGINS * margin;
-            late || away || direction.is_some()
-        };
-        if let Some(crossing) = walker.crossing.take_if(done) {
-            told.push((Phase::End, crossing));
-        }
-        if let Some(direction) = direction.filter(|_| wanted) {
-            let crossing = Crossing { at, class: track.class, direction };
-            walker.crossing = Some(crossing);
-            told.push((Phase::Start, crossing));
+    /// Takes in that a track is over, and gives what is to be said of its crossings.
+    fn end(&mut self, track: &Track) -> Vec<Told> {
+        let over = self.passers.get(&track.id).and_then(|passer| passer.walker.end(track, &self.segment));
+        let over = over.filter(|_| self.looks_for(track));
+        let mut told: Vec<Told> = self.close(track).into_iter().collect();
+        if let Some((over, side)) = over {
+            // What was told before ends where this begins.
+            told.iter_mut().for_each(|end| end.at = over.at);
+            let crossing = Crossing { at: over.at, class: track.class, direction: side.direction() };
+            told.extend([Told::start(&over, crossing), Told::end(track.last_seen, track, crossing)]);
         }
         told
     }
 
-    fn tag(
-        &self,
-        camera: &Name,
-        vocabulary: &Vocabulary,
-        phase: Phase,
-        at: Timestamp,
-        track: &Track,
-        crossing: Crossing,
-    ) -> Tag {
+    fn looks_for(&self, track: &Track) -> bool {
+        self.classes.as_ref().is_none_or(|classes| classes.contains(&track.class))
+    }
+
+    /// Takes in where a track is, and gives what is to be said of its crossings. Where a hidden thing is, is a guess, so
+    /// for it only time goes on.
+    fn step(&mut self, at: Timestamp, track: &Track) -> Vec<Told> {
+        let wanted = self.looks_for(track);
+        if !track.visible && !self.passers.contains_key(&track.id) {
+            return Vec::new();
+        }
+        let new = || Passer { walker: Walker::new(track.foot), crossing: None };
+        let Passer { walker, crossing } = self.passers.entry(track.id).or_insert_with(new);
+        let over = if track.visible { walker.go(at, track, &self.segment) } else { walker.hide() };
+        let distance = self.segment.distance_to_right(track.foot);
+        let mut told = Vec::new();
+        // A second crossing ends the first.
+        let done = |crossing: &mut Crossing| {
+            let late = at < crossing.at || at.since(crossing.at) >= DONE_AFTER;
+            let away = track.visible && distance.abs() >= DONE_MARGINS * walker::clear(track);
+            late || away || over.is_some()
+        };
+        if let Some(ended) = crossing.take_if(done) {
+            let at = over.map_or(at, |(over, _)| over.at.min(at));
+            told.push(Told::end(at, track, ended));
+        }
+        if let Some((over, side)) = over.filter(|_| wanted) {
+            let begun = Crossing { at, class: track.class, direction: side.direction() };
+            *crossing = Some(begun);
+            told.push(Told::start(&over, begun));
+        }
+        told
+    }
+
+    fn tag(&self, camera: &Name, vocabulary: &Vocabulary, track: &Track, told: Told) -> Tag {
+        let Told { phase, at, bbox, score, crossing } = told;
         // An end is called what its start was called.
-        let track = Track { class: crossing.class, ..track.clone() };
+        let track = Track { class: crossing.class, bbox, score, ..track.clone() };
         let body = Body::Line(Line { name: self.name.clone(), direction: crossing.direction });
         vocabulary.tag(camera, phase, at, &track, body)
     }
 }
 
-impl Walker {
-    fn new(foot: Point) -> Self {
-        Walker { foot, side: None, through: false, crossing: None }
+impl Told {
+    fn end(at: Timestamp, track: &Track, crossing: Crossing) -> Self {
+        Told { phase: Phase::End, at, bbox: track.bbox, score: track.score, crossing }
     }
 
-    /// Goes on to `foot`; the direction when that brings it from one side to the other through the line.
-    fn go(&mut self, foot: Point, distance: f32, margin: f32, segment: &Segment) -> Option<Direction> {
-        let before = segment.distance_to_right(self.foot);
-        if (before > 0.0) != (distance > 0.0) {
-            self.through = segment.is_between_ends(self.foot, foot);
-        }
-        self.foot = foot;
-        let side = if distance > 0.0 { Side::Right } else { Side::Left };
-        if distance.abs() < margin {
-            return None;
-        }
-        let other = self.side.replace(side).is_some_and(|before| before != side);
-        (other && self.through).then_some(match side {
-            Side::Right => Direction::In,
-            Side::Left => Direction::Out,
-        })
+    fn start(over: &Over, crossing: Crossing) -> Self {
+        Told { phase: Phase::Start, at: over.at, bbox: over.bbox, score: over.score, crossing }
     }
 }
 

@@ -123,6 +123,7 @@ mod tests {
             class: ClassId(0),
             score: 0.6,
             bbox: BBox { x, y: 0.2, w: 0.1, h: 0.3 },
+            foot: Point { x: x + 0.05, y: 0.5 },
             visible: true,
             first_seen: Timestamp::EPOCH,
             last_seen: Timestamp::EPOCH + Duration::from_secs(3),

@@ -1,12 +1,12 @@
 //! The life of a thing's stay in a zone in tags, and how many things are in each zone.
 //!
 //! A thing is inside by its foot point. What keeps tags from flickering where people walk along an edge: a stay is told
-//! once it has lasted, and it is over only after a while outside.
+//! once it has lasted, and it is over only after a while outside, farther away than somebody sways.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Vocabulary, foot};
+use super::Vocabulary;
 use crate::clock::Timestamp;
 use crate::config;
 use crate::detect::ClassId;
@@ -15,9 +15,16 @@ use crate::name::Name;
 use crate::tag::{Body, Label, Occupancy, Phase, Tag, TrackId, Zone};
 use crate::track::Track;
 
-/// A stay is over when the thing has been seen outside for so long,
+/// A stay is over when the thing has been seen outside for this long,
 const LEFT_AFTER: Duration = Duration::from_secs(1);
-/// and that a thing inside turns out to be something else is told no sooner than this after the last tag of its stay.
+/// farther from the edge than this, in heights of its box (or half widths, if it is a long thing): who stands on an edge
+/// sways,
+const NEAR: f32 = 0.2;
+/// and than this in relative units, however small it is;
+const LEAST_NEAR: f32 = 0.015;
+/// or for this long, however near it is;
+const LEFT_NEAR_AFTER: Duration = Duration::from_secs(10);
+/// That a thing inside turns out to be something else is told no sooner than this after the last tag of its stay.
 const LABEL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Turns the tracks of one camera into `zone` tags and occupancies.
@@ -50,7 +57,9 @@ struct Stay {
     inside: bool,
     /// How long it has been seen inside,
     dwell: Duration,
-    /// and outside since then.
+    /// outside since then,
+    outside: Duration,
+    /// and of that farther away than somebody sways.
     away: Duration,
     /// What was said last; nothing before its start.
     told: Option<Told>,
@@ -180,22 +189,32 @@ impl Place {
 
     /// Takes in where a track is; what is to be said of its stay, and how long that has lasted.
     fn step(&mut self, at: Timestamp, track: &Track, update_interval: Duration) -> Option<(Phase, Duration)> {
-        let inside = self.classes.contains(&track.class) && self.polygon.contains(foot(track));
+        let wanted = self.classes.contains(&track.class);
+        let inside = wanted && self.polygon.contains(track.foot);
         if inside && !self.stays.contains_key(&track.id) {
-            let stay = Stay { last: at, inside, dwell: Duration::ZERO, away: Duration::ZERO, told: None };
-            self.stays.insert(track.id, stay);
+            let [dwell, outside, away] = [Duration::ZERO; 3];
+            self.stays.insert(track.id, Stay { last: at, inside, dwell, outside, away, told: None });
         }
+        let near = || {
+            let size = track.bbox.h.max(track.bbox.w / 2.0);
+            wanted && self.polygon.distance(track.foot) < LEAST_NEAR.max(NEAR * size)
+        };
         let stay = self.stays.get_mut(&track.id)?;
         // A clock that was set back adds nothing.
         let passed = at.since(stay.last);
         match (stay.inside, inside) {
             (true, true) => stay.dwell += passed,
-            (false, true) => stay.away = Duration::ZERO,
-            (_, false) => stay.away += passed,
+            (false, true) => (stay.outside, stay.away) = (Duration::ZERO, Duration::ZERO),
+            (_, false) => {
+                stay.outside += passed;
+                if stay.told.is_none() || !near() {
+                    stay.away += passed;
+                }
+            }
         }
         (stay.last, stay.inside) = (at, inside);
         let phase = match stay.told {
-            _ if stay.away >= LEFT_AFTER => Phase::End,
+            _ if stay.away >= LEFT_AFTER || stay.outside >= LEFT_NEAR_AFTER => Phase::End,
             None if inside && stay.dwell >= self.min_dwell => Phase::Start,
             Some(told) if inside && is_news(at, track, told, update_interval) => Phase::Update,
             _ => return None,

@@ -19,7 +19,7 @@ pub(super) struct Association {
 }
 
 /// Matches in the order of trust: what is confirmed with high scores, then with low ones, then what is not confirmed
-/// with whatever is left.
+/// with whatever is left. What something covers is matched by the whole of it where its box as it was seen fits nothing.
 pub(super) fn associate(
     confirmed: &[Followed],
     tentative: &[Followed],
@@ -30,17 +30,22 @@ pub(super) fn associate(
     let mut of_tentative = vec![None; tentative.len()];
     let (mut high, mut low): (Vec<usize>, Vec<usize>) =
         (0..detections.len()).partition(|&index| detections[index].score >= config.high_score);
-    let stage = |followed: &[Followed], matched: &mut [_], free: &mut Vec<usize>, min_iou| {
-        match_stage(followed, matched, detections, free, min_iou, config);
+    let stage = |followed: &[Followed], matched: &mut [_], free: &mut Vec<usize>, fit, min_iou| {
+        match_stage(followed, matched, detections, free, fit, min_iou, config);
     };
-    stage(confirmed, &mut of_confirmed, &mut high, config.min_iou);
-    stage(confirmed, &mut of_confirmed, &mut low, config.min_iou_low);
+    stage(confirmed, &mut of_confirmed, &mut high, fit, config.min_iou);
+    stage(confirmed, &mut of_confirmed, &mut low, fit_low, config.min_iou_low);
+    stage(confirmed, &mut of_confirmed, &mut high, fit_part, PART_IOU);
+    stage(confirmed, &mut of_confirmed, &mut low, fit_part_low, PART_IOU);
     match_reshaped(confirmed, &mut of_confirmed, detections, &mut high);
     let mut rest = high;
     rest.append(&mut low);
-    stage(tentative, &mut of_tentative, &mut rest, config.min_iou);
+    stage(tentative, &mut of_tentative, &mut rest, fit, config.min_iou);
     Association { of_confirmed, of_tentative, unmatched: rest }
 }
+
+/// How well a detection fits a thing, 0..=1.
+type Fit = fn(&Followed, &Detection, &TrackerConfig) -> f32;
 
 /// One round: matches what has no detection yet with the `free` detections, and takes those that it used out of them.
 fn match_stage(
@@ -48,6 +53,7 @@ fn match_stage(
     matched: &mut [Option<usize>],
     detections: &[Detection],
     free: &mut Vec<usize>,
+    fit: Fit,
     min_iou: f32,
     config: &TrackerConfig,
 ) {
@@ -71,7 +77,7 @@ fn match_stage(
 /// Whoever falls changes the shape of their box faster than any motion model expects, and of whom only a part was found
 /// on some frames, such as the upper half, seems to shrink and rise. A confirmed thing that nothing fits goes on with
 /// the one free detection that lies over the box it had last and is about as large, or has most of that box in it and is
-/// as large as the thing usually is, when nothing else was there.
+/// as large as the thing usually is, when nothing else was there and the thing is still expected there.
 fn match_reshaped(
     confirmed: &[Followed],
     matched: &mut [Option<usize>],
@@ -86,7 +92,8 @@ fn match_reshaped(
             let is_reshaped = before.max(now) >= RESHAPED_SHAPE * before.min(now)
                 && less >= RESHAPED_AREA * more
                 && last.intersection(bbox) >= RESHAPED_COVER * less;
-            is_reshaped || one.is_whole_again(bbox)
+            let is_there = one.expected_whole().0.intersection(bbox) > 0.0;
+            is_there && (is_reshaped || one.is_whole_again(bbox))
         };
         let mut found = free.iter().filter(|index| fits(&detections[**index].bbox));
         if matched[left].is_none()
@@ -108,14 +115,54 @@ const RESHAPED_SHAPE: f32 = 1.1;
 /// How large the smaller box must be against the larger: who falls is about as large lying as standing.
 const RESHAPED_AREA: f32 = 0.5;
 
+/// What a box that shows a part is worth against one that shows the whole.
+const PART: f32 = 0.9;
+/// How much a box must overlap the whole that is expected, or must when it is completed, as IoU.
+const PART_IOU: f32 = 0.25;
+/// Greatest ratio of heights at which who comes out from behind something is the one who went there.
+const SAME_HEIGHT: f32 = 1.2;
+
 /// What a pair is worth at least that fits but turns back: better than none.
 const WORST: f32 = 0.001;
 
 /// How well a detection fits what is expected, 0..=1: the IoU of both boxes grown by the uncertainty of the expectation,
 /// less when the height or the class is another.
 fn fit(followed: &Followed, detection: &Detection, config: &TrackerConfig) -> f32 {
-    let (expected, seen) = (&followed.track.bbox, &detection.bbox);
-    let (sd_x, sd_y) = followed.center_sd();
+    if followed.is_behind() {
+        return fit_part(followed, detection, config);
+    }
+    let class_factor = if followed.track.class == detection.class { 1.0 } else { config.other_class };
+    fit_box(followed.expected(), &detection.bbox, config) * class_factor
+}
+
+/// The same for something of which only parts were seen lately, and a detection that shows a part or the whole of it: what
+/// fits the whole as it was before.
+fn fit_part(followed: &Followed, detection: &Detection, config: &TrackerConfig) -> f32 {
+    if !followed.is_covered() {
+        return 0.0;
+    }
+    let seen = &detection.bbox;
+    let class_factor = if followed.track.class == detection.class { 1.0 } else { config.other_class };
+    let expected = followed.expected_whole();
+    let part = followed.whole(seen).map_or(0.0, |whole| PART * fit_box(expected, &whole, config));
+    let (less, more) = (expected.0.h.min(seen.h), expected.0.h.max(seen.h));
+    let full = if more <= SAME_HEIGHT * less { fit_box(expected, seen, config) } else { 0.0 };
+    full.max(part) * class_factor
+}
+
+/// The same as [`fit`] for a low score: clutter does not end that something is behind something else.
+fn fit_low(followed: &Followed, detection: &Detection, config: &TrackerConfig) -> f32 {
+    if followed.is_behind() { 0.0 } else { fit(followed, detection, config) }
+}
+
+/// The same as [`fit_part`].
+fn fit_part_low(followed: &Followed, detection: &Detection, config: &TrackerConfig) -> f32 {
+    if followed.is_behind() { 0.0 } else { fit_part(followed, detection, config) }
+}
+
+/// How well a box fits an expected one, whatever its class.
+fn fit_box((expected, (sd_x, sd_y)): (BBox, (f32, f32)), seen: &BBox, config: &TrackerConfig) -> f32 {
+    let expected = &expected;
     let margin_x = (sd_x * config.buffer_sds).min(expected.w * config.buffer_limit);
     let margin_y = (sd_y * config.buffer_sds).min(expected.h * config.buffer_limit);
     let iou = grown(expected, margin_x, margin_y).iou(&grown(seen, margin_x, margin_y));
@@ -123,8 +170,7 @@ fn fit(followed: &Followed, detection: &Detection, config: &TrackerConfig) -> f3
         return 0.0;
     }
     let height_ratio = expected.h.min(seen.h) / expected.h.max(seen.h);
-    let class_factor = if followed.track.class == detection.class { 1.0 } else { config.other_class };
-    iou * height_ratio.powf(config.height_power) * class_factor
+    iou * height_ratio.powf(config.height_power)
 }
 
 fn grown(bbox: &BBox, margin_x: f32, margin_y: f32) -> BBox {

@@ -9,14 +9,16 @@ use crate::geometry::{BBox, Point};
 use crate::tag::TrackId;
 
 use super::config::{Confirmation, TrackerConfig};
+use super::cover::Steady;
 use super::evidence::{Evidence, Kind};
-use super::motion::{Motion, MotionModel};
+use super::motion::{Motion, MotionModel, Seen};
 use super::stance::Stance;
 use super::{Sighting, Track};
 
 /// A path has at most so many points.
 const MAX_PATH: usize = 32;
-/// Sightings kept of the time before the confirmation; the oldest go first.
+/// Most sightings kept of the time before the confirmation. When there are more, every second one goes, and never the
+/// first.
 const MAX_EARLIER: usize = 256;
 /// Centres kept for the direction; the oldest go first.
 const MAX_RECENT: usize = 64;
@@ -51,6 +53,10 @@ pub(super) struct Followed {
     /// Seconds since it was first seen.
     age_s: f64,
     motion: Motion,
+    /// The motion of the whole, whatever part is seen.
+    steady: Steady,
+    /// Whether it is hidden, and only parts of it were seen before: it went behind something.
+    behind: bool,
     first: BBox,
     stance: Stance,
     detections: u32,
@@ -77,6 +83,7 @@ impl Followed {
                 best_score: detection.score,
                 classes: Vec::new(),
                 path: vec![motion.bbox().foot()],
+                foot: motion.bbox().clipped().foot(),
             },
             confirmed: false,
             hidden_s: 0.0,
@@ -86,6 +93,8 @@ impl Followed {
             earlier: vec![Sighting { at, bbox: detection.bbox, score: detection.score }],
             recent: VecDeque::from([(0.0, detection.bbox.center())]),
             age_s: 0.0,
+            steady: Steady::new(motion),
+            behind: false,
             motion,
             first: detection.bbox,
             stance: Stance::new(&detection.bbox),
@@ -102,10 +111,17 @@ impl Followed {
     /// Moves on to a frame `dt_s` seconds later, before its detections are known.
     pub(super) fn predict(&mut self, dt_s: f32, model: &MotionModel) {
         self.age_s += f64::from(dt_s);
-        self.motion.predict(dt_s, self.hidden_s > 0.0, model);
+        let hidden = self.hidden_s > 0.0;
+        self.behind = hidden && self.steady.is_covered();
+        if self.behind {
+            self.motion = *self.steady.motion();
+        }
+        self.motion.predict(dt_s, if hidden { Seen::Nothing } else { Seen::Whole }, model);
+        self.steady.predict(dt_s, hidden, model);
         self.hidden_s += dt_s;
         self.track.visible = false;
         self.track.bbox = self.motion.bbox();
+        self.track.foot = self.track.bbox.clipped().foot();
     }
 
     /// The clock was set back: `ago` must be taken off all times, so that they stay in order.
@@ -144,14 +160,47 @@ impl Followed {
         part.intersection(bbox) >= PART_COVER * part.area() && other <= WHOLE_LOG_SIZE
     }
 
-    /// How far the expected centre may be off, across and down.
-    pub(super) fn center_sd(&self) -> (f32, f32) {
-        self.motion.center_sd()
+    /// Where it is expected, and how far the centre of that may be off, across and down.
+    pub(super) fn expected(&self) -> (BBox, (f32, f32)) {
+        (self.track.bbox, self.motion.center_sd())
+    }
+
+    /// The same for the whole of it.
+    pub(super) fn expected_whole(&self) -> (BBox, (f32, f32)) {
+        let motion = self.steady.motion();
+        (motion.bbox(), motion.center_sd())
+    }
+
+    /// The whole of it, when a box may show a part.
+    pub(super) fn whole(&self, bbox: &BBox) -> Option<BBox> {
+        self.steady.whole(bbox)
+    }
+
+    /// Whether only parts of it were seen lately.
+    pub(super) fn is_covered(&self) -> bool {
+        self.steady.is_covered()
+    }
+
+    /// Whether it is hidden behind something that it went behind before the last frame.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
     }
 
     /// Takes in the detection that shows it on this frame, which follows the last one by `dt_s` seconds.
-    pub(super) fn see(&mut self, at: Timestamp, dt_s: f32, detection: &Detection, config: &TrackerConfig) {
+    /// All `detections` of the frame say whether another thing covers a part of it.
+    pub(super) fn see(
+        &mut self,
+        at: Timestamp,
+        dt_s: f32,
+        (index, detections): (usize, &[Detection]),
+        config: &TrackerConfig,
+    ) {
+        let detection = &detections[index];
+        let others = detections.iter().enumerate();
+        let others = others.filter(|(other, by)| *other != index && by.score >= config.high_score);
+        let others = others.map(|(_, by)| &by.bbox);
         self.motion.update(&detection.bbox, &config.motion);
+        self.steady.see(dt_s, &detection.bbox, others, &self.motion, &config.motion);
         self.remember_center(detection.bbox.center(), config);
         self.learn_size(&detection.bbox, dt_s);
         self.last_measured = detection.bbox;
@@ -161,6 +210,7 @@ impl Followed {
         let track = &mut self.track;
         track.visible = true;
         track.bbox = self.motion.bbox();
+        track.foot = self.steady.foot(&track.bbox);
         self.last_seen_bbox = track.bbox;
         track.last_seen = at;
         track.best_score = track.best_score.max(detection.score);
@@ -170,7 +220,7 @@ impl Followed {
             self.stance.see(unseen_s, &detection.bbox);
             self.evidence.see(dt_s, detection.score, &config.confirmation);
             if self.earlier.len() == MAX_EARLIER {
-                self.earlier.remove(0);
+                thin(&mut self.earlier);
             }
             self.earlier.push(Sighting { at, bbox: self.track.bbox, score: detection.score });
         }
@@ -250,7 +300,7 @@ impl Followed {
     /// Adds the foot point to the path. The last point is always the newest; when the path is full, every second point
     /// goes and from then on half as many are kept.
     fn extend_path(&mut self) {
-        let foot = self.track.bbox.foot();
+        let foot = self.track.foot;
         let path = &mut self.track.path;
         self.path_skipped += 1;
         if self.path_skipped < self.path_stride && path.len() > 1 {
@@ -267,9 +317,9 @@ impl Followed {
 }
 
 /// Drops every second point and keeps the first.
-fn thin(path: &mut Vec<Point>) {
+fn thin<T>(list: &mut Vec<T>) {
     let mut keep = false;
-    path.retain(|_| {
+    list.retain(|_| {
         keep = !keep;
         keep
     });

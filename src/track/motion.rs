@@ -16,6 +16,8 @@ use crate::geometry::BBox;
 pub struct MotionModel {
     /// How far a detection's centre is off, as a standard deviation in box sizes.
     pub measured_sd: f32,
+    /// The same for a box of which a part was seen.
+    pub part_sd: f32,
     /// How far a detection's width or height is off, as a standard deviation of its logarithm. Larger than that of the
     /// centre, because a walker's box breathes with every stride.
     pub measured_log_size_sd: f32,
@@ -36,6 +38,7 @@ impl Default for MotionModel {
     fn default() -> Self {
         MotionModel {
             measured_sd: 0.06,
+            part_sd: 0.12,
             measured_log_size_sd: 0.2,
             first_velocity_sd: 1.5,
             first_growth_sd: 0.2,
@@ -45,6 +48,9 @@ impl Default for MotionModel {
         }
     }
 }
+
+/// Rounding of a place that is the believed one, in box sizes.
+const SAME_PLACE: f32 = 1e-4;
 
 /// One coordinate: its value, its rate per second, and their covariance.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +96,14 @@ impl Axis {
     }
 }
 
+/// What the last frame showed of a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Whole,
+    Part,
+    Nothing,
+}
+
 /// The motion of one box.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Motion {
@@ -121,11 +135,13 @@ impl Motion {
         (self.x.value_variance.sqrt(), self.y.value_variance.sqrt())
     }
 
-    /// Moves on by `dt_s` seconds. Something hidden keeps its size and slows down.
-    pub(super) fn predict(&mut self, dt_s: f32, hidden: bool, model: &MotionModel) {
-        if hidden {
+    /// Moves on by `dt_s` seconds. What is not seen whole keeps its size, and what is not seen at all slows down.
+    pub(super) fn predict(&mut self, dt_s: f32, seen: Seen, model: &MotionModel) {
+        if seen != Seen::Whole {
             self.log_w.rate = 0.0;
             self.log_h.rate = 0.0;
+        }
+        if seen == Seen::Nothing {
             let slower = (-dt_s / model.hidden_slowdown.as_secs_f32().max(f32::EPSILON)).exp();
             self.x.rate *= slower;
             self.y.rate *= slower;
@@ -145,6 +161,32 @@ impl Motion {
         self.log_w.update(bbox.w.ln(), model.measured_log_size_sd);
         self.log_h.update(bbox.h.ln(), model.measured_log_size_sd);
     }
+
+    /// The same, but a box that is narrower than the believed one moves it only as far as it must move to hold that box:
+    /// which side of it is missing, if any, is not known yet.
+    pub(super) fn update_holding(&mut self, bbox: &BBox, model: &MotionModel) {
+        let center = bbox.center();
+        let slack = ((self.bbox().w - bbox.w) / 2.0).max(0.0);
+        self.hold(center.x, slack, model.measured_sd * bbox.w);
+        self.y.update(center.y, model.measured_sd * bbox.h);
+        self.log_w.update(bbox.w.ln(), model.measured_log_size_sd);
+        self.log_h.update(bbox.h.ln(), model.measured_log_size_sd);
+    }
+
+    /// Takes in where the box must be, of which a part was seen. Its size is the believed one and teaches nothing.
+    pub(super) fn update_place(&mut self, whole: &BBox, model: &MotionModel) {
+        let center = whole.center();
+        self.hold(center.x, SAME_PLACE * whole.w, model.part_sd * whole.w);
+        self.y.update(center.y, model.part_sd * whole.h);
+    }
+
+    /// Moves the centre across to within `slack` of `x`; where it is within that, nothing is learnt.
+    fn hold(&mut self, x: f32, slack: f32, sd: f32) {
+        let nearest = self.x.value.max(x - slack).min(x + slack);
+        if nearest != self.x.value || slack <= 0.0 {
+            self.x.update(nearest, sd);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +200,7 @@ mod tests {
         let mut motion = Motion::new(&bbox(0.0), &model);
         let mut now_s = dt_s;
         while now_s < seconds + dt_s / 2.0 {
-            motion.predict(dt_s, false, &model);
+            motion.predict(dt_s, Seen::Whole, &model);
             motion.update(&bbox(now_s), &model);
             now_s += dt_s;
         }
@@ -179,9 +221,9 @@ mod tests {
         let model = MotionModel::default();
         let start = follow(0.1, 1.0, 0.0);
         let (mut once, mut often) = (start, start);
-        once.predict(0.5, false, &model);
+        once.predict(0.5, Seen::Whole, &model);
         for _ in 0..10 {
-            often.predict(0.05, false, &model);
+            often.predict(0.05, Seen::Whole, &model);
         }
         let ((a, _), (b, _)) = (once.center_sd(), often.center_sd());
         assert!((a / b - 1.0).abs() < 1e-3, "{a} {b}");
@@ -193,7 +235,7 @@ mod tests {
         let mut motion = follow(0.1, 2.0, 1.0);
         let before = motion.bbox();
         for _ in 0..1000 {
-            motion.predict(0.1, true, &model);
+            motion.predict(0.1, Seen::Nothing, &model);
         }
         let after = motion.bbox();
         assert!((after.w / before.w - 1.0).abs() < 1e-3 && (after.h / before.h - 1.0).abs() < 1e-3);

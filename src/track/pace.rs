@@ -4,8 +4,10 @@
 const STEP: f32 = 1.25;
 /// No camera is slower than this; what takes longer is a gap.
 const SLOWEST_S: f32 = 4.0;
-/// Unseen on so many frames in a row is no longer hidden; the half is for frames that come late.
-const FRAMES_HIDDEN: f32 = 2.5;
+/// How late a frame may come, in intervals.
+const LATE: f32 = 0.5;
+/// Intervals between two sightings after which a track is lost, however short they are.
+const FRAMES_HIDDEN: f32 = 2.0 + LATE;
 
 /// The usual interval between frames, in seconds; none before the second frame. It follows slowly, so that one long gap
 /// remains a gap.
@@ -19,9 +21,11 @@ impl Pace {
         self.0 = Some(self.0.map_or(dt_s, |usual| dt_s.clamp(usual / STEP, usual * STEP)));
     }
 
-    /// How long something may be hidden when that is `max_hidden_s` for a camera of any good pace.
+    /// How long may pass between two sightings of something that may be hidden for `max_hidden_s`: half an interval more,
+    /// for the frame that shows it again comes late.
     pub(super) fn max_hidden_s(&self, max_hidden_s: f32) -> f32 {
-        max_hidden_s.max(self.0.unwrap_or(SLOWEST_S) * FRAMES_HIDDEN)
+        let usual = self.0.unwrap_or(SLOWEST_S);
+        (max_hidden_s + LATE * usual).max(FRAMES_HIDDEN * usual)
     }
 }
 
@@ -36,7 +40,7 @@ mod tests {
             pace.learn(0.1);
         }
         pace.learn(10.0);
-        assert_eq!(pace.max_hidden_s(1.5), 1.5);
+        assert_eq!(pace.max_hidden_s(1.5), 1.5 + 0.125 / 2.0);
         for _ in 0..20 {
             pace.learn(2.0);
         }
@@ -45,6 +49,6 @@ mod tests {
             pace.learn(60.0);
         }
         assert_eq!(pace.max_hidden_s(1.5), 10.0);
-        assert_eq!(pace.max_hidden_s(30.0), 30.0);
+        assert_eq!(pace.max_hidden_s(30.0), 32.0);
     }
 }

@@ -7,6 +7,8 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/contract.rs"]
+mod contract;
 #[path = "../support/footage.rs"]
 mod footage;
 #[path = "../support/mosquitto.rs"]
@@ -21,6 +23,8 @@ mod pipeline;
 mod program;
 #[path = "../support/publisher.rs"]
 mod publisher;
+#[path = "../support/random.rs"]
+mod random;
 #[path = "../support/test_camera.rs"]
 mod test_camera;
 #[path = "../support/watched.rs"]

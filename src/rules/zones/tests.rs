@@ -38,6 +38,7 @@ fn track(id: u64, class: u16, x: f32) -> Track {
         class: ClassId(class),
         score: 0.6,
         bbox: BBox { x: x - 0.05, y: 0.2, w: 0.1, h: 0.3 },
+        foot: Point { x, y: 0.5 },
         visible: true,
         first_seen: at(0),
         last_seen: at(0),
@@ -93,6 +94,43 @@ fn a_stay_begins_once_it_has_lasted_and_ends_after_a_while_outside() {
     for (min_dwell_s, script, expected) in cases {
         assert_eq!(live(&mut rules(zone(None, *min_dwell_s)), script), *expected, "{script}");
     }
+}
+
+/// Sways about the edge by `sway` body heights, 0.3 of the picture each, after five seconds inside or before.
+#[test]
+fn who_sways_about_an_edge_stays_once() {
+    for sway in [0.03f32, 0.1, 0.15] {
+        for period_s in [0.6f32, 1.5, 4.0, 9.0] {
+            for (before_x, after_x) in [(0.3, 0.3), (0.3, 0.8), (0.8, 0.8)] {
+                let mut rules = rules(zone(None, 1.0));
+                let phase = |tenth: i64| (0.1 * tenth as f32 / period_s * std::f32::consts::TAU).sin();
+                let xs = std::iter::repeat_n(before_x, 50)
+                    .chain((0..300).map(|tenth| 0.5 + 0.3 * sway * phase(tenth)))
+                    .chain(std::iter::repeat_n(after_x, 50));
+                let mut told = Vec::new();
+                for (now, x) in (0..).zip(xs) {
+                    told.extend(rules.observe(at(now), [&track(1, 0, x)]).iter().map(|tag| tag.phase));
+                }
+                told.extend(rules.end(&[track(1, 0, after_x)]).iter().map(|tag| tag.phase));
+                let never = told.is_empty() && before_x > 0.5;
+                assert!(
+                    never || told == [Phase::Start, Phase::End],
+                    "{sway}, {period_s} s, {before_x}: {told:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn who_stays_near_the_edge_outside_has_left_in_time() {
+    let mut rules = rules(zone(None, 1.0));
+    let mut ended = Vec::new();
+    for now in 0..300 {
+        let tags = rules.observe(at(now), [&track(1, 0, if now < 50 { 0.49 } else { 0.51 })]);
+        ended.extend(tags.iter().filter(|tag| tag.phase == Phase::End).map(|_| now));
+    }
+    assert_eq!(ended, [149]);
 }
 
 #[test]
