@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use crate::activity::{ActivityError, Share};
 use crate::capture::{Board, Camera, Remote, Room};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, Standing, SystemClock, note_standing};
 use crate::config::{self, Command, Config};
 use crate::detect::DetectError;
 use crate::model::{PackageError, RuntimeError};
@@ -171,7 +171,6 @@ impl Daemon {
     /// When the runtime library, a model or a thread is not to be had, or the configuration asks for what is not there.
     pub fn start(config: &Config, asker: Option<Asker>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let timekeeper = Timekeeper::start(Arc::clone(&clock))?;
         let share = Share::Of(config.runtime.activity_share);
         let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
 
@@ -199,7 +198,10 @@ impl Daemon {
             let inbox = inbox.clone();
             move |request| inbox.put(request)
         };
+        note_standing(Standing::Unsynchronised);
         let publisher = Publisher::start(&config.mqtt, node, Arc::clone(&clock), take)?;
+        // After all that a wrong configuration can fail at, so that such a start logs its error alone.
+        let timekeeper = Timekeeper::start(Arc::clone(&clock))?;
 
         // Asking to stop again while it is asked is nothing new.
         let (ring, asked) = sync_channel(1);

@@ -56,12 +56,11 @@ pub(super) struct Timekeeper {
 }
 
 impl Timekeeper {
-    /// Starts the thread. Until systemd has answered, the clock counts as not synchronised.
+    /// Starts the thread. Until systemd has answered, the clock counts as what was noted before.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub(super) fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        note_standing(Standing::Unsynchronised);
         let (end, ended) = sync_channel(1);
         let mut watch = Watch::new(clock.setting().ahead_us);
         let run = move || {
