@@ -12,6 +12,7 @@ mod log;
 mod manual;
 mod output;
 mod probe;
+mod quiet;
 mod ranges;
 mod reload;
 mod replay;
@@ -97,6 +98,7 @@ impl Outcome {
 
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
+    quiet::settle();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return answer(&error),

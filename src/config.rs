@@ -25,7 +25,7 @@ use crate::name::Name;
 pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
 pub use capture::{Capture, Decoder};
-pub use credential::{Pem, Secret};
+pub use credential::{Pem, Secret, password};
 pub use genicam::{Genicam, Level, PacketSize, SensorFormat, SensorLayout};
 pub use health::Health;
 pub use mqtt::{Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};

@@ -22,7 +22,7 @@ pub use manifest::{
     DetectSpec, Input, Objects, Output, PointOrder, PoseSpec, Problem, SkeletonSpec, Task, Thresholds,
 };
 pub use package::{Package, PackageError};
-pub use runtime::{Runtime, RuntimeError};
+pub use runtime::{NO_REPORTS, Runtime, RuntimeError};
 pub use session::{
     ElementType, Elements, Outputs, Session, SessionError, SessionOptions, Tensor, TensorInfo, TensorView,
     Values,

@@ -118,6 +118,7 @@ const MODULES: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     // What is behind a stage is that stage's business.
     ("gstreamer", &["capture"]),
+    ("gio", &["capture/heard", "capture/reach"]),
     ("gstreamer_app", &["capture"]),
     ("gstreamer_video", &["capture"]),
     ("ort", &["model"]),

@@ -310,7 +310,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # a relative file address
     line 3: camera[1].source is no address: a file address needs an absolute path
     # broker without a scheme
-    line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
     # broker with another scheme
     line 2: mqtt.broker has the scheme `tcp`; allowed: mqtt, mqtts
     # broker without a host
@@ -357,7 +357,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 4: mqtt.alpn has a name that is empty or longer than 255 bytes
     line 5: mqtt.server_name is empty
     # a wrong address
-    line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
     # the other half
     line 1: mqtt.client_cert_file is missing; client_key_file needs it
     line 3: mqtt.client_key_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
@@ -618,7 +618,7 @@ fn every_command_that_takes_a_configuration_refuses_a_wrong_one_alike() {
     let folder = Folder::with("[mqtt]\nbroker = \"b\"\nroot = \"a/+\"\n[[camera]]\nname = \"ramp\"\n");
     let said = folder.said_by(&["check"]);
     insta::assert_snapshot!(said, @r#"
-    78: <folder>/spotter.toml: line 2: mqtt.broker is no address (relative URL without a base); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    78: <folder>/spotter.toml: line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
     <folder>/spotter.toml: line 3: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     <folder>/spotter.toml: line 4: camera[1].source is missing; give source or pipeline
     "#);

@@ -1,5 +1,8 @@
 //! What decodes a camera's video: which elements there are, and which of them decodebin may plug.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use gstreamer as gst;
@@ -35,6 +38,8 @@ pub(super) enum NoDecoder {
 /// When GStreamer cannot start.
 pub(super) fn start() -> Result<(), CaptureError> {
     static RANKED: Once = Once::new();
+    static ROOM: Once = Once::new();
+    ROOM.call_once(make_room);
     gst::init().map_err(|error| CaptureError::NoGstreamer(error.to_string()))?;
     RANKED.call_once(|| {
         let ranked = std::env::var("GST_PLUGIN_FEATURE_RANK").unwrap_or_default();
@@ -48,6 +53,18 @@ pub(super) fn start() -> Result<(), CaptureError> {
         }
     });
     Ok(())
+}
+
+/// Makes the folder of GStreamer's list of plug-ins, where the environment names that: it is the state's, and GStreamer
+/// would make it for everybody to read. Without it the list is made anew at every start.
+fn make_room() {
+    let list = std::env::var_os("GST_REGISTRY").map(PathBuf::from);
+    if let Some(folder) = list.as_deref().and_then(Path::parent)
+        && !folder.exists()
+        && let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    {
+        tracing::debug!(folder = %folder.display(), %error, "GStreamer's list of plug-ins cannot be kept");
+    }
 }
 
 /// Whether there is what the configuration asks for. GStreamer must be running. A decoder that is asked for by its name is
@@ -89,11 +106,6 @@ pub(super) fn expect_one_stream(pipeline: &gst::Pipeline) {
             element.set_property("single-stream", true);
         }
     });
-}
-
-/// Whether decodebin has found nothing that it may plug.
-pub(super) fn lacks_decoder(error: &glib::Error) -> bool {
-    error.matches(gst::CoreError::MissingPlugin) || error.matches(gst::StreamError::CodecNotFound)
 }
 
 /// Whether the configuration allows this decoder.

@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use gstreamer as gst;
-
-use super::genicam::{self, Reason};
 use crate::config::Source;
-
-/// How the operating system says that a device is in use.
-const BUSY: &str = "Device or resource busy";
 
 /// Why a camera gives no frames. Whoever logs or publishes it says which camera.
 #[derive(Debug, thiserror::Error)]
@@ -112,62 +106,22 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
-    /// Reads an element's error message. `at_first` is whether no frame had come yet.
-    pub(super) fn of_message(message: &gst::message::Error, source: &Source, at_first: bool) -> Self {
-        let error = message.error();
-        let text = error.to_string();
-        // The element's own detail follows the last colon of the debug text, after file and line.
-        let detail = message.debug().and_then(|debug| debug.rsplit('\n').next().map(str::to_owned));
-        let is_http = matches!(source, Source::Http { .. });
-        // GStreamer has a kind for that; a driver that does not even let a second one open shows in the debug text only.
-        let is_busy = error.matches(gst::ResourceError::Busy)
-            || message.debug().is_some_and(|debug| debug.contains(BUSY));
-        let known = matches!(source, Source::Genicam(_))
-            .then(|| genicam::reason(&error, detail.as_deref()))
-            .flatten();
-        let is_busy = is_busy || matches!(known, Some(Reason::Held(_)));
-        let reason = match detail.as_deref() {
-            _ if let Some(Reason::Held(reason) | Reason::Other(reason)) = known => reason,
-            Some(detail) if detail.contains("reason not-linked") && at_first => {
-                "there is no video in it".to_owned()
-            }
-            // The HTTP source of GStreamer 1.22 keeps the reason to itself.
-            Some("streaming stopped, reason error (-5)") if is_http => {
-                "cannot connect, or the connection broke".to_owned()
-            }
-            Some(detail) if !detail.is_empty() && detail.len() < 200 && !detail.contains(".c(") => {
-                format!("{text} ({detail})")
-            }
-            _ => text,
-        };
-        if is_busy {
-            let reason = redacted(source, &reason);
-            return CaptureError::Busy { source_name: source.to_string(), reason };
-        }
-        let refusal = match error.kind::<gst::ResourceError>() {
-            Some(gst::ResourceError::NotAuthorized) => Some("user name or password is wrong, or missing"),
-            Some(gst::ResourceError::NotFound) if source.url().is_some() => {
-                Some("the server has no such stream")
-            }
-            _ => None,
-        };
-        match refusal {
-            Some(why) => CaptureError::Refused {
-                source_name: source.to_string(),
-                reason: format!("{why}: {}", redacted(source, &reason)),
-            },
-            None => CaptureError::failed(source, &reason),
-        }
+    /// The server of `source` has shown a certificate that is not trusted; `fault` says why, as in "has expired".
+    pub(super) fn untrusted(source: &Source, fault: &str) -> Self {
+        CaptureError::refused(
+            source,
+            &format!("its certificate {fault}; with verify_tls = false it is taken all the same"),
+        )
     }
 
-    /// The server of `source` has shown a certificate that is not trusted.
-    pub(super) fn untrusted(source: &Source) -> Self {
-        CaptureError::Refused {
-            source_name: source.to_string(),
-            reason: "its certificate is not one that this machine trusts; with verify_tls = false it is taken all the \
-                     same"
-                .to_owned(),
-        }
+    /// The server of `source` does not want to.
+    pub(super) fn refused(source: &Source, reason: &str) -> Self {
+        CaptureError::Refused { source_name: source.to_string(), reason: redacted(source, reason) }
+    }
+
+    /// Somebody else uses the device `source`.
+    pub(super) fn busy(source: &Source, reason: &str) -> Self {
+        CaptureError::Busy { source_name: source.to_string(), reason: redacted(source, reason) }
     }
 
     /// Something that `source` was read with has failed.
@@ -189,28 +143,4 @@ impl CaptureError {
 /// `text` in one line, without the credentials of `source`.
 fn redacted(source: &Source, text: &str) -> String {
     source.redact(&text.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_that_somebody_uses_is_busy() {
-        gst::init().unwrap();
-        let source = Source::V4l2 { device: "/dev/video0".into() };
-        let open = gst::ResourceError::OpenReadWrite;
-        for (kind, debug, busy) in [
-            (gst::ResourceError::Busy, "v4l2object.c(1): x (): /x:\nCall to S_FMT failed", true),
-            (open, "v4l2_calls.c(1): x (): /x:\nsystem error: Device or resource busy", true),
-            (open, "v4l2_calls.c(1): x (): /x:\nsystem error: Permission denied", false),
-            (gst::ResourceError::NotFound, "v4l2_calls.c(1): x (): /x:\nsystem error: No such device", false),
-        ] {
-            let message = gst::message::Error::builder(kind, "Device '/dev/video0'").debug(debug).build();
-            let gst::MessageView::Error(message) = message.view() else { panic!("{message:?}") };
-            let error = CaptureError::of_message(message, &source, true);
-            assert_eq!(matches!(error, CaptureError::Busy { .. }), busy, "{error}");
-            assert!(error.to_string().starts_with("/dev/video0: Device '/dev/video0' ("), "{error}");
-        }
-    }
 }

@@ -16,6 +16,8 @@ use super::description::{GENICAM, layout_caps};
 use super::error::CaptureError;
 use super::flow::{DROPPED, Flow, stateful};
 use super::gaps::Gaps;
+use super::heard::Notes;
+use super::reason::Failure;
 use crate::config::{Capture, Genicam, SensorFormat, SensorLayout, Source};
 use crate::discover::{self, VisionCamera};
 
@@ -152,7 +154,10 @@ fn offers(source: &Source, name: &str) -> Result<gst::Caps, CaptureError> {
     pipeline.set_state(gst::State::Null).ok();
     match (caps, message.as_ref().map(|message| message.view())) {
         (Some(caps), _) => Ok(caps),
-        (None, Some(gst::MessageView::Error(error))) => Err(CaptureError::of_message(error, source, true)),
+        (None, Some(gst::MessageView::Error(message))) => {
+            let (capture, notes) = (Capture::of(source.clone()), Notes::default());
+            Err(Failure { message, capture: &capture, at_first: true, notes }.reason())
+        }
         (None, _) => Err(failed("it cannot be opened".to_owned())),
     }
 }

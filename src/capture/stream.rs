@@ -3,7 +3,6 @@
 //! Whoever holds the stream pulls; GStreamer's own threads only decode. Buffers are mapped, not copied.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -13,12 +12,14 @@ use gstreamer_video as gst_video;
 
 use super::buffer;
 use super::decoding;
-use super::description::{DECODE, Pace, RTSP, SINK, TAKE, describe};
+use super::description::{DECODE, Pace, SINK, TAKE, describe};
 use super::error::CaptureError;
 use super::flow::{Fed, Flow, Seen, Wanted, stated_rate};
 use super::genicam;
+use super::heard::Heard;
+use super::reason::Failure;
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Capture, Decoder, Source};
+use crate::config::{Capture, Source};
 use crate::frame::{Frame, Mask, PixelFormat};
 use crate::name::Name;
 use crate::telemetry::Video;
@@ -30,9 +31,6 @@ const STEP: Duration = Duration::from_millis(50);
 /// one says what the first kept to itself: decodebin swallows the error of an element that fails while it is being
 /// plugged in, and then waits for ever.
 const BEGINNINGS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(12)];
-
-/// Said when every decoder of what comes is one that the configuration leaves out.
-const NO_ALLOWED_DECODER: &str = "nothing decodes it that the key decoder allows";
 
 /// Said of a file that `frame_rate` cannot be used with.
 const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing to correct: leave that out";
@@ -66,8 +64,7 @@ pub struct Stream {
     sink: AppSink,
     bus: gst::Bus,
     flow: Flow,
-    /// Whether the camera has shown a certificate that this machine does not trust.
-    untrusted: Arc<AtomicBool>,
+    heard: Heard,
     mask: Mask,
     /// Size, layout and stated frames per second of the last frame.
     format: Option<((u32, u32), PixelFormat, gst::Fraction)>,
@@ -108,14 +105,19 @@ impl Stream {
         };
         let flow = Flow::watch(&pipeline, &give, &take, wanted);
         genicam::attend(&pipeline, &settled.source, &flow);
-        let untrusted = hear_of_certificates(&pipeline);
+        let heard = Heard::listen(&pipeline, &give);
         if let Some(rate) = true_rate(&capture.source) {
             play_as_recorded(&sink, rate);
         }
         let bus = pipeline.bus().expect("a pipeline has a bus");
         // Only these are read; the rest would pile up on the bus for as long as the camera runs.
-        bus.set_sync_handler(|_, message| match message.view() {
+        let hears = heard.clone();
+        bus.set_sync_handler(move |_, message| match message.view() {
             gst::MessageView::Error(_) => gst::BusSyncReply::Pass,
+            gst::MessageView::Element(message) => {
+                hears.hear(message);
+                gst::BusSyncReply::Drop
+            }
             _ => gst::BusSyncReply::Drop,
         });
         let stream = Stream {
@@ -127,7 +129,7 @@ impl Stream {
             sink,
             bus,
             flow,
-            untrusted,
+            heard,
             format: None,
             frames: 0,
             lost: 0,
@@ -253,13 +255,8 @@ impl Stream {
     fn failure(&self) -> Option<CaptureError> {
         let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
         let gst::MessageView::Error(error) = message.view() else { return None };
-        if self.untrusted.load(Ordering::Relaxed) {
-            return Some(CaptureError::untrusted(&self.capture.source));
-        }
-        if self.capture.decoder != Decoder::Auto && decoding::lacks_decoder(&error.error()) {
-            return Some(self.failed(NO_ALLOWED_DECODER));
-        }
-        Some(CaptureError::of_message(error, &self.capture.source, self.frames == 0))
+        let (capture, notes) = (&self.capture, self.heard.notes());
+        Some(Failure { message: error, capture, at_first: self.frames == 0, notes }.reason())
     }
 
     /// At the first frame: what decodes must be what was asked for, also in a pipeline that brings its own decoder.
@@ -367,19 +364,6 @@ fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
     decoding::limit(&decodebin, &capture.decoder);
     decoding::expect_one_stream(&pipeline);
     Ok(Built { pipeline, sink, give, take })
-}
-
-/// Notes whether a certificate was refused; the error that follows does not say so.
-fn hear_of_certificates(pipeline: &gst::Pipeline) -> Arc<AtomicBool> {
-    let untrusted = Arc::new(AtomicBool::new(false));
-    if let Some(rtsp) = pipeline.by_name(RTSP).filter(|rtsp| rtsp.has_property("tls-validation-flags")) {
-        let refused = Arc::clone(&untrusted);
-        rtsp.connect("accept-certificate", false, move |_| {
-            refused.store(true, Ordering::Relaxed);
-            Some(false.to_value())
-        });
-    }
-    untrusted
 }
 
 /// The frames per second that a file was recorded at, when its configuration says so.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use serde_json::json;
-use spotter::config::{Capture, Decoder, Source, Transport};
+use spotter::config::{Capture, Decoder, Source, Transport, password};
 use spotter::doctor::{Facts, look_at};
 use spotter::name::Name;
 use spotter::telemetry::Video;
@@ -98,11 +98,10 @@ fn capture(arguments: &Arguments) -> anyhow::Result<Capture> {
         _ => {}
     }
     if let (Some(user), Some(file)) = (&arguments.username, &arguments.password_file) {
-        let password = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the password in {}", file.display()))?;
+        let password = password(file).unwrap_or_else(|error| refuse(&format!("--password-file {error}")));
         match &mut source {
             Source::Rtsp { url, .. } | Source::Http { url, .. } => {
-                url.log_in(user, password.trim_end_matches(['\r', '\n']));
+                url.log_in(user, password.reveal());
             }
             _ => refuse("--username is only for an rtsp:// or http:// camera"),
         }

@@ -37,15 +37,20 @@ impl std::str::FromStr for Broker {
     type Err = BadBroker;
 
     fn from_str(text: &str) -> Result<Self, BadBroker> {
+        // `localhost:1883` would have a scheme called `localhost`.
+        if !text.contains("://") {
+            return Err(BadBroker::BadUrl("the scheme is missing".to_owned()));
+        }
+        // Also one that holds what ends a host, so that its rest looks like a path.
+        if text.contains('@') {
+            return Err(BadBroker::Credentials);
+        }
         let url = Url::parse(text).map_err(|error| BadBroker::BadUrl(error.to_string()))?;
         let tls = match url.scheme() {
             "mqtt" => false,
             "mqtts" => true,
             other => return Err(BadBroker::UnknownScheme(other.to_owned())),
         };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(BadBroker::Credentials);
-        }
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(BadBroker::BadUrl("the host is missing".to_owned()));
@@ -69,7 +74,11 @@ mod tests {
             ("http://x", Err(BadBroker::UnknownScheme("http".to_owned()))),
             ("mqtt://me:pw@x", Err(BadBroker::Credentials)),
             ("mqtt://", Err(BadBroker::BadUrl("the host is missing".to_owned()))),
-            ("localhost", Err(BadBroker::BadUrl("relative URL without a base".to_owned()))),
+            ("localhost", Err(BadBroker::BadUrl("the scheme is missing".to_owned()))),
+            ("localhost:1883", Err(BadBroker::BadUrl("the scheme is missing".to_owned()))),
+            ("192.168.1.5:1883", Err(BadBroker::BadUrl("the scheme is missing".to_owned()))),
+            ("mqtt://me:12/secret@x", Err(BadBroker::Credentials)),
+            ("mqtt://me:pa#ss@x", Err(BadBroker::Credentials)),
         ] {
             assert_eq!(text.parse(), expected, "{text}");
         }

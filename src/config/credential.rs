@@ -79,10 +79,9 @@ impl<'a> Files<'a> {
         Files { base, credentials: credentials.map(PathBuf::from) }
     }
 
-    /// The first line of a file.
+    /// The only line of a file, as it is.
     pub(super) fn password(&self, value: &str) -> Result<Secret, String> {
-        let text = self.read(value)?;
-        Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+        password(&self.path(value)?)
     }
 
     /// One certificate or more.
@@ -109,17 +108,7 @@ impl<'a> Files<'a> {
     }
 
     fn read(&self, value: &str) -> Result<String, String> {
-        let path = self.path(value)?;
-        let unreadable = |why: &dyn fmt::Display| format!("cannot be read: {}: {why}", path.display());
-        let metadata = std::fs::metadata(&path).map_err(|error| unreadable(&error))?;
-        // A device or a pipe may never end, and states no size.
-        if !metadata.is_file() {
-            return Err(unreadable(&"it is no file"));
-        }
-        if metadata.len() > MAX_FILE_BYTES {
-            return Err(unreadable(&format_args!("it is larger than {MAX_FILE_BYTES} bytes")));
-        }
-        std::fs::read_to_string(&path).map_err(|error| unreadable(&error))
+        read(&self.path(value)?)
     }
 
     fn path(&self, value: &str) -> Result<PathBuf, String> {
@@ -136,6 +125,55 @@ impl<'a> Files<'a> {
         };
         Ok(directory.join(name))
     }
+}
+
+/// The password that is the only line of the file at `path`, as it stands there, without the end of the line.
+///
+/// # Errors
+/// When the file cannot be read, and when it holds what an editor adds and nobody sees: a byte order mark, a blank at an
+/// end, a second line; or nothing at all. Such a password would be refused by a camera or a broker, and nothing would say
+/// why.
+pub fn password(path: &Path) -> Result<Secret, String> {
+    let text = read(path)?;
+    let wrong = |what: &str| Err(format!("{}: {what}", path.display()));
+    if text.starts_with('\u{feff}') {
+        return wrong("begins with a byte order mark; save it as UTF-8 without one");
+    }
+    let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.trim().is_empty() {
+        return wrong("holds no password: it is empty, or blank");
+    }
+    if line.trim_end().contains(['\n', '\r']) {
+        return wrong("has a second line; a password is the only line of its file");
+    }
+    if line.contains(['\n', '\r']) {
+        return wrong("has empty lines after the password; a password is the only line of its file");
+    }
+    if line.trim() != line {
+        return wrong(
+            "begins or ends with a blank, which would be part of the password; take it out, or, where a camera's password \
+             really has one, write it in the address as %20",
+        );
+    }
+    if line.contains('\0') {
+        return wrong("holds the character NUL");
+    }
+    Ok(Secret::new(line.to_owned()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let unreadable = |why: &dyn fmt::Display| format!("cannot be read: {}: {why}", path.display());
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
+    // A device or a pipe may never end, and states no size.
+    if !metadata.is_file() {
+        return Err(unreadable(&"it is no file"));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(unreadable(&format_args!("it is larger than {MAX_FILE_BYTES} bytes")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
+    String::from_utf8(bytes)
+        .map_err(|_| unreadable(&"it is not UTF-8; save it as UTF-8 without a byte order mark"))
 }
 
 /// User name and password out of `username` and `password_file`, when both are given.
@@ -190,6 +228,32 @@ mod tests {
         );
         assert!(files.private_key("locked").unwrap_err().starts_with("has a passphrase"));
         assert!(files.password("missing").unwrap_err().starts_with("cannot be read: "));
+        for (name, text, expected) in [
+            ("bom", "\u{feff}s3cret\n", "begins with a byte order mark"),
+            ("empty", "", "holds no password"),
+            ("blank", " \t\r\n\n", "holds no password"),
+            ("second", "s3cret\nother\n", "has a second line"),
+            ("second-mac", "s3cret\rother", "has a second line"),
+            ("more-lines", "s3cret\n\n", "has empty lines after the password"),
+            ("trailing", "s3cret \n", "begins or ends with a blank"),
+            ("tab", "s3cret\t", "begins or ends with a blank"),
+            ("leading", " s3cret", "begins or ends with a blank"),
+            ("no-break", "s3cret\u{a0}\r\n", "begins or ends with a blank"),
+            ("nul", "s3\0cret", "holds the character NUL"),
+        ] {
+            write(name, text);
+            let why = files.password(name).unwrap_err();
+            let named = format!("{}: {expected}", folder.path().join(name).display());
+            assert!(why.starts_with(&named) && !why.contains("s3"), "{name}: {why}");
+        }
+        for (text, password) in
+            [("a b%/?#@:\r\n", "a b%/?#@:"), ("\u{e4}\u{1f511}", "\u{e4}\u{1f511}"), ("x\n", "x")]
+        {
+            write("right", text);
+            assert_eq!(files.password("right").unwrap().reveal(), password);
+        }
+        std::fs::write(folder.path().join("utf-16"), b"\xff\xfes\0\n\0").unwrap();
+        assert!(files.password("utf-16").unwrap_err().contains("it is not UTF-8"));
         write("large", &" ".repeat(MAX_FILE_BYTES as usize + 1));
         assert!(files.password("large").unwrap_err().contains("larger than 1048576 bytes"));
         for endless in ["/dev/zero", "."] {

@@ -63,7 +63,7 @@ mod tests {
             ("[[camera]]\npipeline = 'srtsrc uri=srt://cam:9 passphrase=\"a secret\"'", true),
             ("[[camera]]\npipeline = 'souphttpsrc location=http://cam cookies=sid=1'", true),
             ("[[camera]]\npipeline = 'videotestsrc pattern=ball'", false),
-            ("source = \"rtsp://cam/a@b\"", false),
+            ("source = \"rtsp://cam/a@b\"", true),
             ("# source = \"rtsp://me:pw@cam/1\"", false),
             ("broker = \"mqtt://localhost\" # me@here", false),
         ] {

@@ -1,5 +1,6 @@
 //! Where a camera's frames come from, out of one configuration text.
 
+mod address;
 mod secrets;
 
 use std::fmt;
@@ -99,14 +100,26 @@ impl CameraUrl {
         !self.0.username().is_empty() || self.0.password().is_some()
     }
 
+    /// Its host and its port.
+    pub fn place(&self) -> Option<(&str, u16)> {
+        let port = match self.0.scheme() {
+            "rtsp" => Some(554),
+            "rtsps" => Some(322),
+            _ => None,
+        };
+        self.0.host_str().zip(self.0.port_or_known_default().or(port))
+    }
+
     /// Its path, without what may hold secrets.
     pub fn path(&self) -> &str {
         self.0.path()
     }
 
     /// Writes a login into it. An address of a scheme that [`Source::parse`] allows can always take one.
+    /// Both stand as they are: whatever an address could take for something else, `%` among it, is escaped.
     pub fn log_in(&mut self, user: &str, password: &str) {
-        let taken = self.0.set_username(user).and_then(|()| self.0.set_password(Some(password)));
+        let (user, password) = (address::escaped(user), address::escaped(password));
+        let taken = self.0.set_username(&user).and_then(|()| self.0.set_password(Some(&password)));
         debug_assert!(taken.is_ok(), "addresses of cameras have hosts");
     }
 }
@@ -133,8 +146,31 @@ pub enum BadSource {
     #[error("is no address: {0}")]
     BadUrl(String),
     /// A scheme that nothing here speaks.
-    #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam")]
+    #[error("has the scheme `{0}`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam; {instead}", instead = address::instead_of(.0))]
     UnknownScheme(String),
+    /// A host without a scheme.
+    #[error(
+        "has no scheme: an address begins with rtsp://, rtsps://, http:// or https://. If it is a file, begin it with ./"
+    )]
+    NoScheme,
+    /// A login with a character that ends the host.
+    #[error(
+        "has an `@` after its host, as when a user name or a password holds `/`, `?` or `#`: write them as %2F, %3F and \
+         %23, and an `@` that belongs to no login as %40, or give username and password_file instead"
+    )]
+    StrayAt,
+    /// A login with a character that begins an escape and does not.
+    #[error(
+        "has a `%` in its user name or password that begins no escape such as %2F: write it as %25, or give username and \
+         password_file instead"
+    )]
+    BadEscape,
+    /// A variable that nobody has filled in.
+    #[error(
+        "holds {0}, which nothing fills in: Spotter reads no variables. Write the value, or give a login as username and \
+         password_file"
+    )]
+    Placeholder(&'static str),
     /// A name that no camera has.
     #[error("is no camera's name: name, serial number or address, without control characters")]
     BadCameraName,
@@ -163,6 +199,7 @@ impl Source {
             let camera = genicam::camera(camera)?;
             return Ok(Source::Genicam(Genicam { camera, ..Genicam::default() }));
         }
+        address::check(text)?;
         if !text.contains("://") {
             let path = base.join(text);
             return Ok(if path.starts_with("/dev/") {
@@ -211,7 +248,11 @@ impl Source {
     /// # Errors
     /// When it holds the character NUL.
     pub(super) fn fragment(text: &str) -> Result<String, BadSource> {
-        if text.contains('\0') { Err(BadSource::Nul) } else { Ok(text.to_owned()) }
+        if text.contains('\0') {
+            return Err(BadSource::Nul);
+        }
+        address::filled_in(text)?;
+        Ok(text.to_owned())
     }
 
     /// Hides this source's credentials in `text`, a message of somebody else.

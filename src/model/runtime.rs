@@ -14,6 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
+/// The variable of the environment, and its value, without which ONNX Runtime (1.32) makes a device id and a data base in
+/// the user's cache folder and reports its use to a host of its maker. It is read when the library is loaded; its API for
+/// that (`DisableTelemetryEvents`) comes too late.
+pub const NO_REPORTS: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+
 /// The runtime of this process; ONNX Runtime allows one environment for as long as the process lives.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
@@ -48,6 +53,13 @@ pub enum RuntimeError {
         /// What is wrong with it.
         why: String,
     },
+    /// It would report its use.
+    #[error(
+        "ONNX Runtime is not loaded: it would report its use over the network without {}={} in the environment, which the \
+         program sets itself; whatever else loads it needs it set",
+        NO_REPORTS.0, NO_REPORTS.1
+    )]
+    Reports,
     /// The process runs another one.
     #[error(
         "ONNX Runtime was loaded from {} already, so that {} cannot be: a process has one",
@@ -67,7 +79,7 @@ impl Runtime {
     /// same runtime.
     ///
     /// # Errors
-    /// When no library is found, with every place that was looked at; when the one that was asked for does not do; when
+    /// When the environment lets it report its use; when no library is found, with every place that was looked at; when the one that was asked for does not do; when
     /// it is not the one in use.
     pub fn load(configured: Option<&Path>) -> Result<Self, RuntimeError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,6 +90,9 @@ impl Runtime {
                 }
                 _ => Ok(runtime.clone()),
             };
+        }
+        if !is_quiet(std::env::var_os(NO_REPORTS.0)) {
+            return Err(RuntimeError::Reports);
         }
         let executable = std::env::current_exe().ok();
         let from_environment = std::env::var_os("ORT_DYLIB_PATH");
@@ -120,6 +135,10 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Runtime({} at {})", self.version, self.path.display())
     }
+}
+
+fn is_quiet(variable: Option<OsString>) -> bool {
+    variable.is_some_and(|value| value == NO_REPORTS.1)
 }
 
 fn asked_for(configured: Option<&Path>, variable: Option<OsString>) -> Option<(PathBuf, &'static str)> {
@@ -219,6 +238,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_loaded_that_would_report() {
+        for (value, is_right) in [(None, false), (Some("0"), false), (Some(""), false), (Some("1"), true)] {
+            assert_eq!(is_quiet(value.map(OsString::from)), is_right, "{value:?}");
+        }
+    }
 
     #[test]
     fn what_was_asked_for_comes_first_and_alone() {

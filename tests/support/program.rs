@@ -71,6 +71,8 @@ impl Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_spotter"))
             .args(arguments)
             .env("XDG_STATE_HOME", state.path())
+            // GStreamer's list of plug-ins would be made anew in every state.
+            .env("GST_REGISTRY", concat!(env!("CARGO_TARGET_TMPDIR"), "/gstreamer-registry.bin"))
             .env_remove("STATE_DIRECTORY")
             .env_remove("RUNTIME_DIRECTORY")
             .env_remove("NOTIFY_SOCKET")
