@@ -218,7 +218,8 @@ fn is_expected(line: &str, state: &Path, ports: &[u16]) -> bool {
             let known = ports.iter().any(|port| call.contains(&format!("htons({port})")));
             loopback && (known || is_own_end)
         }
-        _ => !call.contains("sun_path=") || !call.contains("bus"),
+        // The system's bus knows whether the clock is right; of a session's there is nothing to ask.
+        _ => !call.contains("sun_path=") || !call.contains("bus") || call.contains("/system_bus_socket\""),
     }
 }
 
@@ -261,7 +262,7 @@ fn what_strace_tells_is_understood() {
             "7 connect(5, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"192.0.2.1\")}, 16) = 0",
             false,
         ),
-        ("7 connect(5, {sa_family=AF_UNIX, sun_path=\"/run/dbus/system_bus_socket\"}, 110) = 0", false),
+        ("7 connect(5, {sa_family=AF_UNIX, sun_path=\"/run/user/0/bus\"}, 110) = 0", false),
         ("7 connect(5, {sa_family=AF_UNIX, sun_path=\"/var/run/nscd/socket\"}, 110) = -1 ENOENT (x)", true),
     ] {
         assert_eq!(is_expected(line, state, &[80]), expected, "{line}");
