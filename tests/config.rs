@@ -298,7 +298,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 10: camera[1].mask[1].polygon has 2 corners; it must have 3 to 64
     line 11: camera[1].mask[2].polygon is missing; give its corners, such as [[0.1, 0.5], [0.9, 0.5], [0.9, 1], [0.1, 1]]
     # unknown scheme
-    line 3: camera[1].source has the scheme `srt`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam
+    line 3: camera[1].source has the scheme `srt`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam; give `pipeline = 'srtsrc uri=ADDRESS'` instead
     # address without a host
     line 3: camera[1].source is no address: the host is missing
     # bad port, with a password
@@ -306,7 +306,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # bad host, with a password
     line 3: camera[1].source is no address: invalid IPv6 address
     # unknown scheme, with a password
-    line 3: camera[1].source has the scheme `rtmp`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam
+    line 3: camera[1].source has the scheme `rtmp`; allowed: rtsp, rtsps, http, https, file, libcamera, genicam; give `pipeline = 'rtmp2src location=ADDRESS'` instead, or the camera's rtsp:// address
     # a relative file address
     line 3: camera[1].source is no address: a file address needs an absolute path
     # broker without a scheme
