@@ -463,12 +463,12 @@ fn cameras_that_give_no_picture_are_offline_with_a_reason_and_stop_no_other() {
     audio: <folder>/sound.wav: there is no video in it
     empty: <folder>/empty.mp4: Stream contains no data. (Can't typefind empty stream)
     fragment: the pipeline cannot be built: could not set property "pattern" in element "videotestsrc" to "nosuch"
-    http: http://***@127.0.0.1:1/mjpeg: cannot connect, or the connection broke
+    http: http://***@127.0.0.1:1/mjpeg: cannot connect: Could not connect to 127.0.0.1: Connection refused
     missing: <folder>/missing.avi: Resource not found. (No such file "<folder>/missing.avi")
     no-element: the pipeline cannot be built: no element "nosuchsrc"
     no-video: pipeline "audiotestsrc": there is no video in it
-    query: http://127.0.0.1:1/cgi?***: cannot connect, or the connection broke
-    refused: rtsp://***@127.0.0.1:1/stream: Could not open resource for reading and writing. (Failed to connect. (Generic error))
+    query: http://127.0.0.1:1/cgi?***: cannot connect: Could not connect to 127.0.0.1: Connection refused
+    refused: rtsp://***@127.0.0.1:1/stream: cannot connect: Could not connect to 127.0.0.1: Connection refused
     text: <folder>/text.mp4: Could not determine type of stream.
     v4l2: /dev/video-none: Cannot identify device '/dev/video-none'. (system error: No such file or directory)
     "#);
