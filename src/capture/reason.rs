@@ -176,7 +176,8 @@ impl Failure<'_> {
                 "it ends the connection without an answer: the address may have to begin with {encrypted}://, or its \
                  port is wrong"
             )),
-            Ok(()) => None,
+            Ok(()) if is_http => None,
+            Ok(()) => failed("cannot connect: it took no connection, and takes one a moment later"),
         }
     }
 }
