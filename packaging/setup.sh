@@ -50,8 +50,19 @@ packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
     as_root apt-get update -qq
+    # RabbitMQ is for tests that run their own: its service is neither started now nor at the next boot.
+    local policy=/usr/sbin/policy-rc.d made_policy=
+    if [[ " ${missing[*]} " == *" rabbitmq-server "* ]] && [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\ncase "$1" in rabbitmq-server | epmd*) exit 101 ;; esac\n' > "$scratch/policy-rc.d"
+        as_root install -m 755 "$scratch/policy-rc.d" "$policy"
+        made_policy=yes
+    fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > "$scratch/apt.log" 2>&1 \
-        || { tail -n 20 "$scratch/apt.log" >&2; fail "the packages cannot be installed"; }
+        || { [ -z "$made_policy" ] || as_root rm -f "$policy"; tail -n 20 "$scratch/apt.log" >&2; fail "the packages cannot be installed"; }
+    [ -z "$made_policy" ] || as_root rm -f "$policy"
+    if [[ " ${missing[*]} " == *" rabbitmq-server "* ]] && command -v systemctl > /dev/null; then
+        as_root systemctl disable --quiet rabbitmq-server.service epmd.service epmd.socket > /dev/null 2>&1 || true
+    fi
 }
 
 # The library out of the onnxruntime wheel, checked and kept in the cache, then put where the binary looks, with its

@@ -156,7 +156,7 @@ fn filter(default: &str) -> anyhow::Result<EnvFilter> {
         }
         Err(error @ VarError::NotUnicode(_)) => Err(error).context("SPOTTER_LOG is wrong"),
         Ok(_) | Err(VarError::NotPresent) => {
-            Ok(EnvFilter::new(format!("warn,rumqttd=off,rumqttc=off,spotter={default}")))
+            Ok(EnvFilter::new(format!("warn,rumqttd=off,spotter={default}")))
         }
     }
 }

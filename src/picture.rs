@@ -13,6 +13,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Circle, Line, Polyline, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
 use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
 use image::{ExtendedColorType, ImageFormat, RgbImage};
 
 use crate::activity::{Body, Joint, Pose, Position};
@@ -50,6 +51,8 @@ const LIMBS: [(Joint, Joint); 12] = [
     (Joint::RightHip, Joint::RightKnee),
     (Joint::RightKnee, Joint::RightAnkle),
 ];
+/// A picture that is smaller in pixels is of no use to anybody.
+const SMALLEST: u32 = 32;
 /// Whoever is higher than this is drawn with thicker lines, in pixels.
 const LARGE_PX: f32 = 160.0;
 
@@ -93,6 +96,46 @@ pub fn jpeg(frame: &Frame, quality: u8) -> Result<Vec<u8>, JpegError> {
             reason: error.to_string(),
         })?;
     Ok(bytes)
+}
+
+/// The same with at most `max_bytes`, where there is such a limit: the picture is scaled down until it fits. Gives its width
+/// and height too.
+///
+/// # Errors
+/// When it cannot be made, or not even a small picture fits.
+pub fn jpeg_within(
+    frame: &Frame,
+    quality: u8,
+    max_bytes: Option<usize>,
+) -> Result<(Vec<u8>, (u32, u32)), JpegError> {
+    let image = &frame.image;
+    let mut size = (image.width(), image.height());
+    let mut bytes = jpeg(frame, quality)?;
+    let Some(max_bytes) = max_bytes.filter(|max_bytes| bytes.len() > *max_bytes) else {
+        return Ok((bytes, size));
+    };
+    let failed = |size: (u32, u32), reason: String| JpegError {
+        camera: frame.camera.clone(),
+        width: size.0,
+        height: size.1,
+        reason,
+    };
+    let whole = Picture::new(image).rgb;
+    while bytes.len() > max_bytes {
+        // A JPEG's size grows with its area, and small ones are a bit larger than that says.
+        let scale = ((max_bytes as f64 / bytes.len() as f64).sqrt() * 0.95).min(0.9);
+        let side = |pixels: u32| (f64::from(pixels) * scale) as u32;
+        size = (side(size.0), side(size.1));
+        if size.0 < SMALLEST || size.1 < SMALLEST {
+            return Err(failed(size, format!("no picture of this camera fits into {max_bytes} bytes")));
+        }
+        let scaled = image::imageops::resize(&whole, size.0, size.1, FilterType::Triangle);
+        bytes.clear();
+        JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))
+            .encode(&scaled, size.0, size.1, ExtendedColorType::Rgb8)
+            .map_err(|error| failed(size, error.to_string()))?;
+    }
+    Ok((bytes, size))
 }
 
 /// Makes an empty file at `path`, so that a picture which cannot be written there is refused before the work for it.

@@ -5,7 +5,7 @@
 //! least once and in order, with the limits that [`Handle::tags`] names. [`subscriber`] reads the same messages back and
 //! holds them to the contract; [`broker`] is the demo's own broker.
 //!
-//! Of all modules only those below speak MQTT (`rumqttc`, `rumqttd`) and use tokio, and only [`wire`] makes JSON.
+//! Of all modules only those below speak MQTT (`link`, `rumqttd`) and use tokio, and only [`wire`] makes JSON.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -40,6 +40,7 @@ mod settings;
 mod shared;
 mod status;
 pub mod subscriber;
+mod suspects;
 pub mod topic;
 mod window;
 pub mod wire;
@@ -325,6 +326,11 @@ impl Handle {
     pub fn tracks(&self, tracks: &FrameTracks) {
         self.shared.pending().tracks(tracks);
         self.shared.wake.notify_one();
+    }
+
+    /// Bytes that a picture may have, as far as the configuration and the broker say.
+    pub fn picture_bytes(&self) -> Option<usize> {
+        self.shared.pending().picture_bytes()
     }
 
     /// Answers a request.

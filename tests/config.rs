@@ -196,7 +196,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: string values must be quoted, expected literal string
     line 4: invalid float, expected `nan`
     # unknown section
-    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, health, objects, activities, camera
+    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, snapshot, health, objects, activities, camera
     # unknown keys
     line 2: mqtt.host is unknown; allowed here: broker, version, username, password_file, ca_file, client_cert_file, client_key_file, server_name, alpn, insecure, root, keep_alive_s, profile, commands, stats_interval_s, outbox, home_assistant
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
@@ -310,13 +310,13 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # a relative file address
     line 3: camera[1].source is no address: a file address needs an absolute path
     # broker without a scheme
-    line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883, mqtts://host:8883, ws://host:8080/mqtt or wss://host/mqtt
     # broker with another scheme
-    line 2: mqtt.broker has the scheme `tcp`; allowed: mqtt, mqtts
+    line 2: mqtt.broker has the scheme `tcp`; allowed: mqtt, mqtts, ws, wss
     # broker without a host
-    line 2: mqtt.broker is no address (the host is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    line 2: mqtt.broker is no address (the host is missing); it must look like mqtt://host, mqtt://host:1883, mqtts://host:8883, ws://host:8080/mqtt or wss://host/mqtt
     # broker with a bad port
-    line 2: mqtt.broker is no address (invalid port number); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    line 2: mqtt.broker is no address (invalid port number); it must look like mqtt://host, mqtt://host:1883, mqtts://host:8883, ws://host:8080/mqtt or wss://host/mqtt
     # broker with a password
     line 2: mqtt.broker holds a user name; put it into username and password_file
     # user without a password
@@ -346,18 +346,18 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # TLS without TLS
     line 3: mqtt.ca_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
     line 3: mqtt.ca_file stands beside insecure = true, which does not look at it
-    line 3: mqtt.ca_file is only for a broker with mqtts://
-    line 4: mqtt.insecure is only for a broker with mqtts://
-    line 5: mqtt.alpn is only for a broker with mqtts://
+    line 3: mqtt.ca_file is only for a broker with mqtts:// or wss://
+    line 4: mqtt.insecure is only for a broker with mqtts:// or wss://
+    line 5: mqtt.alpn is only for a broker with mqtts:// or wss://
     line 6: mqtt.server_name stands beside insecure = true, which does not look at it
-    line 6: mqtt.server_name is only for a broker with mqtts://
+    line 6: mqtt.server_name is only for a broker with mqtts:// or wss://
     # half a certificate
     line 1: mqtt.client_key_file is missing; client_cert_file needs it
     line 3: mqtt.client_cert_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
     line 4: mqtt.alpn has a name that is empty or longer than 255 bytes
     line 5: mqtt.server_name is empty
     # a wrong address
-    line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883, mqtts://host:8883, ws://host:8080/mqtt or wss://host/mqtt
     # the other half
     line 1: mqtt.client_cert_file is missing; client_key_file needs it
     line 3: mqtt.client_key_file cannot be read: /etc/spotter/missing: No such file or directory (os error 2)
@@ -414,7 +414,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 5: camera[1].objects.labels is an empty list, so nothing would ever be reported; leave it out for every label
     # many
     line 2: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
-    line 3: mqtt.broker has the scheme `amqp`; allowed: mqtt, mqtts
+    line 3: mqtt.broker has the scheme `amqp`; allowed: mqtt, mqtts, ws, wss
     line 5: objects.score is 2; it must be a number from 0.01 to 1
     line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 8: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
@@ -422,7 +422,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"
-    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, health, objects, activities, camera
+    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, snapshot, health, objects, activities, camera
     "#);
 }
 
@@ -618,7 +618,7 @@ fn every_command_that_takes_a_configuration_refuses_a_wrong_one_alike() {
     let folder = Folder::with("[mqtt]\nbroker = \"b\"\nroot = \"a/+\"\n[[camera]]\nname = \"ramp\"\n");
     let said = folder.said_by(&["check"]);
     insta::assert_snapshot!(said, @r#"
-    78: <folder>/spotter.toml: line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883 or mqtts://host:8883
+    78: <folder>/spotter.toml: line 2: mqtt.broker is no address (the scheme is missing); it must look like mqtt://host, mqtt://host:1883, mqtts://host:8883, ws://host:8080/mqtt or wss://host/mqtt
     <folder>/spotter.toml: line 3: mqtt.root is "a/+"; it must be topic levels such as spotter/v1, at most 200 bytes, none empty, without + # and control characters
     <folder>/spotter.toml: line 4: camera[1].source is missing; give source or pipeline
     "#);

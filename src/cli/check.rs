@@ -38,13 +38,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::BadConfiguration);
     };
     say!(
-        "{}: valid; node {}, models {}, broker {}:{}",
+        "{}: valid; node {}, models {}, broker {}",
         path.display(),
         config.node,
         models(&config).join(", "),
-        config.mqtt.host,
-        config.mqtt.port
+        config.mqtt.address()
     )?;
+    for caution in config.mqtt.cautions() {
+        complain!("{}: warning: {caution}", path.display());
+    }
     for camera in &config.cameras {
         say!("  camera {}: {}", camera.name, camera.capture.source)?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use spotter::config::{Broker, Config, Mqtt, Tls, visible};
+use spotter::config::{Broker, Config, Mqtt, MqttVersion, Tls, visible};
 use spotter::daemon::{Signals, stop_on_signals};
 use spotter::publish::line;
 use spotter::publish::subscriber::{Heard, Received, Subscriber};
@@ -23,9 +23,12 @@ use super::{Outcome, run::refuse};
 /// with 1 when anything broke the contract.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The broker, such as mqtt://localhost or mqtts://host:8883.
+    /// The broker, such as mqtt://localhost, mqtts://host:8883 or ws://host:8080/mqtt.
     #[arg(short, long, value_name = "URL", default_value = "mqtt://localhost", conflicts_with = "config")]
     broker: Broker,
+    /// The version of MQTT to speak.
+    #[arg(long, value_name = "VERSION", default_value = "5", conflicts_with = "config")]
+    mqtt_version: MqttVersion,
     /// First part of every topic.
     #[arg(long, value_name = "TOPIC", default_value = "spotter/v1", conflicts_with = "config")]
     root: String,
@@ -43,9 +46,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mqtt = match &arguments.config {
         None => {
-            let Broker { tls, host, port } = arguments.broker.clone();
-            let tls = tls.then(Tls::default);
-            Mqtt { tls, host, port, root: arguments.root.clone(), ..Mqtt::default() }
+            let Broker { tls, web, host, port } = arguments.broker.clone();
+            let (tls, version) = (tls.then(Tls::default), arguments.mqtt_version);
+            Mqtt { version, tls, web, host, port, root: arguments.root.clone(), ..Mqtt::default() }
         }
         Some(path) => match Config::load(path) {
             Ok(config) => config.mqtt,
@@ -59,7 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         match subscriber.next(Duration::from_millis(200)) {
             Some(Heard::Received(received)) => print(&received, arguments.json)?,
             Some(Heard::Subscribed) => {
-                complain!("subscribed to {}/# at {}:{}", mqtt.root, mqtt.host, mqtt.port)
+                complain!("subscribed to {}/# at {}", mqtt.root, mqtt.address())
             }
             Some(Heard::Lost(why)) => complain!("{why}; trying again"),
             Some(Heard::Refused(why)) => anyhow::bail!(why),

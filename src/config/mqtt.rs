@@ -8,6 +8,7 @@ use super::Broker;
 use super::credential::{self, Files, Pem, Secret};
 use super::outbox::{self, Outbox};
 use super::read::Section;
+use super::source::without_secrets;
 
 /// `[mqtt]`: the broker and how to speak to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +19,10 @@ pub struct Mqtt {
     pub port: u16,
     /// The version of MQTT to speak.
     pub version: MqttVersion,
-    /// TLS, when the address is `mqtts://`.
+    /// TLS, when the address is `mqtts://` or `wss://`.
     pub tls: Option<Tls>,
+    /// The path to ask for by WebSocket, when the address is `ws://` or `wss://`.
+    pub web: Option<String>,
     /// User name and password, when the broker wants them.
     pub login: Option<(String, Secret)>,
     /// First part of every topic, such as `spotter/v1`; no wildcard, no empty level.
@@ -32,6 +35,8 @@ pub struct Mqtt {
     pub commands: BTreeSet<Command>,
     /// How often figures are published; never when absent.
     pub stats_interval: Option<Duration>,
+    /// Bytes that a camera's picture may have, from `[snapshot]`; a larger one is made smaller.
+    pub snapshot_max_bytes: Option<usize>,
     /// Where tags wait.
     pub outbox: Outbox,
     /// Home Assistant's discovery.
@@ -46,6 +51,23 @@ pub enum MqttVersion {
     /// MQTT 3.1.1, with the same topics and payloads.
     V311,
 }
+
+impl std::str::FromStr for MqttVersion {
+    type Err = BadVersion;
+
+    fn from_str(text: &str) -> Result<Self, BadVersion> {
+        match text {
+            "5" => Ok(MqttVersion::V5),
+            "3.1.1" => Ok(MqttVersion::V311),
+            other => Err(BadVersion(other.to_owned())),
+        }
+    }
+}
+
+/// A text that is no version of MQTT.
+#[derive(Debug, thiserror::Error)]
+#[error("is \"{0}\"; allowed: \"5\", \"3.1.1\"")]
+pub struct BadVersion(String);
 
 /// How the broker proves who it is, and this node to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,12 +140,14 @@ impl Default for Mqtt {
             port,
             version: MqttVersion::V5,
             tls: None,
+            web: None,
             login: None,
             root: "spotter/v1".to_owned(),
             keep_alive: Duration::from_secs(30),
             profile: Profile::Native,
             commands: BTreeSet::new(),
             stats_interval: Some(Duration::from_secs(60)),
+            snapshot_max_bytes: None,
             outbox: Outbox::default(),
             home_assistant: HomeAssistant::default(),
         }
@@ -137,6 +161,35 @@ impl Default for HomeAssistant {
 }
 
 impl Mqtt {
+    /// The broker's address as people write it: with its scheme where that is by WebSocket, without what in its path or query
+    /// may be a secret.
+    pub fn address(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match &self.web {
+            None => format!("{}:{}", self.host, self.port),
+            Some(path) => {
+                let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+                without_secrets(&format!("{scheme}://{host}:{}{path}", self.port))
+            }
+        }
+    }
+
+    /// What is allowed and goes wrong with some brokers, one line each.
+    pub fn cautions(&self) -> Vec<String> {
+        let told = |key: &str, value: &str| {
+            format!(
+                "mqtt.{key} \"{value}\" has a dot: RabbitMQ takes a dot in a topic for a slash, so its subscribers see {}, and \
+                 commands there do not reach this node",
+                value.replace('.', "/")
+            )
+        };
+        let keys = [("root", &self.root), ("home_assistant.prefix", &self.home_assistant.prefix)];
+        keys.into_iter()
+            .filter(|(_, value)| value.contains('.'))
+            .map(|(key, value)| told(key, value))
+            .collect()
+    }
+
     /// Whether the broker's certificate is not verified. The node's status tells it.
     pub fn insecure(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.insecure)
@@ -178,14 +231,8 @@ pub(super) fn read(mut section: Section<'_, '_, '_>, files: &Files<'_>, base: &P
     let broker = section.parsed("broker", str::parse::<Broker>);
     // What only goes with TLS cannot be held against an address that is wrong itself.
     let is_tls = if section.has("broker") { broker.as_ref().map(|broker| broker.tls) } else { Some(false) };
-    let Broker { host, port, .. } = broker.unwrap_or_default();
-    let version = section
-        .parsed("version", |text| match text {
-            "5" => Ok(MqttVersion::V5),
-            "3.1.1" => Ok(MqttVersion::V311),
-            other => Err(format!("is \"{other}\"; allowed: \"5\", \"3.1.1\"")),
-        })
-        .unwrap_or(defaults.version);
+    let Broker { host, port, web, .. } = broker.unwrap_or_default();
+    let version = section.parsed("version", str::parse::<MqttVersion>).unwrap_or(defaults.version);
     let login = credential::login(&mut section, files);
     let tls = tls(&mut section, files, is_tls);
     let root = section.parsed("root", topic_prefix).unwrap_or(defaults.root);
@@ -213,15 +260,24 @@ pub(super) fn read(mut section: Section<'_, '_, '_>, files: &Files<'_>, base: &P
         port,
         version,
         tls,
+        web,
         login,
         root,
         keep_alive,
         profile,
         commands,
         stats_interval,
+        snapshot_max_bytes: None,
         outbox,
         home_assistant,
     }
+}
+
+/// Reads `[snapshot]`: bytes that a camera's picture may have.
+pub(super) fn snapshot(mut section: Section<'_, '_, '_>) -> Option<usize> {
+    let max_bytes = section.integer("max_bytes", 4_000..=100_000_000);
+    section.finish();
+    max_bytes.and_then(|bytes| bytes.try_into().ok())
 }
 
 fn tls(section: &mut Section<'_, '_, '_>, files: &Files<'_>, is_tls: Option<bool>) -> Option<Tls> {
@@ -257,7 +313,7 @@ fn tls(section: &mut Section<'_, '_, '_>, files: &Files<'_>, is_tls: Option<bool
         let keys = ["ca_file", "client_cert_file", "client_key_file", "server_name", "alpn"];
         let given = keys.into_iter().filter(|key| section.has(key)).collect::<Vec<_>>();
         for key in given.into_iter().chain(tls.insecure.then_some("insecure")) {
-            section.problem(key, "is only for a broker with mqtts://");
+            section.problem(key, "is only for a broker with mqtts:// or wss://");
         }
     }
     (is_tls == Some(true)).then_some(tls)

@@ -269,7 +269,12 @@ impl Source {
 
 /// Whether `text`, an address or a fragment of a pipeline, holds a login or another secret, or a query, which often is one.
 pub(super) fn holds_login(text: &str) -> bool {
-    secrets::of_pipeline(text, text) != text
+    without_secrets(text) != text
+}
+
+/// The same text without these.
+pub(super) fn without_secrets(text: &str) -> String {
+    secrets::of_pipeline(text, text)
 }
 
 /// For logs and messages; without credentials.

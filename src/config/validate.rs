@@ -28,7 +28,8 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let runtime = runtime(root.child("runtime"), base);
     let models = models(root.child("models"), base);
     let files = Files::new(base);
-    let mqtt = mqtt::read(root.child("mqtt"), &files, base);
+    let mut mqtt = mqtt::read(root.child("mqtt"), &files, base);
+    mqtt.snapshot_max_bytes = mqtt::snapshot(root.child("snapshot"));
     let health = health::read(root.child("health"));
     let objects = objects(root.child("objects"), &Objects::default());
     let activities = activities::read(root.child("activities"), &Activities::default());

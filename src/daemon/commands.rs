@@ -129,8 +129,8 @@ impl Means {
         match &request.ask {
             Ask::Snapshot(camera) => {
                 let frame = named(cameras, camera)?.snapshot(PICTURE).map_err(|error| error.to_string())?;
-                let jpeg = picture::jpeg(&frame, QUALITY).map_err(|error| error.to_string())?;
-                let size = (frame.image.width(), frame.image.height());
+                let (jpeg, size) = picture::jpeg_within(&frame, QUALITY, self.handle.picture_bytes())
+                    .map_err(|error| error.to_string())?;
                 let at = self.clock.setting().time_of_day(frame.at);
                 Ok(Answer::Snapshot(Snapshot { at, size, jpeg }))
             }

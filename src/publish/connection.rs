@@ -16,9 +16,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::dial::{Dial, Trouble};
-use super::link::{Client, Event, EventLoop, NoRoom, Publish, QoS, step};
-use super::pending::{Offer, Ticket};
+use super::link::{Client, Event, EventLoop, Limits, NoRoom, Publish, QoS, Reason, step};
+use super::pending::Offer;
 use super::shared::{Order, Shared};
+use super::suspects::{HOLD, Sent, Suspects, Traffic, Use};
 use super::window::Window;
 
 /// Publishes on their way at a time; fewer when the broker says so.
@@ -30,11 +31,17 @@ const UNSENT: usize = 16;
 /// The link's queue: a full window, those without acknowledgement and a disconnect fit, so it is never full.
 const REQUESTS: usize = WINDOW as usize + UNSENT + 1;
 
+/// The reason code for a packet that is too large. The standard has it for DISCONNECT alone, brokers use it elsewhere too.
+const TOO_LARGE: u8 = 0x95;
+
 /// How long what the broker refused waits before it is offered again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// How long the broker may take to close its side after it was told goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// How long suspects may take to be offered one by one.
+const TRIAL: Duration = Duration::from_secs(60);
 
 /// How long it may take to leave a connection for another one.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -71,22 +78,40 @@ enum Leaving {
 /// What the broker has to answer.
 #[derive(Debug)]
 enum OnItsWay {
-    Publish(Ticket),
+    Publish(Sent),
     Subscription,
+}
+
+/// How far it is known what the broker does not take; see [`super::suspects`].
+#[derive(Clone, Copy, Debug)]
+enum Trial {
+    /// There is no suspect.
+    No,
+    /// Suspects are held back until here, and until the broker has taken something else.
+    Holding(Instant),
+    /// One message at a time, until here.
+    Alone(Instant),
 }
 
 /// One connection.
 pub(super) struct Connection<'a> {
     dial: &'a Dial,
     shared: &'a Arc<Shared>,
+    suspects: &'a mut Suspects,
     client: Client,
     window: Window<OnItsWay>,
     /// Publishes without acknowledgement that the link has not sent yet.
     unsent: usize,
-    connected: bool,
-    /// Whether the broker has acknowledged anything, which shows that it works.
-    pub(super) proved: bool,
-    max_packet_bytes: Option<usize>,
+    /// What the broker can do, once it has taken this client.
+    pub(super) welcome: Option<Limits>,
+    trial: Trial,
+    /// Messages that were sent, and those that the broker has acknowledged: one shows that it works.
+    carried: Traffic,
+    pub(super) taken: Traffic,
+    /// When the broker last answered a ping.
+    alive: Option<Instant>,
+    /// How many were sent since suspects are offered alone.
+    tried: usize,
     retry_at: Option<Instant>,
     leaving: Leaving,
     /// Whether another connection is to follow.
@@ -94,17 +119,27 @@ pub(super) struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    pub(super) fn new(dial: &'a Dial, shared: &'a Arc<Shared>) -> (Self, EventLoop) {
-        let (client, event_loop) = dial.link(Some(last_will(shared)), WINDOW, REQUESTS);
+    /// One whose last will the broker takes, by what is known of it.
+    pub(super) fn new(
+        dial: &'a Dial,
+        shared: &'a Arc<Shared>,
+        suspects: &'a mut Suspects,
+        known: Limits,
+    ) -> (Self, EventLoop) {
+        let (client, event_loop) = dial.link(Some(last_will(shared, known)), REQUESTS);
         let connection = Connection {
             dial,
             shared,
+            suspects,
             client,
             window: Window::new(WINDOW.into()),
             unsent: 0,
-            connected: false,
-            proved: false,
-            max_packet_bytes: None,
+            welcome: None,
+            trial: Trial::No,
+            carried: Traffic::default(),
+            taken: Traffic::default(),
+            alive: None,
+            tried: 0,
             retry_at: None,
             leaving: Leaving::No,
             moving: false,
@@ -123,16 +158,10 @@ impl<'a> Connection<'a> {
             }
             let deadline = self.next_deadline();
             tokio::select! {
-                (mut event_loop, event) = &mut stepping => {
+                (event_loop, event) = &mut stepping => {
                     let ended = match event {
                         Ok(event) => self.handle(event),
-                        Err(fault) => {
-                            // Acknowledgements that came just before the end are still worth having.
-                            for event in event_loop.last_events() {
-                                self.handle(event);
-                            }
-                            Some(self.end_of_connection(self.dial.explain(&fault)))
-                        }
+                        Err(fault) => Some(self.end_of_connection(self.dial.explain(&fault))),
                     };
                     if let Some(ended) = ended {
                         return ended;
@@ -166,13 +195,13 @@ impl<'a> Connection<'a> {
     /// Does what is due now.
     fn advance(&mut self, now: Instant) -> Option<Ended> {
         if let Leaving::Flushing(flush_until, until) = self.leaving
-            && (now >= flush_until || (self.connected && self.shared.pending().is_drained()))
+            && (now >= flush_until || (self.is_connected() && self.shared.pending().is_drained()))
         {
             self.shared.part();
             self.leaving = Leaving::Parting(until);
         }
         if matches!(self.leaving, Leaving::No) && self.shared.pending().is_moving() {
-            if !self.connected {
+            if !self.is_connected() {
                 return Some(Ended::Left);
             }
             self.moving = true;
@@ -182,7 +211,27 @@ impl<'a> Connection<'a> {
             self.retry_at = None;
             self.shared.pending().retry();
         }
-        if self.connected
+        if let Trial::Holding(until) = self.trial
+            && now >= until
+        {
+            if self.taken.reaches(self.suspects.must_carry()) {
+                self.suspects.held();
+                self.tried = 0;
+                self.trial = Trial::Alone(now + TRIAL);
+                self.shared.pending().retry();
+            } else if self.window.is_empty() {
+                // Nothing else goes out: the node's status once more shows whether the broker takes what is harmless.
+                self.shared.pending().repeat_status();
+            }
+        }
+        if let Trial::Alone(until) = self.trial
+            && (now >= until || !self.suspects.any())
+        {
+            // A suspect that was not offered by then is not there any more.
+            self.suspects.absolve();
+            self.trial = Trial::No;
+        }
+        if self.is_connected()
             && let Err(trouble) = self.offer()
         {
             return Some(Ended::Lost(trouble));
@@ -199,7 +248,7 @@ impl<'a> Connection<'a> {
             }
         }
         if let Leaving::Parting(until) | Leaving::TakingLeave(until) = self.leaving
-            && self.connected
+            && self.is_connected()
             && self.window.is_empty()
         {
             if self.client.disconnect().is_err() {
@@ -213,12 +262,17 @@ impl<'a> Connection<'a> {
             Leaving::Goodbye(until) if now >= until => return Some(self.said_goodbye()),
             _ => {}
         }
-        let silent =
-            self.window.oldest_since().is_some_and(|since| now >= Instant::from(since) + self.patience());
-        silent.then(|| {
+        let since = self.window.oldest_since().map(Instant::from)?;
+        (now >= since + self.patience()).then(|| {
             let text = format!("{} does not acknowledge what is published", self.dial.address());
-            Ended::Lost(Trouble { text, patient: false })
+            // One that answers pings is there, and does not want what it was sent.
+            let blames_a_message = self.alive.is_some_and(|alive| alive > since);
+            self.ended(Trouble { blames_a_message, ..Trouble::new(text) })
         })
+    }
+
+    fn is_connected(&self) -> bool {
+        self.welcome.is_some()
     }
 
     /// When something is due next.
@@ -234,9 +288,15 @@ impl<'a> Connection<'a> {
         let answer = self.window.oldest_since().map(|since| Instant::from(since) + self.patience());
         let pending = self.shared.pending().next_due(std::time::Instant::now()).map(Instant::from);
         let offers = matches!(self.leaving, Leaving::No | Leaving::Flushing(..));
-        let pending = pending.filter(|_| offers && self.connected && self.window.has_room());
+        let pending = pending.filter(|_| offers && self.is_connected() && self.has_room());
+        let trial = match self.trial {
+            Trial::Holding(until) | Trial::Alone(until) => {
+                Some(until).filter(|until| *until > Instant::now())
+            }
+            Trial::No => None,
+        };
         let far = Instant::now() + Duration::from_secs(3600);
-        [leaving, answer, self.retry_at, pending].into_iter().flatten().min().unwrap_or(far)
+        [leaving, answer, self.retry_at, pending, trial].into_iter().flatten().min().unwrap_or(far)
     }
 
     /// How long the broker may take to acknowledge.
@@ -244,31 +304,49 @@ impl<'a> Connection<'a> {
         2 * self.dial.keep_alive()
     }
 
+    /// Whether one more message may go.
+    fn has_room(&self) -> bool {
+        let alone = self.window.is_empty() && self.unsent == 0;
+        self.window.has_room() && self.unsent < UNSENT && (alone || !matches!(self.trial, Trial::Alone(_)))
+    }
+
     /// Hands the link as much as the window has room for.
     fn offer(&mut self) -> Result<(), Trouble> {
-        while self.window.has_room() && self.unsent < UNSENT {
+        let limits = self.welcome.unwrap_or_default();
+        while self.has_room() {
             let offer = match self.leaving {
                 Leaving::No | Leaving::Flushing(..) => self.shared.pending().next(std::time::Instant::now()),
-                Leaving::Moving(_) => self.shared.pending().next_before_leaving(),
+                Leaving::Moving(_) => self.shared.pending().next_before_leaving(std::time::Instant::now()),
                 Leaving::TakingLeave(_) => self.shared.pending().next_farewell(),
                 Leaving::Parting(_) => self.shared.pending().next_status(std::time::Instant::now()),
                 Leaving::Goodbye(_) => None,
             };
             let Some(Offer { ticket, topic, payload, properties, retain, qos }) = offer else { break };
-            let publish = Publish { topic: topic.as_str().to_owned(), payload, qos, retain, properties };
-            let bytes = publish.max_bytes();
-            if let Some(max_bytes) = self.max_packet_bytes
-                && bytes > max_bytes
-            {
-                let why =
-                    format!("a message for {topic} is larger than the {max_bytes} bytes the broker takes");
-                tracing::error!(%topic, bytes, max_bytes, "message too large for the broker, dropped");
-                self.shared.pending().impossible(&ticket, why);
+            if retain && payload.is_empty() && !limits.retains {
+                // Nothing lies there that could be cleared.
+                self.shared.pending().acknowledged(&ticket);
                 continue;
             }
+            let retain = retain && limits.retains;
+            let publish = Publish { topic: topic.as_str().to_owned(), payload, qos, retain, properties };
+            let sent = Sent { bytes: publish.max_bytes(), ticket };
+            if let Some(why) = self.unacceptable(&sent, limits) {
+                tracing::error!(bytes = sent.bytes, "{why}");
+                self.shared.pending().impossible(&sent.ticket, why);
+                continue;
+            }
+            if matches!(self.trial, Trial::Holding(_))
+                && !self.shared.pending().is_status(&sent.ticket)
+                && self.suspects.holds_back(&sent.ticket)
+            {
+                self.shared.pending().hold_back(&sent.ticket);
+                continue;
+            }
+            self.carried.add(sent.bytes);
+            self.tried += 1;
             match qos {
                 QoS::AtLeastOnce => {
-                    self.window.requested(OnItsWay::Publish(ticket), std::time::Instant::now());
+                    self.window.requested(OnItsWay::Publish(sent), std::time::Instant::now());
                 }
                 QoS::AtMostOnce => self.unsent += 1,
             }
@@ -277,46 +355,69 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
+    /// Why the broker will never take a message, as far as it is known.
+    fn unacceptable(&mut self, sent: &Sent, limits: Limits) -> Option<String> {
+        let Sent { ticket, bytes } = sent;
+        let (topic, broker) = (ticket.topic(), self.dial.address());
+        if let Some(max_bytes) = limits.max_packet_bytes.filter(|max_bytes| bytes > max_bytes) {
+            return Some(format!(
+                "a message of {bytes} bytes for {topic} is larger than the {max_bytes} bytes that {broker} takes; it is set aside"
+            ));
+        }
+        self.suspects.is_set_aside(sent).then(|| {
+            format!(
+                "{broker} ends the connection after a message of {bytes} bytes for {topic}, also when it comes alone; it is set aside"
+            )
+        })
+    }
+
     fn handle(&mut self, event: Event) -> Option<Ended> {
         match event {
-            Event::Welcomed { receive_maximum, max_packet_bytes } => {
-                return self.welcomed(receive_maximum, max_packet_bytes).err().map(Ended::Lost);
-            }
+            Event::Welcomed(limits) => return self.welcomed(limits).err().map(Ended::Lost),
             Event::Numbered(packet_id) => self.window.numbered(packet_id),
             Event::Sent => self.unsent = self.unsent.saturating_sub(1),
             Event::Acknowledged { packet_id, refused } => self.answered(packet_id, refused),
             Event::Subscribed { packet_id, result } => self.subscribed(packet_id, result),
             Event::Received(incoming) => self.shared.received(&incoming),
-            Event::Nothing => {}
+            Event::Alive => self.alive = Some(Instant::now()),
         }
         None
     }
 
-    fn welcomed(
-        &mut self,
-        receive_maximum: Option<u16>,
-        max_packet_bytes: Option<usize>,
-    ) -> Result<(), Trouble> {
-        if let Some(max) = receive_maximum {
+    fn welcomed(&mut self, limits: Limits) -> Result<(), Trouble> {
+        if let Some(max) = limits.receive_maximum {
             self.window.narrow(max.into());
         }
-        self.max_packet_bytes = max_packet_bytes;
-        self.connected = true;
-        self.shared.pending().connected();
+        self.welcome = Some(limits);
+        self.shared.pending().connected(limits);
         let waiting = self.shared.pending().counts().waiting;
         tracing::info!(broker = %self.dial.address(), waiting, "connected to the broker");
+        self.suspects.welcomed();
+        if self.suspects.any() {
+            self.trial = Trial::Holding(Instant::now() + HOLD);
+        }
         let filters = self.shared.pending().subscriptions();
         self.window.requested(OnItsWay::Subscription, std::time::Instant::now());
         self.client.subscribe(&filters).map_err(no_room)
     }
 
-    fn answered(&mut self, packet_id: u16, refused: Option<String>) {
-        let Some(OnItsWay::Publish(ticket)) = self.window.answered(packet_id) else { return };
+    fn answered(&mut self, packet_id: u16, refused: Option<Reason>) {
+        let Some(OnItsWay::Publish(Sent { ticket, bytes })) = self.window.answered(packet_id) else { return };
+        self.suspects.cleared(&ticket);
         let Some(reason) = refused else {
-            self.proved = true;
+            self.taken.add(bytes);
             self.shared.pending().acknowledged(&ticket);
             return;
         };
+        if reason.code == TOO_LARGE {
+            let why = format!(
+                "{} refuses a message of {bytes} bytes for {} ({reason}); it is set aside",
+                self.dial.address(),
+                ticket.topic()
+            );
+            tracing::error!(bytes, "{why}");
+            return self.shared.pending().impossible(&ticket, why);
+        }
         let why = format!("{} refuses {} ({reason})", self.dial.address(), ticket.topic());
         self.shared.pending().refused(&ticket, why.clone());
         if self.retry_at.is_none() {
@@ -325,7 +426,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn subscribed(&mut self, packet_id: u16, result: Result<(), String>) {
+    fn subscribed(&mut self, packet_id: u16, result: Result<(), Reason>) {
         self.window.answered(packet_id);
         if let Err(reason) = result {
             let why = format!("{} does not let this node subscribe ({reason})", self.dial.address());
@@ -333,8 +434,27 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn end_of_connection(&self, trouble: Trouble) -> Ended {
-        if matches!(self.leaving, Leaving::Goodbye(_)) { self.said_goodbye() } else { Ended::Lost(trouble) }
+    fn end_of_connection(&mut self, trouble: Trouble) -> Ended {
+        if matches!(self.leaving, Leaving::Goodbye(_)) { self.said_goodbye() } else { self.ended(trouble) }
+    }
+
+    /// The connection is lost: what that says about the messages on their way.
+    fn ended(&mut self, trouble: Trouble) -> Ended {
+        if self.is_connected() && trouble.blames_a_message {
+            let pending = self.shared.pending();
+            let unanswered = self.window.unanswered().filter_map(|on_its_way| match on_its_way {
+                OnItsWay::Publish(sent) if !pending.is_status(&sent.ticket) => Some(sent.clone()),
+                _ => None,
+            });
+            let used = match self.trial {
+                Trial::Alone(_) => Use::Trial { is_first: self.tried == 1 },
+                Trial::No | Trial::Holding(_) => Use::Usual,
+            };
+            self.suspects.ended(unanswered.collect(), used, self.carried);
+        } else {
+            self.suspects.absolve();
+        }
+        Ended::Lost(trouble)
     }
 
     fn said_goodbye(&self) -> Ended {
@@ -343,10 +463,12 @@ impl<'a> Connection<'a> {
 }
 
 fn no_room(error: NoRoom) -> Trouble {
-    Trouble { text: error.to_string(), patient: false }
+    Trouble::new(error.to_string())
 }
 
-fn last_will(shared: &Shared) -> Publish {
+/// A broker refuses a client whose last will wants more than it can.
+fn last_will(shared: &Shared, known: Limits) -> Publish {
     let (topic, payload, properties) = shared.pending().last_will();
-    Publish { topic: topic.as_str().to_owned(), payload, qos: QoS::AtLeastOnce, retain: true, properties }
+    let qos = if known.acknowledges { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+    Publish { topic: topic.as_str().to_owned(), payload, qos, retain: known.retains, properties }
 }

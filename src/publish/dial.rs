@@ -2,11 +2,11 @@
 //!
 //! Used by [`super::connection`] and [`super::subscriber`]; opens no connection itself.
 
-use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::PublishError;
-use super::link::{self, Client, EventLoop, Fault, Publish, Target, tls};
+use super::link::{self, Client, EventLoop, Fault, Listener, Publish, Reason, Seen, Target, tls};
 use crate::config::{self, MqttVersion};
 
 /// How long a connection may take from the first packet to the broker's welcome.
@@ -18,6 +18,7 @@ pub(super) struct Dial {
     mqtt: config::Mqtt,
     tls: Option<tls::Connector>,
     client_id: String,
+    seen: Arc<Seen>,
 }
 
 /// Why a connection failed or ended.
@@ -27,12 +28,25 @@ pub(super) struct Trouble {
     pub(super) text: String,
     /// Trying again soon would only make it worse.
     pub(super) patient: bool,
+    /// The broker ended it, and a message of ours may be why.
+    pub(super) blames_a_message: bool,
+    /// The broker ended it without saying why.
+    pub(super) without_reason: bool,
+    /// The reason code that the broker gave; 0 for none.
+    pub(super) code: u8,
+}
+
+impl Trouble {
+    /// One that no message has caused.
+    pub(super) fn new(text: String) -> Self {
+        Trouble { text, patient: false, blames_a_message: false, without_reason: false, code: 0 }
+    }
 }
 
 impl Dial {
     pub(super) fn new(mqtt: &config::Mqtt, client_id: String) -> Result<Self, PublishError> {
         let tls = mqtt.tls.as_ref().map(tls::connector).transpose()?;
-        let dial = Dial { mqtt: mqtt.clone(), tls, client_id };
+        let dial = Dial { mqtt: mqtt.clone(), tls, client_id, seen: Arc::default() };
         if mqtt.insecure() {
             tracing::warn!(
                 broker = %dial.address(),
@@ -42,104 +56,143 @@ impl Dial {
         Ok(dial)
     }
 
-    /// A new link that lets `window` publishes be on their way and `requests` wait to be sent.
-    pub(super) fn link(&self, will: Option<Publish>, window: u16, requests: usize) -> (Client, EventLoop) {
-        link::open(self.target(will, window, requests))
+    /// A new link that lets `requests` wait to be sent.
+    pub(super) fn link(&self, will: Option<Publish>, requests: usize) -> (Client, EventLoop) {
+        link::open(self.target(will, requests))
     }
 
-    fn target(&self, will: Option<Publish>, window: u16, requests: usize) -> Target<'_> {
-        let host = match self.mqtt.host.parse::<Ipv6Addr>() {
-            Ok(address) if self.mqtt.tls.is_none() => format!("[{address}]"),
-            _ => self.mqtt.host.clone(),
-        };
+    fn target(&self, will: Option<Publish>, requests: usize) -> Target {
         Target {
             version: self.mqtt.version,
-            host,
+            host: self.mqtt.host.clone(),
             port: self.mqtt.port,
             tls: self.tls.clone(),
-            client_id: &self.client_id,
+            web: self.mqtt.web.clone(),
+            client_id: self.client_id.clone(),
             keep_alive: self.keep_alive(),
             timeout: CONNECT_TIMEOUT,
-            login: self.mqtt.login.as_ref().map(|(user, password)| (user.as_str(), password)),
+            login: self.mqtt.login.clone(),
             will,
-            window,
             requests,
+            seen: Arc::clone(&self.seen),
         }
     }
 
-    /// How often the broker is shown that the client is alive: rumqttc panics below five seconds, and the packet has 16
-    /// bits for it.
+    /// How often the broker is shown that the client is alive; the packet has 16 bits for it.
     pub(super) fn keep_alive(&self) -> Duration {
         self.mqtt.keep_alive.clamp(Duration::from_secs(5), Duration::from_secs(u16::MAX.into()))
     }
 
-    /// Host and port, for the log.
+    /// Where the broker is, for the log.
     pub(super) fn address(&self) -> String {
-        format!("{}:{}", self.mqtt.host, self.mqtt.port)
+        self.mqtt.address()
     }
 
     /// What went wrong and what to do.
     pub(super) fn explain(&self, fault: &Fault) -> Trouble {
         let broker = self.address();
         let text = match fault {
-            Fault::Login(code) => {
-                format!("{broker} refuses the login ({code}): check user and password in [mqtt]")
+            Fault::Login(reason) => {
+                format!("{broker} refuses the login ({reason}): check user and password in [mqtt]")
             }
             Fault::Version => {
                 format!("{broker} does not speak MQTT {}: {}", self.version(), self.other_version())
             }
-            Fault::Refused(code) => format!("{broker} refuses the connection ({code})"),
-            Fault::TakenOver => return self.taken_over(),
-            Fault::SentAway(why) => format!("{broker} ended the connection ({why})"),
-            Fault::Timeout => format!("{broker} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
+            Fault::Refused(reason) => {
+                format!("{broker} refuses the connection ({reason}){}", self.advice(reason))
+            }
+            Fault::SentAway(reason) => self.sent_away(reason),
+            Fault::Timeout => format!(
+                "{broker} did not answer within {} s{}",
+                CONNECT_TIMEOUT.as_secs(),
+                self.hint_at_the_old_version()
+            ),
+            Fault::Unreachable => {
+                format!("cannot reach {broker}: nothing answered within {} s", CONNECT_TIMEOUT.as_secs())
+            }
             Fault::Silent => format!("{broker} does not answer any more"),
-            Fault::Closed => format!("{broker} closed the connection"),
+            Fault::Closed => format!("{broker} closed the connection without a reason"),
             Fault::ClosedEarly => self.closed_early(),
+            Fault::Listener(listener) => self.other_listener(*listener),
+            Fault::WebSocket(why) => format!("{broker} takes no WebSocket: {why}"),
             Fault::Handshake(error) | Fault::Io(error) => match &self.mqtt.tls {
                 Some(tls) if matches!(fault, Fault::Handshake(_)) || tls::inner(error).is_some() => {
                     format!("TLS with {broker} failed: {}", tls::explain(error, tls))
                 }
+                _ if fault.may_blame_a_message() => format!("the connection to {broker} was cut: {error}"),
                 _ => format!("cannot reach {broker}: {error}"),
             },
             Fault::Unreadable(why) => format!("{broker} sends what cannot be read: {why}"),
             Fault::Other(why) => format!("connection to {broker} failed: {why}"),
         };
-        Trouble { text, patient: false }
+        let code = match fault {
+            Fault::Refused(reason) | Fault::SentAway(reason) => reason.code,
+            _ => 0,
+        };
+        let blames_a_message = fault.may_blame_a_message();
+        Trouble {
+            text,
+            patient: matches!(code, TAKEN_OVER | BANNED | MOVED),
+            blames_a_message,
+            without_reason: blames_a_message && !matches!(fault, Fault::SentAway(_)),
+            code,
+        }
     }
 
-    /// The same trouble, when it has come more than once soon after the broker had taken what was published. MQTT 5
-    /// brokers do say when a second client takes over, but rumqttc 0.25 cannot read a DISCONNECT that has a reason and
-    /// no properties, which is how mosquitto says it; brokers of MQTT 3.1.1 just close.
+    /// The same trouble, when it has come more than once soon after the broker had taken what was published, and the broker
+    /// gave no reason: brokers of MQTT 3.1.1 have no way to say that another client has taken the id.
     pub(super) fn again(&self, trouble: &Trouble) -> Trouble {
         let text = format!(
             "{}, again and soon: does another client, such as a second node of the same name, have the id `{}`?",
             trouble.text, self.client_id
         );
-        Trouble { text, ..*trouble }
+        Trouble { text, ..trouble.clone() }
     }
 
-    fn taken_over(&self) -> Trouble {
-        let text = format!(
-            "{} has given the id `{}` to another client: does a second node have the same name?",
-            self.address(),
-            self.client_id
-        );
-        Trouble { text, patient: true }
+    fn sent_away(&self, reason: &Reason) -> String {
+        let broker = self.address();
+        if reason.code == TAKEN_OVER {
+            return format!(
+                "{broker} has given the id `{}` to another client: does a second node have the same name?",
+                self.client_id
+            );
+        }
+        format!("{broker} ended the connection ({reason}){}", self.advice(reason))
+    }
+
+    /// What to do about a reason, where that is known.
+    fn advice(&self, reason: &Reason) -> String {
+        match reason.code {
+            0x87 => "; check what this user may publish and subscribe to".to_owned(),
+            SHUTTING_DOWN => "; it is tried again until it is back".to_owned(),
+            KEEP_ALIVE => {
+                "; it has heard nothing from this node for one and a half times keep_alive_s".to_owned()
+            }
+            BANNED => "; it has banned this client or its address".to_owned(),
+            ANOTHER_SERVER | MOVED => match &reason.server {
+                Some(server) => format!("; it names {server}: set broker in [mqtt] to that"),
+                None => "; set broker in [mqtt] to the new one".to_owned(),
+            },
+            _ => String::new(),
+        }
+    }
+
+    fn hint_at_the_old_version(&self) -> &'static str {
+        match self.mqtt.version {
+            MqttVersion::V5 => "; if it knows no MQTT 5, set version = \"3.1.1\" in [mqtt]",
+            MqttVersion::V311 => "",
+        }
     }
 
     /// A broker that wants a certificate may have closed before its alert could be read.
     fn closed_early(&self) -> String {
         let broker = self.address();
+        let version = self.hint_at_the_old_version();
         match &self.mqtt.tls {
-            None => {
-                let version = match self.mqtt.version {
-                    MqttVersion::V5 => "; if it knows no MQTT 5, set version = \"3.1.1\" in [mqtt]",
-                    MqttVersion::V311 => "",
-                };
-                format!(
-                    "{broker} closed the connection without a welcome; if it wants TLS, use mqtts://{version}"
-                )
-            }
+            None => format!(
+                "{broker} closed the connection without a welcome; if it wants TLS, use {}://{version}",
+                self.scheme(true, self.mqtt.web.is_some())
+            ),
             Some(tls) if tls.identity.is_none() => format!(
                 "TLS with {broker} failed: it closed the connection after the handshake, perhaps because it wants {}",
                 tls::WANTS_CERTIFICATE
@@ -148,6 +201,35 @@ impl Dial {
                 "TLS with {broker} failed: it closed the connection after the handshake; does it accept this node's \
                  certificate?"
             ),
+        }
+    }
+
+    fn other_listener(&self, listener: Listener) -> String {
+        let broker = self.address();
+        let (tls, web) = (self.mqtt.tls.is_some(), self.mqtt.web.is_some());
+        match listener {
+            Listener::Tls => format!("{broker} speaks TLS: use {}://", self.scheme(true, web)),
+            Listener::Web => format!(
+                "{broker} answers as a web server does: if that is the broker's WebSocket, use {}:// and its path, such as \
+                 /mqtt or /ws",
+                self.scheme(tls, true)
+            ),
+            Listener::Mqtt => format!(
+                "{broker} speaks MQTT without WebSocket: use {}:// and no path",
+                self.scheme(tls, false)
+            ),
+            Listener::Other => {
+                format!("{broker} is no MQTT broker: something else answers there; is the port right?")
+            }
+        }
+    }
+
+    fn scheme(&self, tls: bool, web: bool) -> &'static str {
+        match (tls, web) {
+            (false, false) => "mqtt",
+            (true, false) => "mqtts",
+            (false, true) => "ws",
+            (true, true) => "wss",
         }
     }
 
@@ -166,6 +248,14 @@ impl Dial {
     }
 }
 
+/// Reason codes with a meaning of their own here.
+const BANNED: u8 = 0x8A;
+const SHUTTING_DOWN: u8 = 0x8B;
+const KEEP_ALIVE: u8 = 0x8D;
+const TAKEN_OVER: u8 = 0x8E;
+const ANOTHER_SERVER: u8 = 0x9C;
+const MOVED: u8 = 0x9D;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,55 +269,118 @@ mod tests {
     #[test]
     fn troubles_name_the_broker_and_what_to_do() {
         let dial = dial(&test_config(1883));
+        let with = |code, text: Option<&str>, server: Option<&str>| Reason {
+            code,
+            text: text.map(str::to_owned),
+            server: server.map(str::to_owned),
+        };
         let cases = [
             (
-                Fault::Login("NotAuthorized".to_owned()),
-                "127.0.0.1:1883 refuses the login (NotAuthorized): check user and password in [mqtt]",
-                false,
+                Fault::Login(Reason::of(0x87)),
+                "127.0.0.1:1883 refuses the login (not authorized): check user and password in [mqtt]",
             ),
             (
                 Fault::Io(std::io::ErrorKind::ConnectionRefused.into()),
                 "cannot reach 127.0.0.1:1883: connection refused",
-                false,
             ),
             (
-                Fault::TakenOver,
+                Fault::Io(std::io::ErrorKind::ConnectionReset.into()),
+                "the connection to 127.0.0.1:1883 was cut: connection reset",
+            ),
+            (
+                Fault::SentAway(Reason::of(0x8E)),
                 "127.0.0.1:1883 has given the id `spotter-edge-1` to another client: does a second node have the \
                  same name?",
-                true,
             ),
             (
-                Fault::SentAway("ServerShuttingDown: upgrade".to_owned()),
-                "127.0.0.1:1883 ended the connection (ServerShuttingDown: upgrade)",
-                false,
+                Fault::SentAway(with(0x8B, Some("upgrade"), None)),
+                "127.0.0.1:1883 ended the connection (server shutting down: upgrade); it is tried again until it is back",
             ),
             (
-                Fault::Version,
-                "127.0.0.1:1883 does not speak MQTT 5: set version = \"3.1.1\" in [mqtt]",
-                false,
+                Fault::SentAway(Reason::of(0x8D)),
+                "127.0.0.1:1883 ended the connection (keep-alive timeout); it has heard nothing from this node for one and a \
+                 half times keep_alive_s",
+            ),
+            (
+                Fault::SentAway(with(0x9D, None, Some("b.example:1883"))),
+                "127.0.0.1:1883 ended the connection (server moved); it names b.example:1883: set broker in [mqtt] to that",
+            ),
+            (
+                Fault::Refused(Reason::of(0x9C)),
+                "127.0.0.1:1883 refuses the connection (use another server); set broker in [mqtt] to the new one",
+            ),
+            (Fault::Closed, "127.0.0.1:1883 closed the connection without a reason"),
+            (Fault::Version, "127.0.0.1:1883 does not speak MQTT 5: set version = \"3.1.1\" in [mqtt]"),
+            (Fault::Unreachable, "cannot reach 127.0.0.1:1883: nothing answered within 5 s"),
+            (
+                Fault::Listener(Listener::Other),
+                "127.0.0.1:1883 is no MQTT broker: something else answers there; is the port right?",
+            ),
+            (
+                Fault::Timeout,
+                "127.0.0.1:1883 did not answer within 5 s; if it knows no MQTT 5, set version = \"3.1.1\" in [mqtt]",
             ),
             (
                 Fault::ClosedEarly,
                 "127.0.0.1:1883 closed the connection without a welcome; if it wants TLS, use mqtts://; if it knows no \
                  MQTT 5, set version = \"3.1.1\" in [mqtt]",
-                false,
+            ),
+            (Fault::Listener(Listener::Tls), "127.0.0.1:1883 speaks TLS: use mqtts://"),
+            (
+                Fault::Listener(Listener::Web),
+                "127.0.0.1:1883 answers as a web server does: if that is the broker's WebSocket, use ws:// and its path, \
+                 such as /mqtt or /ws",
             ),
         ];
-        for (fault, text, patient) in cases {
-            assert_eq!(dial.explain(&fault), Trouble { text: text.to_owned(), patient });
+        for (fault, text) in cases {
+            assert_eq!(dial.explain(&fault).text, text);
         }
     }
 
     #[test]
-    fn a_link_stays_within_what_rumqttc_takes() {
+    fn only_some_ends_may_be_a_messages_fault_or_are_no_use_to_try_again_soon() {
+        let dial = dial(&test_config(1883));
+        let io = |kind: std::io::ErrorKind| Fault::Io(kind.into());
+        for (fault, patient, blames, without_reason) in [
+            (Fault::Closed, false, true, true),
+            (io(std::io::ErrorKind::ConnectionReset), false, true, true),
+            (io(std::io::ErrorKind::ConnectionRefused), false, false, false),
+            (io(std::io::ErrorKind::TimedOut), false, false, false),
+            (Fault::Silent, false, false, false),
+            (Fault::SentAway(Reason::of(0x8E)), true, false, false),
+            (Fault::SentAway(Reason::of(0x8B)), false, false, false),
+            (Fault::SentAway(Reason::of(0x9D)), true, false, false),
+            (Fault::SentAway(Reason::of(0x95)), false, true, false),
+        ] {
+            let trouble = dial.explain(&fault);
+            assert_eq!(
+                (trouble.patient, trouble.blames_a_message, trouble.without_reason),
+                (patient, blames, without_reason),
+                "{fault:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_is_dialled_as_it_stands() {
         let mut config = test_config(1883);
         config.keep_alive = Duration::from_secs(1);
         config.host = "::1".to_owned();
         let dialled = dial(&config);
-        let target = dialled.target(None, 1, 1);
-        assert_eq!((target.keep_alive, target.host.as_str()), (Duration::from_secs(5), "[::1]"));
-        // A certificate has addresses without brackets.
+        let target = dialled.target(None, 1);
+        assert_eq!((target.keep_alive, target.host.as_str()), (Duration::from_secs(5), "::1"));
+        config.web = Some("/mqtt".to_owned());
+        assert_eq!(dial(&config).address(), "ws://[::1]:1883/mqtt");
         config.tls = Some(Tls { insecure: true, ..Tls::default() });
-        assert_eq!(dial(&config).target(None, 1, 1).host, "::1");
+        assert_eq!(dial(&config).address(), "wss://[::1]:1883/mqtt");
+        for path in ["/mqtt?X-Amz-Signature=Zk3pAssw0rd", "/user=me&password=Zk3pAssw0rd"] {
+            config.web = Some(path.to_owned());
+            let dialled = dial(&config);
+            assert_eq!(dialled.target(None, 1).web.as_deref(), Some(path));
+            assert!(!dialled.address().contains("Zk3p"), "{}", dialled.address());
+        }
+        config.web = Some("/mqtt".to_owned());
+        let text = dial(&config).explain(&Fault::Listener(Listener::Mqtt)).text;
+        assert!(text.ends_with("without WebSocket: use mqtts:// and no path"), "{text}");
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::PublishError;
 use super::dial::Dial;
-use super::link::{Event, Fault, step, tls};
+use super::link::{Event, Fault, Listener, step, tls};
 use super::settings::Settings;
 use crate::config;
 use crate::name::Name;
 
-/// How long the broker may take in all.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the broker may take in all: its welcome, and a look at what listens there instead.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long it may take to close its side.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -42,10 +42,13 @@ impl GreetError {
         match fault {
             Fault::Login(_) => GreetError::Login(text),
             Fault::Handshake(_) | Fault::ClosedEarly if encrypted => GreetError::Tls(text),
+            Fault::Listener(Listener::Tls) => GreetError::Tls(text),
             Fault::Io(error) | Fault::Handshake(error) if tls::inner(error).is_some() => {
                 GreetError::Tls(text)
             }
-            Fault::Io(_) | Fault::Handshake(_) | Fault::Timeout | Fault::Silent => GreetError::Away(text),
+            Fault::Io(_) | Fault::Handshake(_) | Fault::Timeout | Fault::Unreachable | Fault::Silent => {
+                GreetError::Away(text)
+            }
             _ => GreetError::Unwelcome(text),
         }
     }
@@ -76,12 +79,12 @@ pub fn greet(mqtt: &config::Mqtt, node: &Name) -> Result<Duration, GreetError> {
 
 async fn visit(dial: &Dial, encrypted: bool) -> Result<Duration, GreetError> {
     let begun = Instant::now();
-    let (client, mut event_loop) = dial.link(None, 1, 2);
+    let (client, mut event_loop) = dial.link(None, 2);
     loop {
         let (came_back, event) = step(event_loop).await;
         event_loop = came_back;
         match event {
-            Ok(Event::Welcomed { .. }) => break,
+            Ok(Event::Welcomed(_)) => break,
             Ok(_) => {}
             Err(fault) => return Err(GreetError::of(&fault, dial.explain(&fault).text, encrypted)),
         }
@@ -106,6 +109,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::publish::link::Reason;
 
     #[test]
     fn faults_before_the_welcome_are_told_apart() {
@@ -118,15 +122,18 @@ mod tests {
         };
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         for (fault, encrypted, expected) in [
-            (Fault::Login("NotAuthorized".to_owned()), true, "login"),
+            (Fault::Login(Reason::of(0x87)), true, "login"),
             (Fault::Io(refused()), false, "away"),
             (Fault::Io(refused()), true, "away"),
             (Fault::Timeout, true, "away"),
+            (Fault::Unreachable, false, "away"),
             (Fault::Handshake(io::ErrorKind::UnexpectedEof.into()), true, "tls"),
             (Fault::ClosedEarly, true, "tls"),
             (Fault::ClosedEarly, false, "unwelcome"),
             (Fault::Version, false, "unwelcome"),
-            (Fault::Refused("ServerBusy".to_owned()), false, "unwelcome"),
+            (Fault::Refused(Reason::of(0x89)), false, "unwelcome"),
+            (Fault::Listener(Listener::Web), false, "unwelcome"),
+            (Fault::Listener(Listener::Tls), false, "tls"),
         ] {
             let text = format!("{fault:?}");
             assert_eq!(kind(fault, encrypted), expected, "{text}");

@@ -1,19 +1,33 @@
-//! A link to a broker: the same values for MQTT 5 and MQTT 3.1.1.
+//! A link to a broker: the same values for MQTT 5 and MQTT 3.1.1, over TCP, TLS and WebSocket.
 //!
-//! [`super::connection`] and [`super::subscriber`] speak to brokers through this alone; `v5` and `v4` translate to and
-//! from rumqttc's two clients. MQTT 3.1.1 has no properties, so they are left out there, and it has no way to say that a
-//! publish was refused: a broker whose rights deny a topic acknowledges what comes there like everything else (mosquitto
-//! does) or cuts the connection. Whoever wants refusals named speaks MQTT 5.
+//! [`super::connection`] and [`super::subscriber`] speak to brokers through this alone. MQTT 3.1.1 has no properties, so
+//! they are left out there, and it has no way to say that a publish was refused: a broker whose rights deny a topic
+//! acknowledges what comes there like everything else (mosquitto does) or cuts the connection. Whoever wants refusals
+//! named speaks MQTT 5.
+//!
+//! `read` and `write` are the packets, `socket` is what they go through, `wire` a connection, `look` finds out what listens
+//! where no broker answers. Why this is no library: `docs/decisions/0018-mqtt-client.md`.
 
 mod accept_any_certificate;
+mod look;
+mod read;
+mod reason;
+mod socket;
 pub(super) mod tls;
-mod v4;
-mod v5;
+mod websocket;
+mod wire;
+mod write;
 
+use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
+use tokio::sync::mpsc;
+
+pub(super) use look::{Listener, Seen};
+pub(super) use reason::Reason;
+use wire::Wire;
 
 use super::PublishError;
 use crate::config::{MqttVersion, Secret};
@@ -86,47 +100,80 @@ pub(super) struct Incoming {
     pub(super) properties: Properties,
 }
 
+/// What a broker can do, as it says itself in MQTT 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Publishes on their way at a time.
+    pub(super) receive_maximum: Option<u16>,
+    /// Bytes in a packet.
+    pub(super) max_packet_bytes: Option<usize>,
+    /// Whether it acknowledges messages (QoS 1). Where it does not, they are sent without, and a ping that it answers
+    /// behind them stands for the acknowledgement: brokers read in order.
+    pub(super) acknowledges: bool,
+    /// Whether it keeps retained messages.
+    pub(super) retains: bool,
+    /// Whether it takes subscriptions with wildcards.
+    pub(super) wildcards: bool,
+}
+
+impl Default for Limits {
+    /// A broker that says nothing of limits has none.
+    fn default() -> Self {
+        Limits {
+            receive_maximum: None,
+            max_packet_bytes: None,
+            acknowledges: true,
+            retains: true,
+            wildcards: true,
+        }
+    }
+}
+
 /// What happens on a link.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
-    /// The broker takes this client, and so much: publishes on their way, bytes in a packet.
-    Welcomed { receive_maximum: Option<u16>, max_packet_bytes: Option<usize> },
+    /// The broker takes this client.
+    Welcomed(Limits),
     /// The oldest request that waits for a number has it: a publish with [`QoS::AtLeastOnce`], or a subscription.
     Numbered(u16),
     /// The oldest publish with [`QoS::AtMostOnce`] was sent.
     Sent,
     /// The broker has answered a publish; why it does not want it.
-    Acknowledged { packet_id: u16, refused: Option<String> },
+    Acknowledged { packet_id: u16, refused: Option<Reason> },
     /// The broker has answered a subscription; why it does not take it.
-    Subscribed { packet_id: u16, result: Result<(), String> },
+    Subscribed { packet_id: u16, result: Result<(), Reason> },
     /// A message has come. It is acknowledged already.
     Received(Incoming),
-    /// Nothing that matters here.
-    Nothing,
+    /// The broker has answered a ping.
+    Alive,
 }
 
 /// Why a link failed or ended.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The broker refuses user and password.
-    Login(String),
+    Login(Reason),
     /// It speaks another version of MQTT.
     Version,
     /// It refuses the connection for another reason.
-    Refused(String),
-    /// Another client has the same id.
-    TakenOver,
+    Refused(Reason),
     /// It ended the connection and said why.
-    SentAway(String),
-    /// Its welcome did not come in time.
+    SentAway(Reason),
+    /// It was reached, and its welcome did not come in time.
     Timeout,
+    /// Nothing was reached in time.
+    Unreachable,
     /// It does not answer any more.
     Silent,
     /// It closed the connection without a word.
     Closed,
     /// It closed the connection before its welcome.
     ClosedEarly,
-    /// The network or TLS, before TLS was established.
+    /// Something else listens there than the address says.
+    Listener(Listener),
+    /// It does not take the WebSocket; why.
+    WebSocket(String),
+    /// TLS, before it was established.
     Handshake(io::Error),
     /// The network, or TLS in it.
     Io(io::Error),
@@ -142,9 +189,21 @@ impl Fault {
         match self {
             // A broker of another version answers the greeting in its own.
             Fault::Unreadable(_) => Fault::Version,
+            Fault::SentAway(reason) => Fault::Refused(reason),
             Fault::Closed => Fault::ClosedEarly,
             Fault::Io(error) if tls::inner(&error).is_none() && is_end(&error) => Fault::ClosedEarly,
             other => other,
+        }
+    }
+
+    /// Whether it was the other side that ended the connection, without saying that the reason lies elsewhere: then a
+    /// message of ours may be why.
+    pub(super) fn may_blame_a_message(&self) -> bool {
+        match self {
+            Fault::Closed => true,
+            Fault::SentAway(reason) => reason.may_blame_a_message(),
+            Fault::Io(error) => is_end(error),
+            _ => false,
         }
     }
 }
@@ -156,97 +215,83 @@ fn is_end(error: &io::Error) -> bool {
 }
 
 /// Where to connect and as whom.
-pub(super) struct Target<'a> {
+#[derive(Clone)]
+pub(super) struct Target {
     pub(super) version: MqttVersion,
+    /// A name or an address, an IPv6 one without brackets.
     pub(super) host: String,
     pub(super) port: u16,
     /// How to speak TLS, if at all.
     pub(super) tls: Option<tls::Connector>,
-    pub(super) client_id: &'a str,
+    /// The path to ask for by WebSocket, if by that.
+    pub(super) web: Option<String>,
+    pub(super) client_id: String,
     pub(super) keep_alive: Duration,
     /// How long it may take from the first packet to the broker's welcome.
     pub(super) timeout: Duration,
-    pub(super) login: Option<(&'a str, &'a Secret)>,
+    pub(super) login: Option<(String, Secret)>,
     /// What the broker publishes when the link ends without a goodbye.
     pub(super) will: Option<Publish>,
-    /// Publishes on their way at a time.
-    pub(super) window: u16,
     /// Requests that wait to be sent, at most.
     pub(super) requests: usize,
+    /// What was seen listening there.
+    pub(super) seen: Arc<Seen>,
 }
 
-impl Target<'_> {
-    fn network(&self) -> NetworkOptions {
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(self.timeout.as_secs());
-        network
-    }
-
-    fn transport(&self) -> Transport {
-        match &self.tls {
-            Some(connector) => Transport::tls_with_config(TlsConfiguration::Rustls(connector.clone())),
-            None => Transport::tcp(),
-        }
-    }
+/// What is asked of a link.
+#[derive(Debug)]
+enum Request {
+    Publish(Publish),
+    Subscribe(Vec<String>),
+    Disconnect,
 }
 
 /// Takes requests; cheap. Nothing is sent while the link's [`EventLoop`] is not stepped.
-pub(super) enum Client {
-    V5(rumqttc::v5::AsyncClient),
-    V4(rumqttc::AsyncClient),
-}
+pub(super) struct Client(mpsc::Sender<Request>);
 
 /// The link itself.
 pub(super) struct EventLoop {
-    wire: Wire,
-    welcomed: bool,
-}
-
-enum Wire {
-    V5(Box<rumqttc::v5::EventLoop>),
-    V4(Box<rumqttc::EventLoop>),
+    target: Target,
+    requests: mpsc::Receiver<Request>,
+    wire: Option<Box<Wire>>,
+    events: VecDeque<Event>,
+    /// Why it has ended, to be told after the events that came before.
+    fault: Option<Fault>,
 }
 
 /// Prepares a link with a new session that the broker forgets as soon as the link ends. Nothing is missed by that: a
 /// publisher's only state at the broker would be QoS 2, and what is unacknowledged is offered anew from here.
-pub(super) fn open(target: Target<'_>) -> (Client, EventLoop) {
-    let (client, wire) = match target.version {
-        MqttVersion::V5 => {
-            let (client, event_loop) = v5::open(target);
-            (Client::V5(client), Wire::V5(Box::new(event_loop)))
-        }
-        MqttVersion::V311 => {
-            let (client, event_loop) = v4::open(target);
-            (Client::V4(client), Wire::V4(Box::new(event_loop)))
-        }
-    };
-    (client, EventLoop { wire, welcomed: false })
+pub(super) fn open(target: Target) -> (Client, EventLoop) {
+    let (sender, requests) = mpsc::channel(target.requests);
+    (Client(sender), EventLoop { target, requests, wire: None, events: VecDeque::new(), fault: None })
 }
 
 /// One step of a link, which comes back with its event. Owning the link, the step can be kept while other things are
-/// waited for: a step that is dropped half-way may lose a packet that rumqttc already counts as sent.
+/// waited for.
 pub(super) async fn step(mut event_loop: EventLoop) -> (EventLoop, Result<Event, Fault>) {
-    let stepped = match &mut event_loop.wire {
-        Wire::V5(wire) => wire.poll().await.map(v5::event).map_err(v5::fault),
-        Wire::V4(wire) => wire.poll().await.map(v4::event).map_err(v4::fault),
-    };
-    let stepped = match stepped {
-        Ok(event) => {
-            event_loop.welcomed |= matches!(event, Event::Welcomed { .. });
-            Ok(event)
-        }
-        Err(fault) => Err(if event_loop.welcomed { fault } else { fault.before_the_welcome() }),
-    };
+    let stepped = event_loop.next().await;
     (event_loop, stepped)
 }
 
 impl EventLoop {
-    /// Events that came just before the link ended.
-    pub(super) fn last_events(&mut self) -> Vec<Event> {
-        match &mut self.wire {
-            Wire::V5(wire) => wire.state.events.drain(..).map(v5::event).collect(),
-            Wire::V4(wire) => wire.state.events.drain(..).map(v4::event).collect(),
+    async fn next(&mut self) -> Result<Event, Fault> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
+            }
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
+            match &mut self.wire {
+                None => {
+                    let (wire, limits) = wire::connect(&self.target).await?;
+                    self.wire = Some(Box::new(wire));
+                    return Ok(Event::Welcomed(limits));
+                }
+                Some(wire) => {
+                    self.fault = wire.turn(&mut self.requests, &mut self.events).await.err();
+                }
+            }
         }
     }
 }
@@ -259,27 +304,21 @@ pub(super) struct NoRoom;
 impl Client {
     /// Asks for a message to be sent. Never waits.
     pub(super) fn publish(&self, publish: Publish) -> Result<(), NoRoom> {
-        match self {
-            Client::V5(client) => v5::publish(client, publish),
-            Client::V4(client) => v4::publish(client, publish),
-        }
+        self.ask(Request::Publish(publish))
     }
 
     /// Asks for what matches the filters, all in one request. Never waits.
     pub(super) fn subscribe(&self, filters: &[String]) -> Result<(), NoRoom> {
-        match self {
-            Client::V5(client) => v5::subscribe(client, filters),
-            Client::V4(client) => v4::subscribe(client, filters),
-        }
+        self.ask(Request::Subscribe(filters.to_vec()))
     }
 
     /// Says goodbye after what was asked for before. Never waits.
     pub(super) fn disconnect(&self) -> Result<(), NoRoom> {
-        let asked = match self {
-            Client::V5(client) => client.try_disconnect().is_ok(),
-            Client::V4(client) => client.try_disconnect().is_ok(),
-        };
-        if asked { Ok(()) } else { Err(NoRoom) }
+        self.ask(Request::Disconnect)
+    }
+
+    fn ask(&self, request: Request) -> Result<(), NoRoom> {
+        self.0.try_send(request).map_err(|_| NoRoom)
     }
 }
 

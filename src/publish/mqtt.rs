@@ -12,12 +12,18 @@ use uuid::Uuid;
 
 use super::connection::{Connection, Ended};
 use super::dial::Dial;
+use super::link::Limits;
 use super::shared::{Order, Shared};
+use super::suspects::Suspects;
 use crate::telemetry::Troubles;
 
 /// The pauses between attempts: a broker that restarts is found within a second or two, one that is gone for long costs
 /// little.
 const PAUSES_MS: [u64; 7] = [100, 250, 500, 1000, 2000, 5000, 15_000];
+
+/// Reason codes of a broker that cannot do what the last will wants: the next attempt wants less.
+const RETAIN_NOT_SUPPORTED: u8 = 0x9A;
+const QOS_NOT_SUPPORTED: u8 = 0x9B;
 
 /// A connection that ends sooner proves nothing, whatever the broker has acknowledged.
 const SHORT_LIVED: Duration = Duration::from_secs(10);
@@ -31,18 +37,22 @@ pub(super) async fn run(
 ) -> bool {
     let mut troubles = Troubles::default();
     let mut failures = 0;
+    let mut suspects = Suspects::default();
+    let mut known = Limits::default();
     loop {
         if matches!(*orders.borrow(), Order::Abandon) {
             return false;
         }
         if let Some(other) = shared.pending().adopt() {
-            (dial, failures) = (other, 0);
+            (dial, failures, known) = (other, 0, Limits::default());
+            suspects = Suspects::default();
             tracing::info!(broker = %dial.address(), "publishing by the changed settings");
         }
-        let (mut connection, event_loop) = Connection::new(&dial, shared);
+        let (mut connection, event_loop) = Connection::new(&dial, shared, &mut suspects, known);
         let began = Instant::now();
         let ended = connection.run(event_loop, &mut orders).await;
-        let proved = connection.proved && began.elapsed() >= SHORT_LIVED;
+        let (has_proved, welcome) = (connection.taken.messages > 0, connection.welcome);
+        let proved = has_proved && began.elapsed() >= SHORT_LIVED;
         failures = if proved { 0 } else { failures + 1 };
         let mut trouble = match ended {
             Ended::Parted => return true,
@@ -56,10 +66,18 @@ pub(super) async fn run(
             }
             Ended::Lost(trouble) => trouble,
         };
-        if connection.proved && failures > 1 {
+        match (welcome, trouble.code) {
+            (Some(limits), _) => known = limits,
+            (None, RETAIN_NOT_SUPPORTED) => known.retains = false,
+            (None, QOS_NOT_SUPPORTED) => known.acknowledges = false,
+            _ => {}
+        }
+        if trouble.blames_a_message && suspects.may_be_why() {
+            trouble.text.push_str("; perhaps it does not take a message of this node");
+        } else if has_proved && failures > 1 && trouble.without_reason {
             trouble = dial.again(&trouble);
         }
-        shared.pending().disconnected(Some(trouble.text.clone()));
+        shared.pending().disconnected(Some(&trouble));
         if proved {
             troubles.settle();
         }

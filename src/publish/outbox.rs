@@ -57,6 +57,14 @@ const SHRINK_ABOVE: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryId(u64);
 
+#[cfg(test)]
+impl EntryId {
+    /// One for tests of what only passes ids on.
+    pub(super) fn test(id: u64) -> Self {
+        EntryId(id)
+    }
+}
+
 /// What waits in the outbox.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all records are tags")]

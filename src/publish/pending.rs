@@ -5,6 +5,7 @@
 
 mod change;
 mod inbox;
+mod pictures;
 mod report;
 mod retained;
 
@@ -16,8 +17,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::command::Request;
+use super::dial::Trouble;
 use super::discovery::{self, Scene};
-use super::link::{Properties, QoS};
+use super::link::{Limits, Properties, QoS};
 use super::outbox::lanes::Lanes;
 use super::outbox::{Closing, Committing, Entry, EntryId, Gap, Outbox, Record};
 use super::render::Renderer;
@@ -30,6 +32,7 @@ use crate::config;
 use crate::tag::{FrameTracks, Occupancy, Tag};
 use crate::telemetry::CameraStatus;
 
+use pictures::Pictures;
 use report::Reports;
 use retained::{Content, Retained};
 
@@ -61,6 +64,7 @@ pub(super) struct Pending {
     /// What Home Assistant knows of.
     told: discovery::Told,
     notes: VecDeque<Note>,
+    pictures: Pictures,
     /// Whether the last word was said.
     parted: bool,
     counts: Counts,
@@ -68,8 +72,12 @@ pub(super) struct Pending {
     reports: Reports,
     /// Why the broker refuses a topic, until it takes something there.
     refused: BTreeMap<Topic, String>,
+    /// What was set aside because the broker does not take it: why, and when.
+    set_aside: BTreeMap<Topic, (String, Instant)>,
     /// Why the broker does not let the node subscribe.
     unheard: Option<String>,
+    /// What the broker can do.
+    limits: Limits,
 }
 
 /// Something that is sent once, when the broker is there, or not at all.
@@ -97,13 +105,18 @@ pub(super) enum Ticket {
     /// A tag or a gap notice, and its topic.
     Entry(EntryId, Topic),
     Retained(Topic),
+    /// A picture, by its number.
+    Picture(u64, Topic),
     Note(Topic),
 }
 
 impl Ticket {
     pub(super) fn topic(&self) -> &Topic {
         match self {
-            Ticket::Entry(_, topic) | Ticket::Retained(topic) | Ticket::Note(topic) => topic,
+            Ticket::Entry(_, topic)
+            | Ticket::Retained(topic)
+            | Ticket::Picture(_, topic)
+            | Ticket::Note(topic) => topic,
         }
     }
 }
@@ -132,12 +145,15 @@ impl Pending {
             retained: Retained::default(),
             told: discovery::Told::default(),
             notes: VecDeque::new(),
+            pictures: Pictures::default(),
             parted: false,
             counts: Counts::default(),
             commands: wire::CommandStats::default(),
             reports: Reports::new(config, clock.steady()),
             refused: BTreeMap::new(),
+            set_aside: BTreeMap::new(),
             unheard: None,
+            limits: Limits::default(),
             node,
             clock,
         };
@@ -215,10 +231,10 @@ impl Pending {
         });
     }
 
-    /// What to send next: what has changed, then replies, then tags.
+    /// What to send next: what has changed, then replies and pictures, then tags.
     pub(super) fn next(&mut self, now: Instant) -> Option<Offer> {
         self.report(now);
-        self.next_status(now).or_else(|| self.next_note()).or_else(|| {
+        self.next_before_leaving(now).or_else(|| {
             let Entry { id, record, older_waiting } = self.outbox.next(&mut self.lanes, now)?;
             let (topic, message) = match record {
                 Record::Tag(mut tag) => {
@@ -246,11 +262,6 @@ impl Pending {
             Content::Message(message) => self.renderer.message(&message, self.clock.now()),
             Content::Discovery(device) => {
                 (wire::json(&device).into_bytes(), self.renderer.properties("homeassistant.device"))
-            }
-            Content::Jpeg(bytes) => {
-                let properties = self.renderer.properties("image/jpeg");
-                let content_type = Some("image/jpeg".to_owned());
-                (bytes, Properties { content_type, utf8: false, ..properties })
             }
             Content::Withdrawn | Content::Cleared => (Vec::new(), Properties::default()),
         };
@@ -283,7 +294,14 @@ impl Pending {
                 self.counts.acknowledged += 1;
                 self.outbox.acknowledged(*id);
             }
-            Ticket::Retained(topic) => self.retained.done(topic),
+            Ticket::Retained(topic) => {
+                self.set_aside.remove(topic);
+                self.retained.done(topic);
+            }
+            Ticket::Picture(id, topic) => {
+                self.set_aside.remove(topic);
+                self.picture_acknowledged(*id);
+            }
             Ticket::Note(_) => {}
         }
     }
@@ -292,22 +310,48 @@ impl Pending {
     pub(super) fn refused(&mut self, ticket: &Ticket, why: String) {
         self.counts.refusals += 1;
         self.refused.insert(ticket.topic().clone(), why.clone());
+        if let Ticket::Picture(id, _) = ticket {
+            self.picture_refused(*id, &why);
+        }
         self.counts.last_error = Some(why);
+        self.hold_back(ticket);
+    }
+
+    /// The node's status goes out once more.
+    pub(super) fn repeat_status(&mut self) {
+        let topic = self.root.node_status(&self.node.name);
+        self.retained.repeat(&topic);
+    }
+
+    /// Whether it is the node's status.
+    pub(super) fn is_status(&self, ticket: &Ticket) -> bool {
+        matches!(ticket, Ticket::Retained(topic) if *topic == self.root.node_status(&self.node.name))
+    }
+
+    /// It is not to be offered before [`Pending::retry`].
+    pub(super) fn hold_back(&mut self, ticket: &Ticket) {
         match ticket {
             Ticket::Entry(id, _) => self.outbox.refused(*id),
             Ticket::Retained(topic) => self.retained.refused(topic),
-            Ticket::Note(_) => {}
+            Ticket::Picture(..) | Ticket::Note(_) => {}
         }
     }
 
     /// The broker can never take it.
     pub(super) fn impossible(&mut self, ticket: &Ticket, why: String) {
-        self.counts.last_error = Some(why);
+        self.set_aside(ticket.topic().clone(), why.clone());
         match ticket {
             Ticket::Entry(id, _) => self.outbox.discard(*id),
+            Ticket::Picture(id, _) => self.picture_refused(*id, &why),
             Ticket::Retained(topic) => self.retained.done(topic),
             Ticket::Note(_) => {}
         }
+        self.counts.last_error = Some(why);
+    }
+
+    /// Tells for a while that a message is not sent.
+    fn set_aside(&mut self, topic: Topic, why: String) {
+        self.set_aside.insert(topic, (why, Instant::now()));
     }
 
     /// What was refused may be tried again.
@@ -317,7 +361,13 @@ impl Pending {
     }
 
     /// The broker is there: tags are live from now on.
-    pub(super) fn connected(&mut self) {
+    pub(super) fn connected(&mut self, limits: Limits) {
+        if self.limits != limits {
+            self.limits = limits;
+            if !self.parted {
+                self.tell_node();
+            }
+        }
         self.counts.connected = true;
         self.counts.connections += 1;
         self.counts.last_error = None;
@@ -325,12 +375,14 @@ impl Pending {
     }
 
     /// The broker is away: what it has not acknowledged is offered anew to the next connection, statuses too.
-    pub(super) fn disconnected(&mut self, why: Option<String>) {
+    pub(super) fn disconnected(&mut self, trouble: Option<&Trouble>) {
         self.counts.connected = false;
+        let why = trouble.map(|trouble| trouble.text.clone());
         self.counts.last_error = why.or(self.counts.last_error.take());
         self.outbox.withdraw();
         self.retained.send_all();
         self.notes.clear();
+        self.pictures_lost(trouble);
         self.refused.clear();
         self.unheard = None;
     }

@@ -40,6 +40,7 @@ fn client_id(root: &Root, node: &Name) -> String {
 pub(super) fn reconnects(old: &config::Mqtt, new: &config::Mqtt) -> bool {
     let alike = config::Mqtt {
         commands: old.commands.clone(),
+        snapshot_max_bytes: old.snapshot_max_bytes,
         stats_interval: old.stats_interval,
         outbox: old.outbox.clone(),
         ..new.clone()
@@ -49,7 +50,7 @@ pub(super) fn reconnects(old: &config::Mqtt, new: &config::Mqtt) -> bool {
 
 /// Whether both speak to the same broker, as far as one can tell.
 pub(super) fn same_broker(old: &config::Mqtt, new: &config::Mqtt) -> bool {
-    (&old.host, old.port) == (&new.host, new.port)
+    (&old.host, old.port, &old.web) == (&new.host, new.port, &new.web)
 }
 
 /// Whether whoever listens by `old` hears nothing any more from a node that publishes by `new`.

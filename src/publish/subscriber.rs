@@ -24,9 +24,6 @@ use crate::config;
 /// Pause before a lost broker is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Publishes on their way: a subscriber has none.
-const WINDOW: u16 = 1;
-
 /// The link's queue: one subscription.
 const REQUESTS: usize = 4;
 
@@ -133,7 +130,7 @@ impl Subscriber {
                     Link::Up(_, step) => return step.await,
                     Link::Down(until) => {
                         tokio::time::sleep_until(*until).await;
-                        let (client, event_loop) = dial.link(None, WINDOW, REQUESTS);
+                        let (client, event_loop) = dial.link(None, REQUESTS);
                         *link = Link::Up(client, Box::pin(step(event_loop)));
                     }
                 }
@@ -146,7 +143,7 @@ impl Subscriber {
         let Link::Up(client, under_way) = &mut self.link else { return None };
         *under_way = Box::pin(step(event_loop));
         match event {
-            Event::Welcomed { .. } => {
+            Event::Welcomed(_) => {
                 let asked = client.subscribe(std::slice::from_ref(&self.filter));
                 asked
                     .err()

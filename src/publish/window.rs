@@ -1,9 +1,8 @@
 //! The window of publishes on their way: which packet id belongs to which ticket.
 //!
-//! rumqttc numbers publishes in the order in which they were requested and says each number once, so the n-th request is
-//! the n-th number. A window belongs to one connection and dies with it. Packet ids go round within the broker's
-//! receive maximum; because the window counts from the oldest unacknowledged publish on, an id is never used twice in
-//! it, even for a broker that acknowledges out of order. Called by [`super::connection`].
+//! The link numbers publishes in the order in which they were requested and says each number once, so the n-th request is
+//! the n-th number. A window belongs to one connection and dies with it. It counts from the oldest unacknowledged publish on.
+//! Called by [`super::connection`].
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -64,6 +63,11 @@ impl<T> Window<T> {
             self.slots.pop_front();
         }
         ticket
+    }
+
+    /// What is unanswered, oldest first.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.ticket.as_ref())
     }
 
     /// Since when the oldest unanswered publish has been on its way.

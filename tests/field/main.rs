@@ -25,6 +25,7 @@ mod program;
 mod publisher;
 #[path = "../support/random.rs"]
 mod random;
+mod scripted;
 mod strange_camera;
 #[path = "../support/test_camera.rs"]
 mod test_camera;

@@ -56,8 +56,8 @@ fn both_versions_number_send_and_receive_alike() {
             properties: properties.clone(),
         };
         runtime.block_on(async {
-            let (client, event_loop) = dial.link(None, 4, 8);
-            let welcomed = |event| matches!(event, Event::Welcomed { .. }).then_some(());
+            let (client, event_loop) = dial.link(None, 8);
+            let welcomed = |event| matches!(event, Event::Welcomed(_)).then_some(());
             let (event_loop, ()) = until(event_loop, welcomed).await;
             client.subscribe(&[format!("test/{version:?}/#"), "other".to_owned()]).unwrap();
             client.publish(message(QoS::AtMostOnce, "zero")).unwrap();
@@ -71,7 +71,7 @@ fn both_versions_number_send_and_receive_alike() {
                     Event::Acknowledged { packet_id, refused } => acknowledged = Some((packet_id, refused)),
                     Event::Subscribed { packet_id, result } => subscribed = Some((packet_id, result)),
                     Event::Received(incoming) => received.push(incoming),
-                    Event::Welcomed { .. } | Event::Nothing => {}
+                    Event::Welcomed(_) | Event::Alive => {}
                 }
                 (received.len() == 2 && acknowledged.is_some() && subscribed.is_some()).then_some(())
             })
@@ -110,36 +110,6 @@ async fn step_to_the_end(mut event_loop: EventLoop) {
         event_loop = came_back;
         if event.is_err() {
             return;
-        }
-    }
-}
-
-#[test]
-fn a_packet_is_never_larger_than_its_estimate() {
-    let properties = Properties {
-        expiry: Some(Duration::from_secs(1)),
-        user: vec![("a".repeat(300), "b".repeat(20)), ("node".to_owned(), "edge-1".to_owned())],
-        response_topic: Some("r".repeat(100)),
-        correlation: Some(vec![0; 64]),
-        ..json()
-    };
-    for properties in [Properties::default(), json(), properties] {
-        for payload_bytes in [0, 100, 20_000] {
-            let publish = Publish {
-                topic: "spotter/v1/edge-1/status".to_owned(),
-                payload: vec![0; payload_bytes],
-                qos: QoS::AtLeastOnce,
-                retain: true,
-                properties: properties.clone(),
-            };
-            let wire = rumqttc::v5::mqttbytes::v5::Publish::new(
-                publish.topic.clone(),
-                rumqttc::v5::mqttbytes::QoS::AtLeastOnce,
-                publish.payload.clone(),
-                Some(v5::to_wire(publish.properties.clone())),
-            );
-            let (estimate, size) = (publish.max_bytes(), wire.size());
-            assert!(size <= estimate && estimate <= size + 32, "{size} {estimate}");
         }
     }
 }

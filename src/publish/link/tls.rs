@@ -1,8 +1,7 @@
 //! TLS: from the configuration to rustls, and its errors in plain words.
 //!
 //! Called by [`super::super::dial`]. Cryptography is ring's. The name that a broker is greeted with (SNI) is the host of
-//! its address, because rumqttc connects and greets by one name; `server_name` only says which name its certificate must
-//! have.
+//! its address; `server_name` only says which name its certificate must have.
 
 use std::io;
 use std::sync::Arc;

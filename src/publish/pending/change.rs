@@ -21,6 +21,7 @@ impl Pending {
         self.show(cameras);
         let mqtt = &settings.mqtt;
         self.mqtt.commands.clone_from(&mqtt.commands);
+        self.mqtt.snapshot_max_bytes = mqtt.snapshot_max_bytes;
         if self.mqtt.stats_interval != mqtt.stats_interval {
             self.mqtt.stats_interval = mqtt.stats_interval;
             self.reports.every(mqtt.stats_interval);
@@ -41,12 +42,12 @@ impl Pending {
 
     /// Whether everybody who asked over the present connection is answered.
     pub(in crate::publish) fn is_answered(&self) -> bool {
-        self.asked == 0 && self.notes.is_empty()
+        self.asked == 0 && self.notes.is_empty() && self.pictures.is_empty()
     }
 
     /// What goes out before the connection is left: what is retained, and replies. Tags wait for the next one.
-    pub(in crate::publish) fn next_before_leaving(&mut self) -> Option<Offer> {
-        self.next_status(Instant::now()).or_else(|| self.next_note())
+    pub(in crate::publish) fn next_before_leaving(&mut self, now: Instant) -> Option<Offer> {
+        self.next_status(now).or_else(|| self.next_note()).or_else(|| self.next_picture())
     }
 
     /// Takes leave of those who will not hear of the node any more: it goes offline for those who listen, and nothing is
@@ -140,6 +141,7 @@ impl Pending {
         self.node.cameras = cameras;
         let now = self.topics();
         for topic in before.difference(&now) {
+            self.forget_pictures(topic);
             self.retained.set(topic.clone(), Content::Cleared);
         }
         self.tell_node();

@@ -5,13 +5,13 @@
 use std::time::{Duration, Instant};
 
 use super::{Content, Note, Pending};
-use crate::name::Name;
+use crate::config;
 use crate::publish::command::{Ask, ReplyTo, Request, Understood, understand};
 use crate::publish::discovery::Scene;
 use crate::publish::link::{Incoming, QoS};
 use crate::publish::render::REPLY_EXPIRY;
 use crate::publish::topic::{Address, Topic};
-use crate::publish::{Answer, Snapshot, digest, status, wire};
+use crate::publish::{Answer, status, wire};
 
 /// How long what an earlier configuration left waits to be cleared. Until then the node has heard what that configuration
 /// showed to Home Assistant, has told it what to forget, and Home Assistant has done so.
@@ -23,10 +23,18 @@ const BIRTH: &[u8] = b"online";
 impl Pending {
     /// What the node subscribes to on every connection.
     pub(in crate::publish) fn subscriptions(&self) -> Vec<String> {
-        let mut filters = vec![self.root.commands(&self.node.name)];
+        let mut filters = Vec::new();
+        if self.limits.wildcards {
+            filters.push(self.root.commands(&self.node.name));
+        } else {
+            let topic = |command| self.root.command(&self.node.name, command).to_string();
+            filters.extend(config::Command::ALL.into_iter().map(topic));
+        }
         // Home Assistant may have been told more of this node by an earlier configuration.
         filters.push(self.discovery_topic().to_string());
-        filters.extend(self.root.retained(&self.node.name));
+        if self.limits.wildcards {
+            filters.extend(self.root.retained(&self.node.name));
+        }
         filters.extend(self.mqtt.home_assistant.enabled.then(|| self.birth_topic()));
         filters
     }
@@ -139,7 +147,9 @@ impl Pending {
             (Err(message), _) => {
                 self.refuse(reply, wire::ReplyError { code: wire::ErrorCode::Failed, message });
             }
-            (Ok(Answer::Snapshot(snapshot)), Ask::Snapshot(camera)) => self.snapshot(reply, camera, snapshot),
+            (Ok(Answer::Snapshot(snapshot)), Ask::Snapshot(camera)) => {
+                self.picture(reply.clone(), camera, snapshot);
+            }
             (Ok(Answer::Reloaded(cameras)), _) => {
                 self.succeed(reply, wire::Reloaded { cameras: cameras as u64 });
             }
@@ -150,12 +160,12 @@ impl Pending {
         }
     }
 
-    fn succeed<T: serde::Serialize>(&mut self, reply: &ReplyTo, result: T) {
+    pub(super) fn succeed<T: serde::Serialize>(&mut self, reply: &ReplyTo, result: T) {
         self.commands.done += 1;
         self.reply(reply, Some(result), None);
     }
 
-    fn refuse(&mut self, reply: &ReplyTo, error: wire::ReplyError) {
+    pub(super) fn refuse(&mut self, reply: &ReplyTo, error: wire::ReplyError) {
         self.commands.refused += 1;
         tracing::warn!(command = reply.command, code = ?error.code, "command refused: {}", error.message);
         self.reply::<wire::NoArguments>(reply, None, Some(error));
@@ -181,22 +191,5 @@ impl Pending {
         properties.correlation = to.correlation.clone();
         let payload = wire::json(&reply).into_bytes();
         self.note(Note { topic, payload, properties, qos: QoS::AtLeastOnce });
-    }
-
-    /// Publishes a picture and answers the request for it.
-    fn snapshot(&mut self, reply: &ReplyTo, camera: &Name, snapshot: Snapshot) {
-        let Snapshot { at, size: (width, height), jpeg } = snapshot;
-        let topic = self.root.snapshot(&self.node.name, camera);
-        let taken = wire::SnapshotTaken {
-            camera: camera.clone(),
-            topic: topic.to_string(),
-            at,
-            width,
-            height,
-            bytes: jpeg.len() as u64,
-            sha256: digest::hex(&jpeg),
-        };
-        self.retained.set(topic, Content::Jpeg(jpeg));
-        self.succeed(reply, taken);
     }
 }

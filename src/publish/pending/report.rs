@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 use super::{Content, Pending};
 use crate::clock::{Setting, Timestamp};
 use crate::config;
-use crate::publish::link::QoS;
+use crate::publish::link::{Limits, QoS};
 use crate::publish::sequence::clock;
 use crate::publish::{status, wire};
 use crate::telemetry::LOG;
 
 /// How often problems are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long it is told that a message was set aside, and for how many topics.
+const TOLD: Duration = Duration::from_secs(3600);
+const MOST_TOLD: usize = 8;
 
 /// How often losses are put into the log.
 const LOSS_PERIOD: Duration = Duration::from_secs(60);
@@ -123,6 +127,14 @@ impl Pending {
         });
         let refused =
             self.refused.iter().map(|(topic, why)| problem("topic-refused", format!("{topic}: {why}")));
+        let set_aside = self.set_aside.iter().filter(|(_, (_, at))| at.elapsed() < TOLD);
+        let aside =
+            set_aside.clone().take(MOST_TOLD).map(|(_, (why, _))| problem("message-refused", why.clone()));
+        let untold = set_aside.count().saturating_sub(MOST_TOLD);
+        let untold = (untold > 0).then(|| {
+            problem("message-refused", format!("messages for {untold} other topics were set aside too"))
+        });
+        let limits = self.broker_limits().into_iter().map(|text| problem("broker-limits", text.to_owned()));
         let unheard = self.unheard.iter().map(|why| problem("subscription-refused", why.clone()));
         let lost = self.outbox.depth().dropped_tags();
         let lost = (lost > 0).then(|| problem("tags-lost", format!("{lost} tags were lost since the start")));
@@ -133,7 +145,32 @@ impl Pending {
                 format!("{lost} lines of the log were lost since the start, the last one: {why}"),
             )
         });
-        insecure.into_iter().chain(refused).chain(unheard).chain(lost).chain(outbox).chain(log).collect()
+        let refusals = refused.chain(aside).chain(untold).chain(limits);
+        let losses = lost.into_iter().chain(outbox).chain(log);
+        insecure.into_iter().chain(refusals).chain(unheard).chain(losses).collect()
+    }
+
+    /// What the broker cannot do that the contract counts on.
+    fn broker_limits(&self) -> Vec<&'static str> {
+        let Limits { acknowledges, retains, wildcards, .. } = self.limits;
+        let all = [
+            (
+                acknowledges,
+                "the broker acknowledges no messages (Maximum QoS 0): they are sent with QoS 0, and a ping that it answers \
+                 behind them stands for the acknowledgement",
+            ),
+            (
+                retains,
+                "the broker keeps no retained messages (Retain Available 0): statuses and pictures reach only those who are \
+                 there when they are sent",
+            ),
+            (
+                wildcards,
+                "the broker takes no subscriptions with wildcards: what an earlier configuration left there is not found and \
+                 not cleared",
+            ),
+        ];
+        all.into_iter().filter(|(can, _)| !can).map(|(_, text)| text).collect()
     }
 
     /// The node's figures.

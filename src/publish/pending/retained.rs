@@ -31,8 +31,6 @@ pub(super) enum Content {
     Message(Message),
     /// What Home Assistant is told.
     Discovery(DeviceDiscovery),
-    /// A picture. Sent once: a connection that comes later may take the broker's own copy.
-    Jpeg(Vec<u8>),
     /// Nothing: Home Assistant forgets the node.
     Withdrawn,
     /// Nothing: whatever lies there goes.
@@ -44,7 +42,7 @@ impl Content {
     fn rank(&self) -> u8 {
         match self {
             Content::Discovery(_) | Content::Withdrawn => 0,
-            Content::Message(_) | Content::Jpeg(_) => 1,
+            Content::Message(_) => 1,
             Content::Cleared => 2,
         }
     }
@@ -146,7 +144,7 @@ impl Retained {
             return;
         };
         match self.0[at].content {
-            Content::Jpeg(_) | Content::Withdrawn | Content::Cleared => drop(self.0.remove(at)),
+            Content::Withdrawn | Content::Cleared => drop(self.0.remove(at)),
             Content::Message(_) | Content::Discovery(_) => self.0[at].standing = Standing::Arrived,
         }
     }
@@ -161,6 +159,13 @@ impl Retained {
     /// What was refused may be tried again.
     pub(super) fn retry(&mut self) {
         for item in self.0.iter_mut().filter(|item| item.standing == Standing::Refused) {
+            item.standing = Standing::Unsent;
+        }
+    }
+
+    /// What a topic holds is to be sent again.
+    pub(super) fn repeat(&mut self, topic: &Topic) {
+        for item in self.0.iter_mut().filter(|item| item.topic == *topic) {
             item.standing = Standing::Unsent;
         }
     }
@@ -189,14 +194,14 @@ mod tests {
     #[test]
     fn what_is_sent_once_goes_when_it_has_arrived() {
         let mut retained = Retained::default();
-        retained.set(topic("a"), Content::Jpeg(vec![1]));
+        retained.set(topic("a"), Content::Cleared);
         retained.set(topic("b"), Content::Cleared);
         assert_eq!(sent(&mut retained), [topic("a"), topic("b")]);
         retained.done(&topic("a"));
         retained.send_all();
         assert_eq!(sent(&mut retained), [topic("b")]);
         // A newer version came before the older one had arrived.
-        retained.set(topic("b"), Content::Jpeg(vec![2]));
+        retained.set(topic("b"), Content::Cleared);
         retained.done(&topic("b"));
         assert_eq!(sent(&mut retained), [topic("b")]);
     }

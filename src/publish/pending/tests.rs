@@ -92,12 +92,12 @@ fn statuses_go_before_tags_and_only_the_newest_of_each() {
 fn every_connection_is_told_every_status() {
     let mut pending = pending();
     pending.camera_status(&camera_status(CameraState::Online, 0));
-    pending.connected();
+    pending.connected(Limits::default());
     let all = ["spotter/v1/edge-1/status", "spotter/v1/edge-1/ramp/status"];
     assert_eq!(topics(&mut pending), all);
-    pending.disconnected(Some("gone".to_owned()));
+    pending.disconnected(Some(&Trouble::new("gone".to_owned())));
     assert_eq!(pending.counts().last_error.as_deref(), Some("gone"));
-    pending.connected();
+    pending.connected(Limits::default());
     assert_eq!(topics(&mut pending), all);
     assert_eq!(pending.counts().last_error, None);
 }
@@ -106,7 +106,7 @@ fn every_connection_is_told_every_status() {
 fn a_tag_is_historical_when_it_was_made_while_the_broker_was_away() {
     let mut pending = pending();
     publish(&mut pending);
-    pending.connected();
+    pending.connected(Limits::default());
     publish(&mut pending);
     let tags = offers(&mut pending).split_off(1);
     let historical: Vec<_> = tags.iter().map(|offer| json(offer)["historical"].clone()).collect();
@@ -116,7 +116,7 @@ fn a_tag_is_historical_when_it_was_made_while_the_broker_was_away() {
 #[test]
 fn a_refused_topic_is_a_problem_until_it_is_taken() {
     let mut pending = pending();
-    pending.connected();
+    pending.connected(Limits::default());
     publish(&mut pending);
     let tag = offers(&mut pending).pop().unwrap();
     pending.refused(&tag.ticket, "the broker refuses it".to_owned());
@@ -201,6 +201,8 @@ fn commands_are_answered_where_they_ask_for_it() {
     assert_eq!(json(stats)["result"]["commands"], serde_json::json!({ "done": 0, "refused": 0 }));
     assert_eq!(json(refused)["error"]["code"], "not-allowed");
 
+    pending.connected(Limits::default());
+    offers(&mut pending);
     pending.received(&incoming("spotter/v1/edge-1/command/snapshot", r#"{"camera":"ramp"}"#, false));
     assert!(offers(&mut pending).is_empty(), "the daemon is asked");
     let request = requests.try_recv().unwrap();
@@ -208,12 +210,40 @@ fn commands_are_answered_where_they_ask_for_it() {
     let jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
     let snapshot = Snapshot { at: Timestamp::EPOCH, size: (4, 3), jpeg: jpeg.clone() };
     pending.answer(&request, Ok(Answer::Snapshot(snapshot)));
-    let [picture, reply] = &offers(&mut pending)[..] else { panic!("a picture and a reply") };
+    let [picture] = &offers(&mut pending)[..] else { panic!("a picture, and no reply yet") };
+    pending.acknowledged(&picture.ticket);
+    let [reply] = &offers(&mut pending)[..] else { panic!("a reply") };
     assert_eq!((picture.topic.as_str(), picture.retain), ("spotter/v1/edge-1/ramp/snapshot/jpeg", true));
     assert_eq!((&picture.payload, picture.properties.content_type.as_deref()), (&jpeg, Some("image/jpeg")));
     assert_eq!(json(reply)["result"]["topic"], "spotter/v1/edge-1/ramp/snapshot/jpeg");
     assert_eq!(json(reply)["result"]["bytes"], 4);
     assert_eq!(pending.stats().commands, wire::CommandStats { done: 2, refused: 1 });
+}
+
+#[test]
+fn a_picture_dies_with_its_connection_and_its_request_is_answered_on_the_next() {
+    let commands = BTreeSet::from([Command::Snapshot]);
+    let (mut pending, requests) = pending_of(&config::Mqtt { commands, ..test_config(1883) });
+    pending.connected(Limits { max_packet_bytes: Some(5000), ..Limits::default() });
+    offers(&mut pending);
+    assert_eq!(pending.picture_bytes(), Some(5000 - 1024));
+    pending.received(&incoming("spotter/v1/edge-1/command/snapshot", r#"{"camera":"ramp"}"#, false));
+    let request = requests.try_recv().unwrap();
+    let snapshot = || Snapshot { at: Timestamp::EPOCH, size: (4, 3), jpeg: vec![0; 3000] };
+    pending.answer(&request, Ok(Answer::Snapshot(snapshot())));
+    assert_eq!(topics(&mut pending), ["spotter/v1/edge-1/ramp/snapshot/jpeg"]);
+    let cut = Trouble { blames_a_message: true, ..Trouble::new("cut".to_owned()) };
+    pending.disconnected(Some(&cut));
+    pending.connected(Limits::default());
+    let all = offers(&mut pending);
+    assert!(all.iter().all(|offer| offer.topic.as_str() != "spotter/v1/edge-1/ramp/snapshot/jpeg"));
+    let reply = all.iter().find(|offer| offer.topic.as_str() == "desk/7").unwrap();
+    assert_eq!(json(reply)["error"]["code"], "failed");
+    assert_eq!(pending.picture_bytes(), Some(1500), "the next one is smaller");
+    // While the broker is away, there is nothing to wait for.
+    pending.disconnected(None);
+    pending.answer(&request, Ok(Answer::Snapshot(snapshot())));
+    assert!(topics(&mut pending).contains(&"desk/7".to_owned()));
 }
 
 #[test]
@@ -261,7 +291,7 @@ fn what_an_earlier_configuration_left_is_cleared() {
 fn figures_come_with_the_connection_and_then_at_their_interval() {
     let (mut pending, _requests) = pending_of(&test_config(1883));
     topics(&mut pending);
-    pending.connected();
+    pending.connected(Limits::default());
     let stats = offers(&mut pending).pop().unwrap();
     assert_eq!(
         (stats.topic.as_str(), stats.qos, stats.retain),
@@ -319,7 +349,7 @@ fn what_is_retained_about_cameras_and_zones_that_go_is_cleared_and_stragglers_ar
 #[test]
 fn commands_and_figures_change_at_once() {
     let mut pending = pending();
-    pending.connected();
+    pending.connected(Limits::default());
     offers(&mut pending);
     let change = |mqtt: &mut config::Mqtt| {
         mqtt.commands.insert(Command::Models);
@@ -335,7 +365,7 @@ fn commands_and_figures_change_at_once() {
 #[test]
 fn a_node_that_moves_leaves_nothing_behind_and_takes_everything_along() {
     let mut pending = pending();
-    pending.connected();
+    pending.connected(Limits::default());
     pending.camera_status(&camera_status(CameraState::Online, 0));
     pending.occupancy(&occupancy("door"));
     publish(&mut pending);
@@ -343,7 +373,7 @@ fn a_node_that_moves_leaves_nothing_behind_and_takes_everything_along() {
     publish(&mut pending);
     pending.change(settings(|mqtt| mqtt.root = "site/7".to_owned()), vec![scene()]);
     assert!(pending.is_moving() && pending.is_answered());
-    assert_eq!(pending.next_before_leaving(), None, "tags wait");
+    assert_eq!(pending.next_before_leaving(Instant::now()), None, "tags wait");
     pending.take_leave();
     let farewell: Vec<Offer> = std::iter::from_fn(|| pending.next_farewell()).collect();
     assert_eq!(
@@ -404,6 +434,9 @@ fn whoever_has_asked_is_answered_before_the_connection_is_left() {
     assert!(pending.is_moving() && !pending.is_answered());
     pending.answer(&requests.try_recv().unwrap(), Ok(Answer::Reloaded(1)));
     assert!(!pending.is_answered());
-    assert_eq!(pending.next_before_leaving().map(|offer| offer.topic.to_string()), Some("desk/7".to_owned()));
+    assert_eq!(
+        pending.next_before_leaving(Instant::now()).map(|offer| offer.topic.to_string()),
+        Some("desk/7".to_owned())
+    );
     assert!(pending.is_answered());
 }
