@@ -128,7 +128,12 @@ impl Rabbit {
             .env("RABBITMQ_DIST_PORT", distribution.to_string())
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             .env("ERL_EPMD_PORT", epmd.to_string())
-            .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            // Its port mapper may be killed while a node is known to it, as one is that was killed just now.
+            .env("ERL_EPMD_RELAXED_COMMAND_CHECK", "1")
+            // Then the script replaces itself by the server, which is killed with it.
+            .env("RUNNING_UNDER_SYSTEMD", "true")
+            .env_remove("NOTIFY_SOCKET");
         let peer = Peer::start(command, folder);
         let rabbit = Rabbit { peer, plain, web, epmd };
         rabbit.peer.listens(plain);
@@ -139,10 +144,10 @@ impl Rabbit {
 
 impl Drop for Rabbit {
     fn drop(&mut self) {
-        // The script replaces itself by the server, whose own port mapper stays behind.
+        // Its own port mapper stays behind.
         let killed = self.peer.child.kill().and_then(|()| self.peer.child.wait());
         let mapper = Command::new("epmd").args(["-port", &self.epmd.to_string(), "-kill"]).output();
-        if killed.is_err() || mapper.is_err() {
+        if killed.is_err() || !mapper.as_ref().is_ok_and(|mapper| mapper.status.success()) {
             eprintln!("RabbitMQ could not be stopped: {killed:?} {mapper:?}");
         }
     }
