@@ -1,6 +1,7 @@
 //! Brokers that differ: RabbitMQ 3.10.8, aedes 1.2.0, amqtt 0.12.1, mosquitto 2.0.11 and its WebSocket, and bytes for what no
 //! broker of the registries does. What was seen stands in `docs/brokers.md`.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +16,7 @@ use spotter::publish::subscriber::{Heard, Subscriber as Watcher};
 use tempfile::TempDir;
 
 use crate::certificates::Authority;
-use crate::mosquitto::{Mosquitto, free_port, retained, wait};
+use crate::mosquitto::{Mosquitto, Subscriber, free_port, retained, wait};
 use crate::peers::{node, python_programs};
 use crate::program::spotter;
 use crate::publisher::{config, start, tag};
@@ -439,4 +440,44 @@ fn a_message_that_is_too_large_for_the_node_is_passed_over() {
     assert!(wait(|| handle.counts().acknowledged == 30), "{:?}", handle.counts());
     let stopped = publisher.stop(GRACE);
     assert_eq!((stopped.unsent, stopped.said_goodbye, handle.counts().connections), (0, true, 1));
+}
+
+#[test]
+fn mosquitto_without_retain_or_qos_1_is_served_in_both_versions() {
+    for (lines, told, retained) in [
+        ("retain_available false", &["keeps no retained messages"][..], false),
+        ("max_qos 0", &["acknowledges no messages"], true),
+        (
+            "retain_available false\nmax_qos 0",
+            &["keeps no retained messages", "acknowledges no messages"],
+            false,
+        ),
+    ] {
+        for version in [MqttVersion::V5, MqttVersion::V311] {
+            let what = format!("{lines:?}, {version:?}");
+            let broker = Mosquitto::start(lines);
+            let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+            let (publisher, handle) = start(&Mqtt { version, ..config(broker.port()) });
+            (1..=100).for_each(|track| handle.tag(&tag(track)));
+            let (mut tags, mut problems) = (BTreeSet::new(), String::new());
+            while tags.len() < 100 || !told.iter().all(|text| problems.contains(text)) {
+                let (_, message) = subscriber.next();
+                match message["schema"].as_str() {
+                    Some("spotter.tag/1") => drop(tags.insert(message["seq"].as_u64())),
+                    Some("spotter.node/1") => problems = message["problems"].to_string(),
+                    _ => {}
+                }
+            }
+            assert!(wait(|| handle.counts().acknowledged == 100), "{what}: {:?}", handle.counts());
+            assert_eq!((handle.counts().connections, handle.counts().dropped), (1, 0), "{what}");
+            let stopped = publisher.stop(GRACE);
+            assert_eq!((stopped.unsent, stopped.said_goodbye), (0, true), "{what}");
+            if retained {
+                assert!(
+                    !crate::mosquitto::retained(broker.port(), "spotter/v1/edge-1/status").is_empty(),
+                    "{what}"
+                );
+            }
+        }
+    }
 }

@@ -64,22 +64,17 @@ enum Farewell {
 
 /// Connects, and greets the broker.
 pub(super) async fn connect(target: &Target) -> Result<(Wire, Limits), Fault> {
-    let mut reached = false;
-    let greeted = timeout(target.timeout, async {
-        let socket = socket::open(target).await?;
-        reached = true;
-        greet(socket, target).await
-    })
-    .await;
-    let fault = match greeted {
-        Ok(Ok(connected)) => return Ok(connected),
-        Ok(Err(fault)) => fault.before_the_welcome(),
-        Err(_) if reached => Fault::Timeout,
-        Err(_) => Fault::Unreachable,
+    let fault = match attempt(target).await {
+        Ok(connected) => return Ok(connected),
+        Err(fault) => fault,
     };
+    if matches!(fault, Fault::ClosedEarly)
+        && let Some(connected) = with_less(target).await
+    {
+        return Ok(connected);
+    }
     let may_be_another = match &fault {
-        Fault::ClosedEarly | Fault::WebSocket(_) => true,
-        Fault::Timeout => true,
+        Fault::ClosedEarly | Fault::WebSocket(_) | Fault::Timeout => true,
         // Perhaps in the midst of a handshake.
         Fault::Unreachable => target.web.is_some(),
         _ => false,
@@ -88,6 +83,39 @@ pub(super) async fn connect(target: &Target) -> Result<(Wire, Limits), Fault> {
         return Err(Fault::Listener(listener));
     }
     Err(fault)
+}
+
+/// Connects and greets once.
+async fn attempt(target: &Target) -> Result<(Wire, Limits), Fault> {
+    let mut reached = false;
+    let greeted = timeout(target.timeout, async {
+        let socket = socket::open(target).await?;
+        reached = true;
+        greet(socket, target).await
+    })
+    .await;
+    match greeted {
+        Ok(greeted) => greeted.map_err(Fault::before_the_welcome),
+        Err(_) if reached => Err(Fault::Timeout),
+        Err(_) => Err(Fault::Unreachable),
+    }
+}
+
+/// Connects with a last will that wants less. A broker of MQTT 3.1.1 that keeps no retained messages, or knows no QoS 1, has no
+/// word for that: it closes. When it takes this client without a will, and again not with it, the will is why.
+async fn with_less(target: &Target) -> Option<(Wire, Limits)> {
+    let will = target.will.as_ref().filter(|_| target.version == MqttVersion::V311)?;
+    let with = |will| Target { will, ..target.clone() };
+    drop(attempt(&with(None)).await.ok()?);
+    let less = QoS::AtMostOnce;
+    for (retain, qos) in [(will.retain, will.qos), (false, will.qos), (will.retain, less), (false, less)] {
+        match attempt(&with(Some(Publish { retain, qos, ..will.clone() }))).await {
+            Ok(connected) => return Some(connected),
+            Err(Fault::ClosedEarly) => {}
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 async fn greet(socket: Box<dyn Socket>, target: &Target) -> Result<(Wire, Limits), Fault> {
@@ -124,7 +152,12 @@ async fn greet(socket: Box<dyn Socket>, target: &Target) -> Result<(Wire, Limits
             return Err(Fault::Listener(Listener::Other));
         }
         match wire.packet()? {
-            Some(Packet::Welcome(Ok(Welcome { limits, keep_alive }))) => {
+            Some(Packet::Welcome(Ok(Welcome { mut limits, keep_alive }))) => {
+                if let Some(will) = target.will.as_ref().filter(|_| target.version == MqttVersion::V311) {
+                    // Such a broker says nothing of it: see `with_less`.
+                    limits.retains = will.retain;
+                    limits.acknowledges = will.qos == QoS::AtLeastOnce;
+                }
                 wire.acknowledges = limits.acknowledges;
                 // Zero switches it off, which is no reason to trust a dead connection.
                 wire.keep_alive = keep_alive.filter(|wanted| !wanted.is_zero()).unwrap_or(wire.keep_alive);
