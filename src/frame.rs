@@ -1,7 +1,8 @@
 //! Frames: one picture of one camera at one moment, in the YUV that the decoder gave.
 //!
 //! [`crate::capture`] makes frames without copying or converting them; every model takes the region it needs, scaled and
-//! converted once, through a [`Sampler`]. Nothing here knows where the bytes live: see [`Planes`].
+//! converted once, through a [`Sampler`]. A picture that is to be turned, mirrored or stretched is stored as the decoder
+//! gave it, and shown so by the sampler. Nothing here knows where the bytes live: see [`Planes`].
 
 mod mask;
 mod sample;
@@ -10,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::geometry::Orientation;
 use crate::name::Name;
 
 pub use mask::Mask;
@@ -78,6 +80,10 @@ pub enum ColourMatrix {
     Bt709,
     /// ITU-R BT.2020: ultra high definition.
     Bt2020,
+    /// SMPTE 240M: early high definition.
+    Smpte240m,
+    /// The FCC's of 1953.
+    Fcc,
 }
 
 /// How YUV values map to colours.
@@ -102,11 +108,16 @@ impl Planes for Vec<Vec<u8>> {
 }
 
 /// A picture whose planes are as long as its size says. Cheap to clone: the bytes are shared.
+///
+/// Its width and height are those that it is shown with: upright, and with square pixels.
 #[derive(Clone)]
 pub struct Image {
     format: PixelFormat,
-    width: u32,
-    height: u32,
+    /// Width and height as it is stored.
+    stored: (u32, u32),
+    /// Width and height as it is shown.
+    shown: (u32, u32),
+    orientation: Orientation,
     colorimetry: Colorimetry,
     strides: [usize; 3],
     planes: Arc<dyn Planes>,
@@ -165,17 +176,37 @@ impl Image {
                 return Err(BadImage::Short { plane, format, width, height, needed, found });
             }
         }
-        Ok(Image { format, width, height, colorimetry, strides, planes })
+        let (stored, orientation) = ((width, height), Orientation::UPRIGHT);
+        Ok(Image { format, stored, shown: stored, orientation, colorimetry, strides, planes })
     }
 
-    /// Width in pixels.
+    /// The same picture, shown turned or mirrored, and with pixels that are stored `pixel_aspect` times as wide as high. The
+    /// side that is too short is stretched, so that nothing is lost. A `pixel_aspect` below 1/4 or above 4 is not believed.
+    #[must_use]
+    pub fn shown_as(self, orientation: Orientation, pixel_aspect: f64) -> Self {
+        let (width, height) = self.stored;
+        let stretch = |side: u32, by: f64| (f64::from(side) * by).round() as u32;
+        let square = match pixel_aspect {
+            wide if wide > 1.0 && wide <= 4.0 => (stretch(width, wide), height),
+            narrow if (0.25..1.0).contains(&narrow) => (width, stretch(height, narrow.recip())),
+            _ => (width, height),
+        };
+        Image { shown: orientation.size(square), orientation, ..self }
+    }
+
+    /// Width in pixels, as it is shown.
     pub fn width(&self) -> u32 {
-        self.width
+        self.shown.0
     }
 
-    /// Height in pixels.
+    /// Height in pixels, as it is shown.
     pub fn height(&self) -> u32 {
-        self.height
+        self.shown.1
+    }
+
+    /// Width and height in pixels, as it is stored.
+    pub fn stored_size(&self) -> (u32, u32) {
+        self.stored
     }
 
     /// Layout of the bytes.
@@ -183,7 +214,7 @@ impl Image {
         self.format
     }
 
-    /// Luma of row `y`, one byte per pixel.
+    /// Luma of row `y` as it is stored, one byte per pixel.
     pub fn luma_row(&self, y: usize) -> &[u8] {
         let plane = self.plane(0);
         &plane.data[y * plane.stride..][..plane.samples]
@@ -191,9 +222,9 @@ impl Image {
 
     /// The whole picture as packed RGB, `3 * width * height` bytes.
     pub fn to_rgb(&self) -> Vec<u8> {
-        let mut rgb = Vec::with_capacity(3 * self.width as usize * self.height as usize);
+        let mut rgb = Vec::with_capacity(3 * self.width() as usize * self.height() as usize);
         let whole = Region::whole(self);
-        Sampler::default().sample(self, whole, (self.width as usize, self.height as usize), |_, row| {
+        Sampler::default().sample(self, whole, (self.width() as usize, self.height() as usize), |_, row| {
             for ((&r, &g), &b) in row.r.iter().zip(row.g).zip(row.b) {
                 // In 0..=255 already; the cast rounds.
                 rgb.extend([r, g, b].map(|v| (v + 0.5) as u8));
@@ -204,14 +235,19 @@ impl Image {
 
     fn plane(&self, index: usize) -> Plane<'_> {
         let (samples, rows, bytes) =
-            self.format.plane_shape(index, self.width as usize, self.height as usize);
+            self.format.plane_shape(index, self.stored.0 as usize, self.stored.1 as usize);
         Plane { data: self.planes.plane(index), stride: self.strides[index], samples, rows, bytes }
     }
 }
 
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Image({:?} {}x{})", self.format, self.width, self.height)
+        let ((width, height), (shown_width, shown_height)) = (self.stored, self.shown);
+        write!(f, "Image({:?} {width}x{height}", self.format)?;
+        if self.shown != self.stored || self.orientation != Orientation::UPRIGHT {
+            write!(f, " shown as {shown_width}x{shown_height}")?;
+        }
+        f.write_str(")")
     }
 }
 

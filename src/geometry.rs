@@ -3,9 +3,11 @@
 //! A leaf that every stage uses. Relative coordinates keep tags, zones and tracks independent of a camera's
 //! resolution; pixels exist only in [`crate::frame`] and in a model's input.
 
+mod orientation;
 mod polygon;
 mod segment;
 
+pub use orientation::Orientation;
 pub use polygon::{BadPolygon, Polygon};
 pub use segment::{BadSegment, Segment};
 

@@ -23,7 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("config", &["name", "geometry"]),
     ("discover", &["config"]),
     // From the camera to the tag.
-    ("capture", &["name", "clock", "frame", "telemetry", "config", "discover"]),
+    ("capture", &["name", "geometry", "clock", "frame", "telemetry", "config", "discover"]),
     ("model", &["name", "clock", "geometry", "tag", "frame"]),
     ("detect", &["name", "clock", "geometry", "tag", "frame", "model"]),
     ("track", &["name", "clock", "geometry", "tag", "detect"]),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use gstreamer as gst;
-use gstreamer_video::{self as gst_video, VideoColorMatrix, VideoColorRange, VideoFrameExt};
+use gstreamer_video::{self as gst_video, VideoFrameExt};
 
 use super::description::gst_name;
-use crate::frame::{BadImage, Colorimetry, ColourMatrix, Image, PixelFormat, Planes};
+use crate::frame::{BadImage, Colorimetry, Image, PixelFormat, Planes};
 
 /// A mapped buffer is a picture's bytes.
 struct Mapped(gst_video::VideoFrame<gst_video::video_frame::Readable>);
@@ -17,24 +17,20 @@ impl Planes for Mapped {
     }
 }
 
-/// The picture in `buffer`, which `info` describes.
+/// The picture in `buffer`, which `info` describes, with values that mean `colorimetry`.
 ///
 /// # Errors
 /// When it is none that models take.
-pub(super) fn image(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> Result<Image, String> {
+pub(super) fn image(
+    buffer: gst::Buffer,
+    info: &gst_video::VideoInfo,
+    colorimetry: Colorimetry,
+) -> Result<Image, String> {
     let name = info.format().to_str();
     let format = PixelFormat::ALL
         .into_iter()
         .find(|&format| gst_name(format) == name.as_str())
         .ok_or_else(|| format!("it came as {name}"))?;
-    let colorimetry = Colorimetry {
-        matrix: match info.colorimetry().matrix() {
-            VideoColorMatrix::Bt709 => ColourMatrix::Bt709,
-            VideoColorMatrix::Bt2020 => ColourMatrix::Bt2020,
-            _ => ColourMatrix::Bt601,
-        },
-        full_range: info.colorimetry().range() == VideoColorRange::Range0_255,
-    };
     let frame = gst_video::VideoFrame::from_buffer_readable(buffer, info)
         .map_err(|_| "its buffer cannot be mapped".to_owned())?;
     let mut strides = [0; 3];

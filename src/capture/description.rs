@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::pictures::HTTP;
 use crate::config::{Capture, Genicam, Level, PacketSize, SensorLayout, Source, Transport};
 use crate::frame::PixelFormat;
 
@@ -77,7 +78,7 @@ fn head(source: &Source) -> String {
                 if is_playlist { ("", ANSWER_S) } else { (" is-live=true do-timestamp=true", PAUSE_S) };
             let validation = if *verify_tls { "" } else { " ssl-strict=false" };
             format!(
-                "souphttpsrc location={}{live} timeout={timeout} retries=0{validation}",
+                "souphttpsrc name={HTTP} location={}{live} timeout={timeout} retries=0{validation}",
                 quoted(url.reveal())
             )
         }
@@ -189,8 +190,8 @@ mod tests {
             |source| describe(&Capture::of(Source::parse(source, base).expect("a source")), Pace::Live);
         insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc name=rtsp location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=30 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc name=http location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=30 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc name=http location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
         insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
     }

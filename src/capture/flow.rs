@@ -10,9 +10,16 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+use super::colour::Stated;
+use super::container;
 use super::decoding::{codec, is_decoder, is_hardware};
+use super::endless;
+use super::exif;
+use super::orientations::Orientations;
 use super::pick::Picker;
+use super::stamps::{Stamp, Stamps};
 use super::timeline::{Packets, Timeline};
+use crate::geometry::Orientation;
 
 /// A stream that has had no key frame for so long is one that never has any, and is decoded as it is. Cameras that save
 /// space have one in 20 seconds.
@@ -20,6 +27,9 @@ const KEY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The element that puts the packets of RTP into order, and repairs their time stamps.
 const JITTER_BUFFER: &str = "rtpjitterbuffer";
+
+/// The demultiplexer of Matroska and WebM.
+const MATROSKA: &str = "matroskademux";
 
 /// What a probe answers to have its buffer dropped: it was taken care of, by doing nothing with it. (The bindings leave no
 /// buffer for GStreamer 1.22 to drop.)
@@ -87,6 +97,22 @@ struct Noted {
     /// Frames that went on to the sink.
     picked: u64,
     decoding: Option<Decoding>,
+    orientations: Orientations,
+    /// What a file says of its colours, apart from what its stream says.
+    container: Stated,
+    /// Whether the length that the source states is the time at which it ends, and not how long it plays.
+    states_end: bool,
+    /// Whether frames had no times, and whether they have got some.
+    untimed: Option<Untimed>,
+}
+
+/// Frames of a file that have no time of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Untimed {
+    /// They have got times by their number.
+    Stamped,
+    /// Nothing says how many there are in a second.
+    Unknown,
 }
 
 /// Which frames pass.
@@ -100,6 +126,8 @@ pub(super) struct Wanted {
     pub key_frames_only: bool,
     /// Whether time stamps are repaired and what is damaged is left out: not for files, which are played as they are.
     pub repaired: bool,
+    /// Whether frames that come without a time get one by their number: only those of files.
+    pub stamped: bool,
 }
 
 impl Flow {
@@ -122,6 +150,7 @@ impl Flow {
         let removed = flow.clone();
         pipeline.connect_deep_element_removed(move |_, _, element| removed.removed(element));
         flow.notice(given);
+        flow.note_events(taken);
         flow.count(taken, wanted);
         flow
     }
@@ -152,8 +181,38 @@ impl Flow {
         Some(Fed { element: decoding.element.name().to_string(), is_hardware: decoding.is_hardware() })
     }
 
+    /// Whether frames had no times of their own.
+    pub(super) fn untimed(&self) -> Option<Untimed> {
+        self.lock().untimed
+    }
+
+    /// What its file says of the colours.
+    pub(super) fn container(&self) -> Stated {
+        self.lock().container
+    }
+
+    /// How frame `number` is to be shown, as its source says. Frames are asked for in order.
+    pub(super) fn orientation(&self, number: u64) -> Orientation {
+        self.lock().orientations.of(number)
+    }
+
+    /// Whether the length that the source states is the time at which it ends.
+    pub(super) fn states_end(&self) -> bool {
+        self.lock().states_end
+    }
+
     fn added(&self, element: &gst::Element, wanted: Wanted) {
         let (Some(factory), Some(pad)) = (element.factory(), element.static_pad("sink")) else { return };
+        if factory.name() == container::DEMUXER {
+            let flow = self.clone();
+            container::watch(element, move |stated| flow.lock().container = stated);
+        }
+        if factory.name() == endless::DEMUXER {
+            endless::watch(element);
+        }
+        if factory.name() == MATROSKA {
+            self.lock().states_end = true;
+        }
         if factory.name() == JITTER_BUFFER && wanted.repaired {
             self.count_packets(&pad);
         }
@@ -167,6 +226,32 @@ impl Flow {
             self.sift(&pad, wanted);
         }
         self.feed(&pad);
+        self.look_at_pictures(&pad);
+    }
+
+    /// Takes note of how a JPEG says that it is to be shown.
+    fn look_at_pictures(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let Some(gst::PadProbeData::Buffer(buffer)) = &info.data else { return gst::PadProbeReturn::Ok };
+            let mut noted = flow.lock();
+            if noted.decoding.as_ref().is_some_and(|decoding| decoding.codec == "jpeg") {
+                let stated = buffer.map_readable().ok().and_then(|bytes| exif::orientation(&bytes));
+                noted.orientations.set_of_picture(stated);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Takes note of how a source says that its frames are to be shown.
+    fn note_events(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &info.data {
+                flow.lock().orientations.hear(event);
+            }
+            gst::PadProbeReturn::Ok
+        });
     }
 
     /// decodebin takes a decoder out again that does not link, or whose successor it has plugged already.
@@ -266,18 +351,31 @@ impl Flow {
     fn count(&self, pad: &gst::Pad, wanted: Wanted) {
         let flow = self.clone();
         let mut timeline = Timeline::default();
+        let mut stamps = wanted.stamped.then(Stamps::default);
         let mut picker = Picker::new(wanted.rate);
         let begun = Instant::now();
         let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
             let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
             let mut noted = flow.lock();
-            let Noted { seen, picked, .. } = &mut *noted;
+            let Noted { seen, picked, orientations, untimed, .. } = &mut *noted;
             let number = seen.given;
             seen.given += 1;
+            orientations.begin(number);
             let is_damaged = gst::BufferFlags::CORRUPTED | gst::BufferFlags::DECODE_ONLY;
             if wanted.repaired && buffer.flags().intersects(is_damaged) {
                 seen.damaged += 1;
                 return DROPPED;
+            }
+            if let Some(stamps) = &mut stamps {
+                let rate = pad.current_caps().and_then(|caps| stated_rate(&caps)).or(wanted.true_rate);
+                match stamps.next(buffer.pts().map(Duration::from), rate) {
+                    Stamp::Kept => {}
+                    Stamp::Made(at) => {
+                        buffer.make_mut().set_pts(gst::ClockTime::from_nseconds(at.as_nanos() as u64));
+                        *untimed = Some(Untimed::Stamped);
+                    }
+                    Stamp::Missing => *untimed = Some(Untimed::Unknown),
+                }
             }
             let given = running_time(pad, buffer);
             let at = if wanted.repaired {

@@ -30,7 +30,7 @@ impl Room {
             Source::File { .. } => (10, 7),
             Source::Rtsp { transport: Transport::Udp, .. } => (22, 11),
             Source::Rtsp { .. } => (12, 9),
-            Source::Http { .. } => (20, 12),
+            Source::Http { .. } => (20, 13),
             Source::V4l2 { .. } => (16, 6),
             Source::Libcamera { .. } => (32, 10),
             Source::Genicam(_) => (20, 11),

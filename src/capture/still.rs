@@ -48,7 +48,7 @@ struct Block {
 impl Still {
     /// Looks at a picture, and gives for how long they have been the same; nothing when it is new, or not enough is known.
     pub(super) fn look(&mut self, image: &Image, now: Instant) -> Option<Duration> {
-        let size = (image.width(), image.height());
+        let size = image.stored_size();
         if self.size != size {
             *self = Still { size, ..Still::default() };
         }
@@ -88,7 +88,8 @@ impl Still {
 
 /// One hash for each block, of every second row of its luma. Small pictures have fewer blocks.
 fn hashes(image: &Image) -> Vec<u64> {
-    let (width, height) = (image.width() as usize, image.height() as usize);
+    let (width, height) = image.stored_size();
+    let (width, height) = (width as usize, height as usize);
     let (across, down) = (BLOCKS.0.min(width), BLOCKS.1.min(height));
     let mut hashes = vec![0u64; across * down];
     for y in (0..height).step_by(2) {

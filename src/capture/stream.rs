@@ -11,16 +11,19 @@ use gstreamer_app::AppSink;
 use gstreamer_video as gst_video;
 
 use super::buffer;
+use super::colour::{Encoding, colorimetry, stated};
 use super::decoding;
 use super::description::{DECODE, Pace, SINK, TAKE, describe};
 use super::error::CaptureError;
-use super::flow::{Fed, Flow, Seen, Wanted, stated_rate};
+use super::flow::{Fed, Flow, Seen, Untimed, Wanted, stated_rate};
 use super::genicam;
 use super::heard::Heard;
+use super::pictures::{self, Polling};
 use super::reason::Failure;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Capture, Source};
-use crate::frame::{Frame, Mask, PixelFormat};
+use crate::frame::{Frame, Image, Mask, PixelFormat};
+use crate::geometry::Orientation;
 use crate::name::Name;
 use crate::telemetry::Video;
 
@@ -34,6 +37,13 @@ const BEGINNINGS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(1
 
 /// Said of a file that `frame_rate` cannot be used with.
 const NO_STATED_RATE: &str = "it states no frame rate, so frame_rate has nothing to correct: leave that out";
+
+/// Said of a file whose frames have no times.
+const NO_TIMES: &str = "its frames have no times of their own; say how many there are in a second: frame_rate in the \
+                        configuration, --frame-rate for a replay";
+
+/// How often an address that gives a single picture is asked for the next, unless the configuration says otherwise.
+const POLL: Duration = Duration::from_secs(1);
 
 /// Where the capture times of frames come from, and so how fast the frames come.
 #[derive(Clone)]
@@ -55,6 +65,19 @@ pub enum Next {
     End,
 }
 
+/// How pictures come.
+#[derive(Clone, Copy, PartialEq)]
+struct Format {
+    /// Width and height as they are shown.
+    size: (u32, u32),
+    /// The same as they are decoded.
+    stored: (u32, u32),
+    orientation: Orientation,
+    pixels: PixelFormat,
+    /// Stated frames per second.
+    rate: gst::Fraction,
+}
+
 /// A running pipeline. Dropping it stops the pipeline.
 pub struct Stream {
     camera: Name,
@@ -65,9 +88,11 @@ pub struct Stream {
     bus: gst::Bus,
     flow: Flow,
     heard: Heard,
+    /// Asks for one picture after the other, where an address gives single ones.
+    polling: Option<Polling>,
     mask: Mask,
-    /// Size, layout and stated frames per second of the last frame.
-    format: Option<((u32, u32), PixelFormat, gst::Fraction)>,
+    /// Of the last frame.
+    format: Option<Format>,
     frames: u64,
     lost: u64,
     format_changes: u64,
@@ -76,6 +101,15 @@ pub struct Stream {
     attempts: usize,
     /// How many times as long as the file states its recording took.
     stretch: f64,
+    /// When the first frame is shown by the file's own times, which need not begin at 0.
+    begins: Duration,
+}
+
+impl Format {
+    fn of(image: &Image, orientation: Orientation, rate: gst::Fraction) -> Self {
+        let (size, stored) = ((image.width(), image.height()), image.stored_size());
+        Format { size, stored, orientation, pixels: image.format(), rate }
+    }
 }
 
 impl Stream {
@@ -98,14 +132,21 @@ impl Stream {
                 true_rate: true_rate(&capture.source),
                 key_frames_only: capture.key_frames_only,
                 repaired: !is_file,
+                stamped: is_file,
             },
-            Pace::EveryFrame => {
-                Wanted { rate: None, true_rate: None, key_frames_only: false, repaired: false }
-            }
+            Pace::EveryFrame => Wanted {
+                rate: None,
+                true_rate: true_rate(&capture.source),
+                key_frames_only: false,
+                repaired: false,
+                stamped: is_file,
+            },
         };
         let flow = Flow::watch(&pipeline, &give, &take, wanted);
         genicam::attend(&pipeline, &settled.source, &flow);
         let heard = Heard::listen(&pipeline, &give);
+        let is_stream = capture.source.url().is_some_and(|url| !url.path().ends_with(".m3u8"));
+        let polling = is_stream.then(|| pictures::watch(&pipeline, capture.poll.unwrap_or(POLL))).flatten();
         if let Some(rate) = true_rate(&capture.source) {
             play_as_recorded(&sink, rate);
         }
@@ -130,6 +171,7 @@ impl Stream {
             bus,
             flow,
             heard,
+            polling,
             format: None,
             frames: 0,
             lost: 0,
@@ -137,6 +179,7 @@ impl Stream {
             opened: Instant::now(),
             attempts: 0,
             stretch: 1.0,
+            begins: Duration::ZERO,
         };
         match stream.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(stream),
@@ -197,6 +240,10 @@ impl Stream {
     /// How long the source plays; nothing for a live one, or before its first frame.
     pub fn duration(&self) -> Option<Duration> {
         let stated = Duration::from(self.pipeline.query_duration::<gst::ClockTime>()?);
+        // Matroska states when its last frame ends: hours, in a part of a long recording. What is shorter than the time of the
+        // first frame is how long the part plays.
+        let plays = if self.flow.states_end() { stated.checked_sub(self.begins) } else { None };
+        let stated = plays.filter(|plays| !plays.is_zero()).unwrap_or(stated);
         Some(stated.mul_f64(self.stretch))
     }
 
@@ -205,17 +252,34 @@ impl Stream {
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
             return Err(bad("it has no data or no caps".to_owned()));
         };
-        if let Some(rate) = true_rate(&self.capture.source) {
-            let stated = stated_rate(caps).ok_or_else(|| self.failed(NO_STATED_RATE))?;
-            self.stretch = stated / rate;
-        }
-        let at = self.capture_time(sample, &buffer);
         // Written by `flow.rs`: the number among those given, and among those picked.
         let (number, picked) = (buffer.offset(), buffer.offset_end());
+        let untimed = self.flow.untimed();
+        if untimed == Some(Untimed::Unknown) {
+            return Err(self.failed(NO_TIMES));
+        }
+        if let Some(rate) = true_rate(&self.capture.source) {
+            match stated_rate(caps) {
+                Some(stated) => self.stretch = stated / rate,
+                // The second frame shows whether it has a time.
+                None if number > 0 && untimed.is_none() => return Err(self.failed(NO_STATED_RATE)),
+                None => {}
+            }
+        }
+        if self.frames == 0 {
+            self.begins = buffer.pts().map(Duration::from).unwrap_or_default();
+        }
+        let at = self.capture_time(sample, &buffer);
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
         let rate = info.fps();
-        let image = buffer::image(buffer, &info).map_err(bad)?;
-        let format = ((image.width(), image.height()), image.format(), rate);
+        let decoding = self.flow.decoding();
+        let encoding = Encoding::of(decoding.as_ref().map(|decoding| decoding.codec.as_str()));
+        let colours = colorimetry(stated(caps), self.flow.container(), encoding, &info);
+        let orientation = self.flow.orientation(number).then(self.capture.orientation);
+        let image = buffer::image(buffer, &info, colours).map_err(bad)?;
+        let image =
+            image.shown_as(orientation, f64::from(info.par().numer()) / f64::from(info.par().denom()));
+        let format = Format::of(&image, orientation, rate);
         match self.format.replace(format) {
             None => self.begin()?,
             Some(before) if before != format => {
@@ -276,7 +340,7 @@ impl Stream {
 
     /// What comes and what decodes it; nothing before the first frame.
     pub fn video(&self) -> Option<Video> {
-        let (size, ..) = self.format?;
+        let size = self.format?.stored;
         let decoding = self.flow.decoding();
         let raw = || "raw".to_owned();
         Some(Video {
@@ -319,6 +383,8 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // It changes the state of an element.
+        drop(self.polling.take());
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
             tracing::warn!(camera = %self.camera, %error, "the pipeline did not stop cleanly");
         }
@@ -394,88 +460,4 @@ fn play_as_recorded(sink: &AppSink, true_rate: f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::SystemClock;
-
-    fn stream(fragment: &str, timing: Timing) -> Stream {
-        let source = Source::Pipeline { fragment: fragment.to_owned() };
-        Stream::open(Name::new("test").unwrap(), &Capture::of(source), timing).unwrap()
-    }
-
-    /// Numbers and capture times of the frames up to the end.
-    fn rest(stream: &mut Stream) -> Vec<(u64, i64)> {
-        let mut frames = Vec::new();
-        loop {
-            match stream.next(Duration::from_secs(10)).unwrap() {
-                Next::Frame(frame) => frames.push((frame.number, frame.at.as_micros())),
-                Next::Idle => panic!("nothing for ten seconds"),
-                Next::End => return frames,
-            }
-        }
-    }
-
-    #[test]
-    fn simulated_time_gives_every_frame_its_place_in_the_file() {
-        let fragment = "videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48,framerate=10/1";
-        let mut stream = stream(fragment, Timing::Simulated(Timestamp::from_micros(7)));
-        let expected: Vec<(u64, i64)> = (0..5).map(|n| (n, 7 + 100_000 * n as i64)).collect();
-        assert_eq!(rest(&mut stream), expected);
-    }
-
-    #[test]
-    fn frames_that_nobody_took_leave_a_gap_in_the_numbers() {
-        let fragment = "videotestsrc num-buffers=40 ! video/x-raw,width=64,height=48,framerate=200/1";
-        let mut stream = stream(fragment, Timing::Live(Arc::new(SystemClock)));
-        let Next::Frame(first) = stream.next(Duration::from_secs(10)).unwrap() else { panic!("a frame") };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let played = || stream.pipeline.query_position::<gst::ClockTime>().unwrap_or_default();
-        while played() < gst::ClockTime::from_mseconds(150) {
-            assert!(Instant::now() < deadline, "the pipeline does not go on");
-            std::thread::yield_now();
-        }
-        let numbers: Vec<u64> = rest(&mut stream).into_iter().map(|(number, _)| number).collect();
-        assert!(numbers[0] > first.number + 1, "{numbers:?}");
-        assert!(numbers.is_sorted() && numbers.last() == Some(&39), "{numbers:?}");
-    }
-
-    #[test]
-    fn a_true_frame_rate_needs_a_stated_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("uneven.mkv");
-        // Frames of 10 per second whose file says that they are unevenly spaced.
-        let text = format!(
-            "videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48,framerate=10/1 ! jpegenc ! \
-             capssetter caps=image/jpeg,width=64,height=48,framerate=0/1 replace=true ! matroskamux ! \
-             appsink name={SINK} sync=false"
-        );
-        gst::init().unwrap();
-        let writer = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
-        let sink = writer.by_name(SINK).unwrap().downcast::<AppSink>().unwrap();
-        writer.set_state(gst::State::Playing).unwrap();
-        let mut bytes = Vec::new();
-        while let Ok(sample) = sink.pull_sample() {
-            bytes.extend_from_slice(&sample.buffer().unwrap().map_readable().unwrap());
-        }
-        writer.set_state(gst::State::Null).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-
-        let open = |frame_rate| {
-            let source = Source::File { path: path.clone(), repeat: false, frame_rate };
-            let capture = Capture::of(source);
-            Stream::open(Name::new("test").unwrap(), &capture, Timing::Simulated(Timestamp::EPOCH)).unwrap()
-        };
-        assert_eq!(rest(&mut open(None)).len(), 5);
-        let error = open(Some(7.0)).next(Duration::from_secs(10)).unwrap_err();
-        assert_eq!(error.to_string(), format!("{}: {NO_STATED_RATE}", path.display()));
-    }
-
-    #[test]
-    fn what_cannot_be_built_is_one_line() {
-        let source = Source::Pipeline { fragment: "nosuchelement".to_owned() };
-        let capture = Capture::of(source);
-        let error = Stream::open(Name::new("test").unwrap(), &capture, Timing::Simulated(Timestamp::EPOCH));
-        let text = error.err().expect("no such element").to_string();
-        assert!(text.contains("no element \"nosuchelement\"") && !text.contains('\n'), "{text}");
-    }
-}
+mod tests;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use sha2::{Digest, Sha256};
 use spotter::activity::Share;
 use spotter::capture::{Next, Stream, Timing, missing_bytes};
@@ -23,6 +25,7 @@ use spotter::tag::{Body, Phase, Tag};
 use uuid::Uuid;
 
 use super::footage::ensure_utf8;
+use super::log::complain;
 use super::output::say;
 use super::{Outcome, ranges, run::refuse};
 use outputs::{BestView, TagFile, TrackFile};
@@ -43,11 +46,12 @@ pub struct Arguments {
     /// The video file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Write the tags, one JSON object per line, as a subscriber would receive them.
+    /// Write the tags, one JSON object per line, as a subscriber would receive them. `-` is standard output, to which
+    /// nothing else is written then.
     #[arg(long, value_name = "FILE")]
     tags: Option<PathBuf>,
     /// Write the tracks in MOTChallenge format: frame,id,left,top,width,height,score,-1,-1,-1, in pixels, frames from 1.
-    /// A track's boxes begin when it was first seen, before it was confirmed.
+    /// A track's boxes begin when it was first seen, before it was confirmed. `-` is standard output.
     #[arg(long, value_name = "FILE")]
     tracks: Option<PathBuf>,
     /// Draw the tracks on a frame: the one at `--picture-at`, or else the one with the most tracks. JPEG or PNG.
@@ -59,7 +63,8 @@ pub struct Arguments {
     /// Capture time of the file's first moment, RFC 3339.
     #[arg(long, value_name = "TIME", default_value_t = Timestamp::EPOCH)]
     start: Timestamp,
-    /// Frames per second that the file was recorded at, from 0.1 to 1000, when that is not what it states. Default: what
+    /// Frames per second that the file was recorded at, from 0.1 to 1000, when that is not what it states, or when its
+    /// frames have no times, as those of raw MJPEG. Default: what
     /// it states, or the configuration's `frame_rate` when the camera plays this very file.
     #[arg(long, value_name = "N", value_parser = ranges::number(0.1..=1000.0))]
     frame_rate: Option<f64>,
@@ -80,6 +85,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let to_stdout = |output: &Option<PathBuf>| output.as_deref().is_some_and(outputs::is_stdout);
+    let (tags_to_stdout, tracks_to_stdout) = (to_stdout(&arguments.tags), to_stdout(&arguments.tracks));
+    if tags_to_stdout && tracks_to_stdout {
+        let text = "--tags - and --tracks - would be mixed on standard output; give one of them a file";
+        super::Arguments::command().error(ErrorKind::ArgumentConflict, text).exit();
+    }
     ensure_utf8(&arguments.file)?;
     let config = match arguments.config.as_deref().map(Config::load).transpose() {
         Ok(config) => config,
@@ -110,11 +121,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let took = progress.finish();
     replay.finish(arguments.picture.as_deref())?;
     let Counts { frames, tags, tracks, poses, end } = replay.counts;
-    say!(
+    let summary = format!(
         "{frames} frames in {:.1} s, {:.1} frames per second; {tracks} tracks, {poses} poses, {tags} tags",
         took.as_secs_f64(),
         frames as f64 / took.as_secs_f64(),
-    )?;
+    );
+    if tags_to_stdout || tracks_to_stdout {
+        complain!("{summary}");
+    } else {
+        say!("{summary}")?;
+    }
     read?;
     cut_short(&arguments.file, stream.duration(), &end.times(arguments.start))
 }

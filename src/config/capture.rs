@@ -7,19 +7,23 @@ use super::credential::{self, Files, Secret};
 use super::read::Section;
 use super::{CameraUrl, Genicam, Source, Transport};
 use super::{genicam, zones};
-use crate::geometry::Polygon;
+use crate::geometry::{Orientation, Polygon};
 
 /// How a camera's frames are taken. Two cameras with the same value have pipelines that do the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capture {
     /// Where they come from.
     pub source: Source,
+    /// How often an address over HTTP that gives a single picture is asked for the next; each second when absent.
+    pub poll: Option<Duration>,
     /// What decodes them.
     pub decoder: Decoder,
     /// The most frames per second that are taken; all when absent. The others are dropped as soon as they are decoded.
     pub max_frame_rate: Option<f64>,
     /// Whether only key frames are decoded: little work, and a frame as seldom as the camera makes key frames.
     pub key_frames_only: bool,
+    /// How its picture is shown, after what a file says itself: `rotate`, then `flip`.
+    pub orientation: Orientation,
     /// `[[camera.mask]]`: parts of the picture that are blacked out before anything sees a frame.
     pub masks: Vec<Polygon>,
     /// The same picture for so long is told as frozen; never when absent.
@@ -72,9 +76,11 @@ impl Capture {
     pub fn of(source: Source) -> Self {
         Capture {
             source,
+            poll: None,
             decoder: Decoder::Auto,
             max_frame_rate: None,
             key_frames_only: false,
+            orientation: Orientation::UPRIGHT,
             masks: Vec::new(),
             frozen_after: Some(Capture::FROZEN_AFTER),
         }
@@ -84,9 +90,15 @@ impl Capture {
 /// Nothing when there is no source to take frames from, which is then noted.
 pub(super) fn read(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &Path) -> Option<Capture> {
     let source = source(section, files, base);
+    let poll = section.number("poll_s", 0.05..=3600.0);
+    if poll.is_some() && !matches!(source, None | Some(Source::Http { .. })) {
+        section.problem("poll_s", "is only for an http:// or https:// source");
+    }
+    let poll = poll.map(Duration::from_secs_f64);
     let decoder = section.parsed("decoder", Decoder::parse).unwrap_or_default();
     let max_frame_rate = section.number("max_frame_rate", 0.01..=240.0);
     let key_frames_only = section.boolean("key_frames_only").unwrap_or(false);
+    let orientation = orientation(section);
     let masks = section.each("mask", zones::polygon);
     let frozen_after = match section.number("frozen_after_s", 0.0..=86_400.0) {
         None => Some(Capture::FROZEN_AFTER),
@@ -97,7 +109,28 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &
         }
         Some(seconds) => Some(Duration::from_secs_f64(seconds)),
     };
-    Some(Capture { source: source?, decoder, max_frame_rate, key_frames_only, masks, frozen_after })
+    let source = source?;
+    Some(Capture { source, poll, decoder, max_frame_rate, key_frames_only, orientation, masks, frozen_after })
+}
+
+fn orientation(section: &mut Section<'_, '_, '_>) -> Orientation {
+    let rotated = match section.integer("rotate", 0..=270) {
+        None | Some(0) => Orientation::UPRIGHT,
+        Some(90) => Orientation::CLOCKWISE,
+        Some(180) => Orientation::HALF_TURN,
+        Some(270) => Orientation::COUNTERCLOCKWISE,
+        Some(other) => {
+            section.problem("rotate", format!("is {other}; allowed: 0, 90, 180, 270"));
+            Orientation::UPRIGHT
+        }
+    };
+    let flipped = section.parsed("flip", |text| match text {
+        "none" => Ok(Orientation::UPRIGHT),
+        "horizontal" => Ok(Orientation::MIRRORED),
+        "vertical" => Ok(Orientation::UPSIDE_DOWN),
+        other => Err(format!("is \"{other}\"; allowed: \"none\", \"horizontal\", \"vertical\"")),
+    });
+    rotated.then(flipped.unwrap_or_default())
 }
 
 fn source(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &Path) -> Option<Source> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Image, PixelFormat};
-use crate::geometry::Polygon;
+use crate::geometry::{Orientation, Point, Polygon};
 
 /// Black of luma in limited and full range, and colourless chroma.
 const BLACK: (u8, u8) = (16, 0);
@@ -16,11 +16,14 @@ const COLOURLESS: u8 = 128;
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
     polygons: Vec<Polygon>,
-    /// The spans for the size that came last.
-    spans: Option<((u32, u32), Arc<Spans>)>,
+    /// The spans for the size and orientation that came last.
+    spans: Option<(Stored, Arc<Spans>)>,
 }
 
-/// For each row of a picture the columns that are covered.
+/// Width and height of a picture as it is stored, and how it is shown.
+type Stored = ((u32, u32), Orientation);
+
+/// For each row of a picture as it is stored the columns that are covered.
 type Spans = Vec<Vec<Range<usize>>>;
 
 impl Mask {
@@ -35,7 +38,7 @@ impl Mask {
         if self.polygons.is_empty() {
             return image;
         }
-        let spans = self.spans((image.width, image.height));
+        let spans = self.spans((image.stored, image.orientation));
         let luma = if image.colorimetry.full_range { BLACK.1 } else { BLACK.0 };
         let planes: Vec<Vec<u8>> = (0..image.format.planes())
             .map(|index| {
@@ -59,19 +62,21 @@ impl Mask {
         Image { planes: Arc::new(planes), ..image }
     }
 
-    fn spans(&mut self, size: (u32, u32)) -> Arc<Spans> {
+    fn spans(&mut self, stored: Stored) -> Arc<Spans> {
         if let Some((of, spans)) = &self.spans
-            && *of == size
+            && *of == stored
         {
             return Arc::clone(spans);
         }
-        let (width, height) = size;
+        let ((width, height), orientation) = stored;
         let mut spans = vec![Vec::new(); height as usize];
         for polygon in &self.polygons {
-            cover(polygon, (width as usize, height as usize), &mut spans);
+            let corners: Vec<Point> =
+                polygon.corners().iter().map(|&corner| orientation.stored(corner)).collect();
+            cover(&corners, (width as usize, height as usize), &mut spans);
         }
         let spans = Arc::new(spans);
-        self.spans = Some((size, Arc::clone(&spans)));
+        self.spans = Some((stored, Arc::clone(&spans)));
         spans
     }
 }
@@ -85,11 +90,10 @@ fn subsampling(format: PixelFormat, index: usize) -> (usize, usize) {
     }
 }
 
-/// Adds the spans of every pixel that `polygon` touches. Such a pixel is met by an edge, or lies inside whole, and then its
+/// Adds the spans of every pixel that a polygon with these corners touches. Such a pixel is met by an edge, or lies inside whole, and then its
 /// middle does.
-fn cover(polygon: &Polygon, (width, height): (usize, usize), spans: &mut Spans) {
-    let corners: Vec<(f64, f64)> = polygon
-        .corners()
+fn cover(corners: &[Point], (width, height): (usize, usize), spans: &mut Spans) {
+    let corners: Vec<(f64, f64)> = corners
         .iter()
         .map(|corner| (f64::from(corner.x) * width as f64, f64::from(corner.y) * height as f64))
         .collect();
@@ -186,6 +190,25 @@ mod tests {
                     assert!(none || !is_far, "{format:?} {size:?}: ({x}, {y}) is black for no reason");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_turned_picture_is_black_where_it_is_shown_so() {
+        // The top left corner as it is shown.
+        let corner = polygon(&[(0.0, 0.0), (0.25, 0.0), (0.25, 0.25), (0.0, 0.25)]);
+        let mut mask = Mask::new(vec![corner]);
+        for orientation in (1..=8).filter_map(Orientation::of_exif) {
+            let masked = mask.apply(image(PixelFormat::I420, (64, 48), true).shown_as(orientation, 2.0));
+            let (width, height) = (masked.width() as usize, masked.height() as usize);
+            let rgb = masked.to_rgb();
+            let green = |x: usize, y: usize| rgb[3 * (y * width + x) + 1];
+            let found =
+                [green(4, 4), green(width - 5, 4), green(4, height - 5), green(width - 5, height - 5)];
+            assert!(
+                found[0] == 0 && found[1..].iter().all(|&green| green > 50),
+                "{orientation:?}: {found:?}"
+            );
         }
     }
 

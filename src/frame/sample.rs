@@ -2,14 +2,15 @@
 //!
 //! Each plane is scaled straight to the output size (fast_image_resize: a triangle filter that widens when it shrinks,
 //! so small things do not flicker between samples), then row by row to RGB. There is no RGB picture at camera size in
-//! between.
+//! between. A picture that is shown turned or mirrored is turned after scaling, when it is small.
 
 use fast_image_resize::images::{Image as Scaled, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::{ColourMatrix, Image, PixelFormat, Plane};
+use crate::geometry::Orientation;
 
-/// A rectangle of a picture, in its pixels; it may start and end between pixels.
+/// A rectangle of a picture, in its pixels as they are shown; it may start and end between pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Region {
     /// Left edge.
@@ -37,6 +38,17 @@ impl Region {
         let h = (self.y + self.h).min(height) - y;
         Region { x, y, w: w.max(1.0), h: h.max(1.0) }
     }
+
+    /// The same before `image` is turned, in pixels that are square.
+    fn stored(self, image: &Image) -> Region {
+        let orientation = image.orientation;
+        let (width, height) = orientation.size(image.shown);
+        let ((x, y), (w, h)) = (orientation.size((self.x, self.y)), orientation.size((self.w, self.h)));
+        let (flipped_x, flipped_y) = orientation.flips();
+        let x = if flipped_x { f64::from(width) - x - w } else { x };
+        let y = if flipped_y { f64::from(height) - y - h } else { y };
+        Region { x: x.max(0.0), y: y.max(0.0), w, h }
+    }
 }
 
 /// One row of an RGB picture: three slices of equal length, values 0..=255, not rounded.
@@ -56,6 +68,7 @@ pub struct Sampler {
     resizer: Resizer,
     compact: Vec<u8>,
     scaled: [Vec<u8>; 3],
+    turned: Vec<u8>,
     row: [Vec<f32>; 3],
 }
 
@@ -70,9 +83,14 @@ impl Sampler {
         (width, height): (usize, usize),
         mut write: impl FnMut(usize, RgbRow<'_>),
     ) {
-        let region = region.inside(image);
+        let region = region.inside(image).stored(image);
+        let stored = image.orientation.size((width, height));
         for index in 0..image.format.planes() {
-            self.scale(image.plane(index), image, region, (width, height), index);
+            let plane = image.plane(index);
+            self.scale(plane, image, region, stored, index);
+            if image.orientation != Orientation::UPRIGHT {
+                self.turn(image.orientation, stored, plane.bytes, index);
+            }
         }
         let convert = Conversion::of(image);
         for row in &mut self.row {
@@ -97,10 +115,23 @@ impl Sampler {
         }
     }
 
-    /// Scales `region` (in pixels of `image`) of one plane into `self.scaled[index]`.
+    /// Turns what was scaled to `stored`, `bytes` per sample.
+    fn turn(&mut self, orientation: Orientation, stored: (usize, usize), bytes: usize, index: usize) {
+        let (width, height) = orientation.size(stored);
+        let scaled = &mut self.scaled[index];
+        self.turned.clear();
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let (from_x, from_y) = orientation.pixel((x, y), stored);
+            let from = (from_y * stored.0 + from_x) * bytes;
+            self.turned.extend_from_slice(&scaled[from..from + bytes]);
+        }
+        std::mem::swap(scaled, &mut self.turned);
+    }
+
+    /// Scales `region` (before `image` is turned) of one plane into `self.scaled[index]`.
     fn scale(&mut self, plane: Plane<'_>, image: &Image, region: Region, size: (usize, usize), index: usize) {
-        let (sx, sy) =
-            (plane.samples as f64 / f64::from(image.width()), plane.rows as f64 / f64::from(image.height()));
+        let (across, down) = image.orientation.size(image.shown);
+        let (sx, sy) = (plane.samples as f64 / f64::from(across), plane.rows as f64 / f64::from(down));
         let (left, top) = (region.x * sx, region.y * sy);
         let width = (region.w * sx).min(plane.samples as f64 - left);
         let height = (region.h * sy).min(plane.rows as f64 - top);
@@ -131,7 +162,7 @@ impl Sampler {
     }
 }
 
-/// Affine YUV to RGB, from the matrix's luma weights (ITU-R BT.601, BT.709 and BT.2020).
+/// Affine YUV to RGB, from the matrix's luma weights (ITU-T H.273, table 4).
 struct Conversion {
     y_offset: f32,
     y_scale: f32,
@@ -147,6 +178,8 @@ impl Conversion {
             ColourMatrix::Bt601 => (0.299, 0.114),
             ColourMatrix::Bt709 => (0.2126, 0.0722),
             ColourMatrix::Bt2020 => (0.2627, 0.0593),
+            ColourMatrix::Smpte240m => (0.212, 0.087),
+            ColourMatrix::Fcc => (0.30, 0.11),
         };
         let kg = 1.0 - kr - kb;
         let full = image.colorimetry.full_range;
@@ -229,6 +262,7 @@ mod tests {
             (ColourMatrix::Bt601, false, [0, 0, 0], [235, 128, 128], [255.0, 255.0, 255.0]),
             (ColourMatrix::Bt601, true, [0, 0, 0], [235, 128, 128], [235.0, 235.0, 235.0]),
             (ColourMatrix::Bt709, false, [0, 0, 0], [63, 102, 240], [255.0, 0.8, 0.0]),
+            (ColourMatrix::Smpte240m, false, [0, 0, 0], [62, 102, 240], [254.0, 0.0, 0.0]),
         ];
         for (matrix, full_range, _, yuv, expected) in cases {
             let planes: Vec<Vec<u8>> = yuv.iter().map(|&v| vec![v]).collect();
@@ -266,6 +300,86 @@ mod tests {
                 assert!((value - (45.0 + 20.0 * i as f32)).abs() <= 1.0, "{row:?}");
             }
         }
+    }
+
+    /// A picture whose pixels all differ, in `format`, and the same one turned by hand.
+    fn turned_by_hand(format: PixelFormat, orientation: Orientation) -> (Image, Image) {
+        let full = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let picture = |turn: Orientation| {
+            let (width, height) = turn.size((8usize, 6usize));
+            let mut strides = [0; 3];
+            let planes: Vec<Vec<u8>> = (0..format.planes())
+                .map(|index| {
+                    let (samples, rows, bytes) = format.plane_shape(index, width, height);
+                    let stored = turn.size((samples, rows));
+                    strides[index] = samples * bytes;
+                    let value =
+                        |x: usize, y: usize, byte: usize| (40 + 9 * x + 17 * y + 50 * byte + 3 * index) as u8;
+                    (0..rows)
+                        .flat_map(|y| (0..samples).map(move |x| turn.pixel((x, y), stored)))
+                        .flat_map(|(x, y)| (0..bytes).map(move |byte| value(x, y, byte)))
+                        .collect()
+                })
+                .collect();
+            let size = (width as u32, height as u32);
+            Image::new(format, size, full, strides, Arc::new(planes)).expect("a picture")
+        };
+        (picture(Orientation::UPRIGHT).shown_as(orientation, 1.0), picture(orientation))
+    }
+
+    #[test]
+    fn a_turned_picture_is_the_one_that_was_turned_by_hand() {
+        // 4:2:2 has no twin that lies on its side.
+        let formats = [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Y444, PixelFormat::Gray8];
+        for (format, number) in formats.into_iter().flat_map(|format| (1..=8).map(move |n| (format, n))) {
+            let orientation = Orientation::of_exif(number).expect("a number of Exif");
+            let (found, expected) = turned_by_hand(format, orientation);
+            assert_eq!((found.width(), found.height()), (expected.width(), expected.height()));
+            let region = Region { x: 1.5, y: 2.0, w: 3.0, h: 2.5 };
+            for region in [Region::whole(&expected), region] {
+                let rows = |image: &Image| {
+                    let mut rows = Vec::new();
+                    Sampler::default().sample(image, region, (5, 4), |_, row| {
+                        rows.extend([row.r, row.g, row.b].map(<[f32]>::to_vec));
+                    });
+                    rows.concat()
+                };
+                for (found, expected) in rows(&found).into_iter().zip(rows(&expected)) {
+                    assert!((found - expected).abs() <= 3.0, "{format:?} {number}: {found} for {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_that_are_not_square_are_stretched() {
+        let (upright, aside) = (Orientation::UPRIGHT, Orientation::CLOCKWISE);
+        for (orientation, aspect, expected) in [
+            (upright, 16.0 / 11.0, (1024, 576)),
+            (upright, 0.5, (704, 1152)),
+            (aside, 16.0 / 11.0, (576, 1024)),
+            (upright, 1.0, (704, 576)),
+            (upright, 1000.0, (704, 576)),
+            (upright, f64::NAN, (704, 576)),
+            (upright, 0.0, (704, 576)),
+        ] {
+            let luma = vec![vec![0; 704 * 576]];
+            let image = Image::new(PixelFormat::Gray8, (704, 576), BT601, [704, 0, 0], Arc::new(luma))
+                .expect("a picture")
+                .shown_as(orientation, aspect);
+            assert_eq!((image.width(), image.height()), expected, "{orientation:?} {aspect}");
+            assert_eq!(image.stored_size(), (704, 576));
+        }
+        // A square of 8 x 8 is stored in 4 x 8 pixels.
+        let row = (0..16).map(|x| if (4..8).contains(&x) { 200 } else { 0 });
+        let luma: Vec<u8> = (0..16).flat_map(|_| row.clone()).collect();
+        let full = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let image = Image::new(PixelFormat::Gray8, (16, 16), full, [16, 0, 0], Arc::new(vec![luma]))
+            .expect("a picture")
+            .shown_as(upright, 2.0);
+        let rgb = image.to_rgb();
+        let white = (0..32).filter(|x| rgb[3 * x] > 100).count();
+        assert_eq!((rgb.len(), white), (3 * 32 * 16, 8));
     }
 
     #[test]

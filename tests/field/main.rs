@@ -9,6 +9,7 @@
 mod certificates;
 #[path = "../support/contract.rs"]
 mod contract;
+mod films;
 #[path = "../support/footage.rs"]
 mod footage;
 #[path = "../support/mosquitto.rs"]
@@ -17,6 +18,7 @@ mod namespace;
 #[path = "../support/node.rs"]
 mod node;
 mod peers;
+mod picture_server;
 #[path = "../support/pipeline.rs"]
 mod pipeline;
 #[path = "../support/program.rs"]
@@ -54,5 +56,6 @@ mod refused_message;
 mod replayed_files;
 mod rotation;
 mod schemas;
+mod single_pictures;
 mod swaying;
 mod variants;

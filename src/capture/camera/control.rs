@@ -81,6 +81,7 @@ impl Learned {
         let interval = |rate: f64| Duration::from_secs_f64(rate.recip());
         let given = match config.source {
             Source::File { frame_rate: Some(rate), .. } => Some(interval(rate)),
+            Source::Http { .. } => config.poll,
             _ => None,
         };
         let now = Instant::now();

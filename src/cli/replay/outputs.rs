@@ -1,7 +1,7 @@
 //! What a replay writes: tags, tracks and a picture.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,32 +17,70 @@ use spotter::recognize::Recognizer;
 use spotter::tag::{Label, TrackId};
 use spotter::track::{Track, Tracker};
 
-/// Tags as JSON, one per line.
-pub(super) struct TagFile {
-    path: PathBuf,
-    file: BufWriter<File>,
+use crate::cli::output::OutputError;
+
+/// Whether this output goes to standard output.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
+
+/// A file, or standard output.
+struct Output {
+    path: PathBuf,
+    writer: Box<dyn Write>,
+}
+
+impl Output {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let writer: Box<dyn Write> = if is_stdout(path) {
+            // Each line goes out at once: a reader may wait for it.
+            Box::new(io::stdout())
+        } else {
+            Box::new(BufWriter::new(File::create(path).with_context(|| cannot_write(path))?))
+        };
+        Ok(Output { path: path.to_owned(), writer })
+    }
+
+    fn written(&self, result: io::Result<()>) -> anyhow::Result<()> {
+        match result {
+            Err(error) if is_stdout(&self.path) => Err(OutputError::from(error).into()),
+            result => result.with_context(|| cannot_write(&self.path)),
+        }
+    }
+
+    fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        let result = self.writer.write_all(text.as_bytes());
+        self.written(result)
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        let result = self.writer.flush();
+        self.written(result)
+    }
+}
+
+/// Tags as JSON, one per line.
+pub(super) struct TagFile(Output);
 
 impl TagFile {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        Ok(TagFile { path: path.to_owned(), file: BufWriter::new(create(path)?) })
+        Ok(TagFile(Output::create(path)?))
     }
 
     pub(super) fn add(&mut self, tag: wire::Tag) -> anyhow::Result<()> {
         let json = wire::Message::Tag(tag).to_json();
-        writeln!(self.file, "{json}").with_context(|| cannot_write(&self.path))
+        self.0.write(&format!("{json}\n"))
     }
 
-    pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.file.flush().with_context(|| cannot_write(&self.path))
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        self.0.finish()
     }
 }
 
 /// Tracks in MOTChallenge format. Rows wait in memory until the end, as those of a track's first moments are known only
 /// when it is confirmed, and the file is in the order of frames.
 pub(super) struct TrackFile {
-    path: PathBuf,
-    file: File,
+    output: Output,
     /// Capture time of every frame, in order.
     frames: Vec<Timestamp>,
     rows: Vec<Row>,
@@ -50,7 +88,7 @@ pub(super) struct TrackFile {
 
 impl TrackFile {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        Ok(TrackFile { path: path.to_owned(), file: create(path)?, frames: Vec::new(), rows: Vec::new() })
+        Ok(TrackFile { output: Output::create(path)?, frames: Vec::new(), rows: Vec::new() })
     }
 
     /// Adds every track that is visible on `frame`, and the earlier boxes of those that it confirmed.
@@ -70,7 +108,8 @@ impl TrackFile {
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.rows.sort_by_key(|row| (row.frame, row.id));
-        self.file.write_all(mot::write(&self.rows).as_bytes()).with_context(|| cannot_write(&self.path))
+        self.output.write(&mot::write(&self.rows))?;
+        self.output.finish()
     }
 }
 
@@ -161,10 +200,6 @@ impl View {
             joint_score: recognizer.activities().map_or(0.0, |models| models.pose.joint_score()),
         }
     }
-}
-
-fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| cannot_write(path))
 }
 
 fn cannot_write(path: &Path) -> String {
