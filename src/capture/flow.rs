@@ -28,8 +28,8 @@ const KEY_PATIENCE: Duration = Duration::from_secs(20);
 /// The element that puts the packets of RTP into order, and repairs their time stamps.
 const JITTER_BUFFER: &str = "rtpjitterbuffer";
 
-/// The demultiplexer of Matroska and WebM.
-const MATROSKA: &str = "matroskademux";
+/// The demultiplexers that state when a file ends by its own times, and not how long it plays.
+const STATING_ENDS: [&str; 2] = ["matroskademux", "flvdemux"];
 
 /// What a probe answers to have its buffer dropped: it was taken care of, by doing nothing with it. (The bindings leave no
 /// buffer for GStreamer 1.22 to drop.)
@@ -210,7 +210,7 @@ impl Flow {
         if factory.name() == endless::DEMUXER {
             endless::watch(element);
         }
-        if factory.name() == MATROSKA {
+        if STATING_ENDS.contains(&factory.name().as_str()) {
             self.lock().states_end = true;
         }
         if factory.name() == JITTER_BUFFER && wanted.repaired {

@@ -240,7 +240,7 @@ impl Stream {
     /// How long the source plays; nothing for a live one, or before its first frame.
     pub fn duration(&self) -> Option<Duration> {
         let stated = Duration::from(self.pipeline.query_duration::<gst::ClockTime>()?);
-        // Matroska states when its last frame ends: hours, in a part of a long recording. What is shorter than the time of the
+        // Matroska and FLV state when its last frame ends: hours, in a part of a long recording. What is shorter than the time of the
         // first frame is how long the part plays.
         let plays = if self.flow.states_end() { stated.checked_sub(self.begins) } else { None };
         let stated = plays.filter(|plays| !plays.is_zero()).unwrap_or(stated);
