@@ -115,8 +115,12 @@ impl Watch {
             (Some(before), after) if before == after => return,
             (Some(_), Standing::Synchronised) => tracing::info!("the clock is synchronised now"),
             (None, Standing::Synchronised) => {}
-            (_, Standing::Unsynchronised) => {
-                tracing::warn!("the clock is not known to be synchronised: tags say so");
+            // As on every board without a battery, until a time server has answered.
+            (None, Standing::Unsynchronised) => {
+                tracing::info!("the clock is not known to be synchronised: tags say so");
+            }
+            (Some(_), Standing::Unsynchronised) => {
+                tracing::warn!("the clock is not known to be synchronised any more: tags say so");
             }
         }
         note_standing(standing);
