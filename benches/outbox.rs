@@ -245,6 +245,7 @@ impl Tags {
             model: Arc::clone(&self.model),
             latency: Duration::from_micros(60_000 + n % 40_000),
             clock: spotter::clock::Standing::default(),
+            at_by: spotter::clock::ClockOf::default(),
             body: Body::Object(summary),
         })
     }

@@ -106,6 +106,7 @@ fn tag() -> Result<Tag, Failure> {
         model: Arc::new(model),
         latency: Duration::from_micros(83_417),
         clock: spotter::clock::Standing::default(),
+        at_by: spotter::clock::ClockOf::default(),
         body: Body::Object(None),
     })
 }

@@ -35,14 +35,14 @@ use sensor::{Sensor, Shape};
 use server::{Access, Codec, Method, Server};
 
 /// Said to whoever gives a command that is none.
-const COMMANDS: &str = "freeze | thaw | hang | go on | garbage on|off | jump SECONDS | size WIDTH HEIGHT | rate N | \
+const COMMANDS: &str = "freeze | thaw | hang | go on | garbage on|off | jump SECONDS | clock SECONDS | size WIDTH HEIGHT | rate N | \
     codec h264|h265|mjpeg | refuse | accept | close | unmount | mount";
 
 /// An RTSP camera that misbehaves on command.
 ///
 /// Commands come by lines on standard input: freeze and thaw (the same picture over and over), hang and `go on`
 /// (connected, and no data), garbage on|off (damaged payloads), jump SECONDS (time stamps, from now on; negative for
-/// backwards), size WIDTH HEIGHT, rate N, codec h264|h265|mjpeg (of /live), refuse and accept (every password is wrong),
+/// backwards), clock SECONDS (how far its clock, as RTCP tells it, is ahead), size WIDTH HEIGHT, rate N, codec h264|h265|mjpeg (of /live), refuse and accept (every password is wrong),
 /// close (cuts all connections), unmount and mount (no such path). It ends when its input does.
 #[derive(Parser)]
 struct Arguments {
@@ -77,6 +77,9 @@ struct Arguments {
     /// Grey levels of sensor noise to each side.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=40))]
     noise: u8,
+    /// Seconds by which its clock is ahead; negative for behind.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    clock: f64,
     /// Two people walk to and fro; otherwise nothing moves.
     #[arg(long)]
     people: bool,
@@ -86,6 +89,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     gst::init()?;
     let faults = Arc::new(Faults::default());
+    faults.set_clock(arguments.clock);
     let shape = Shape { size: (arguments.width & !7, arguments.height & !7), rate: arguments.rate };
     let sensor = Arc::new(Sensor::new(shape, arguments.people, arguments.noise, Arc::clone(&faults)));
     let access = Access {
@@ -144,6 +148,7 @@ impl Camera {
             ["jump", seconds] => {
                 faults.jump_s.fetch_add(seconds.parse().ok()?, Ordering::Relaxed);
             }
+            ["clock", seconds] => faults.set_clock(seconds.parse().ok()?),
             ["size", width, height] => {
                 let size = (side(width)?, side(height)?);
                 self.sensor.reshape(|shape| shape.size = size);

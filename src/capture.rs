@@ -4,8 +4,11 @@
 //! [`Stream`] directly. Only this module uses GStreamer.
 
 mod apart;
+mod arrivals;
 mod board;
+mod branches;
 mod buffer;
+mod build;
 mod camera;
 mod colour;
 mod container;
@@ -32,10 +35,12 @@ mod reach;
 mod reason;
 mod remote;
 mod room;
+mod sender_clock;
 mod stamps;
 mod still;
 mod stream;
 mod timeline;
+mod variants;
 
 pub use board::{Board, Item};
 pub use camera::{Camera, Stopping};

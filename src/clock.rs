@@ -94,6 +94,16 @@ pub enum Standing {
     Unsynchronised,
 }
 
+/// Whose clock the capture times of a camera are by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockOf {
+    /// This machine's, when frames arrive; or it does not matter, as in a replay.
+    #[default]
+    Arrival,
+    /// The camera's own.
+    Sender,
+}
+
 /// How the time of day is set against the steady clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Setting {

@@ -10,7 +10,7 @@ mod sample;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
+use crate::clock::{ClockOf, Timestamp};
 use crate::geometry::Orientation;
 use crate::name::Name;
 
@@ -26,6 +26,8 @@ pub struct Frame {
     pub number: u64,
     /// Capture time: of a live source by the steady clock, which nobody sets; in a replay the place in the file.
     pub at: Timestamp,
+    /// Whose clock says so.
+    pub by: ClockOf,
     /// The picture.
     pub image: Image,
 }

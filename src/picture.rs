@@ -300,7 +300,7 @@ mod tests {
 
     use super::*;
     use crate::activity::{COCO_KEYPOINTS, Keypoint};
-    use crate::clock::Timestamp;
+    use crate::clock::{ClockOf, Timestamp};
     use crate::detect::ClassId;
     use crate::frame::{Colorimetry, ColourMatrix, PixelFormat};
     use crate::geometry::BBox;
@@ -379,8 +379,13 @@ mod tests {
 
     #[test]
     fn a_frame_becomes_a_jpeg_of_its_size() {
-        let frame =
-            Frame { camera: Name::new("ramp").unwrap(), number: 0, at: Timestamp::EPOCH, image: black() };
+        let frame = Frame {
+            camera: Name::new("ramp").unwrap(),
+            number: 0,
+            at: Timestamp::EPOCH,
+            by: ClockOf::Arrival,
+            image: black(),
+        };
         let bytes = jpeg(&frame, 80).unwrap();
         let read = image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg).unwrap().to_rgb8();
         assert_eq!(read.dimensions(), (200, 100));

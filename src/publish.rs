@@ -406,6 +406,7 @@ fn test_tag() -> Tag {
         model: Arc::new(test_node().models.remove(0).reference),
         latency: Duration::from_millis(83),
         clock: crate::clock::Standing::default(),
+        at_by: crate::clock::ClockOf::default(),
         body: crate::tag::Body::Object(None),
     }
 }

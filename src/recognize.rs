@@ -102,29 +102,33 @@ impl Recognizer {
         mut hand_on: impl FnMut(Recognized),
     ) -> Result<(), RecognizeError> {
         let mut dating = Dating::default();
-        let mut stamp = |mut recognized: Recognized| {
+        let mut stamp = |dating: &mut Dating, mut recognized: Recognized| {
             dating.date(&mut recognized, clock);
             hand_on(recognized);
         };
         for scene in self.scenes.iter_mut().flatten() {
             scene.last = clock.steady();
-            stamp(Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() });
+            stamp(
+                &mut dating,
+                Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() },
+            );
         }
         let mut worked = Ok(());
         while let (Ok(()), Some(item)) = (&worked, board.take()) {
             match item {
                 Item::Frame(index, frame) => {
+                    dating.follow(&frame.camera, frame.by);
                     let counters = board.counters(index);
                     worked = self.recognize(index, &frame).map(|recognized| {
                         counters.poses().add(recognized.poses);
                         counters.person_time_us().add(recognized.person_time.as_micros() as u64);
-                        stamp(recognized);
+                        stamp(&mut dating, recognized);
                     });
                     counters.recognised().increment();
                 }
-                Item::Cut(index) => stamp(self.cut(index)),
-                Item::Changed(index, camera) => stamp(self.change(index, &camera, clock)),
-                Item::Removed(index) => stamp(self.remove(index)),
+                Item::Cut(index) => stamp(&mut dating, self.cut(index)),
+                Item::Changed(index, camera) => stamp(&mut dating, self.change(index, &camera, clock)),
+                Item::Removed(index) => stamp(&mut dating, self.remove(index)),
             }
         }
         let mut ends = Recognized::default();
@@ -133,7 +137,7 @@ impl Recognizer {
             ends.tags.extend(tags);
             ends.occupancies.extend(occupancies);
         }
-        stamp(ends);
+        stamp(&mut dating, ends);
         worked
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Standing, Timestamp};
+use crate::clock::{ClockOf, Standing, Timestamp};
 use crate::geometry::{BBox, Point};
 use crate::name::Name;
 
@@ -58,6 +58,8 @@ pub struct Tag {
     pub track: Option<TrackId>,
     /// Capture time of the frame that the statement rests on.
     pub at: Timestamp,
+    /// Whose clock says so.
+    pub at_by: ClockOf,
     /// What it is.
     pub label: Label,
     /// How sure, 0..=1.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::clock::Timestamp;
+use crate::clock::{ClockOf, Timestamp};
 use crate::name::Name;
 
 pub use log::{LOG, LogLosses};
@@ -68,8 +68,19 @@ pub struct CameraStatus {
     pub pose_rate: Option<f32>,
     /// What it gives; nothing before the first frame.
     pub video: Option<Video>,
+    /// Which clock its capture times are by; nothing before the first frame, or for a file.
+    pub clock: Option<CaptureClock>,
     /// What went wrong since start.
     pub faults: Faults,
+}
+
+/// Which clock a camera's capture times are by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CaptureClock {
+    /// Whose.
+    pub by: ClockOf,
+    /// The camera's clock less this machine's, in seconds, where the camera tells its own.
+    pub differs_s: Option<f64>,
 }
 
 /// What a camera gives and what decodes it.

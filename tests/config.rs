@@ -200,7 +200,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     # unknown keys
     line 2: mqtt.host is unknown; allowed here: broker, version, username, password_file, ca_file, client_cert_file, client_key_file, server_name, alpn, insecure, root, keep_alive_s, profile, commands, stats_interval_s, outbox, home_assistant
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
-    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, verify_tls, username, password_file, genicam, poll_s, decoder, max_frame_rate, key_frames_only, rotate, flip, mask, frozen_after_s, objects, activities, tracks, zone, line
+    line 8: camera[1].url is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, verify_tls, username, password_file, genicam, poll_s, decoder, max_frame_rate, max_width, key_frames_only, rotate, flip, mask, frozen_after_s, objects, activities, tracks, zone, line
     # a table that is none
     line 1: mqtt is "mqtt://b"; it must be a table
     # a camera that is no list
@@ -255,7 +255,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: node.name `a\nb` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 4: runtime.threads is "a\nb"; it must be a whole number from 0 to 256
     line 8: camera[1].transport is "a\nb"; allowed: "tcp", "udp"
-    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, verify_tls, username, password_file, genicam, poll_s, decoder, max_frame_rate, key_frames_only, rotate, flip, mask, frozen_after_s, objects, activities, tracks, zone, line
+    line 9: camera[1].c\nd is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, verify_tls, username, password_file, genicam, poll_s, decoder, max_frame_rate, max_width, key_frames_only, rotate, flip, mask, frozen_after_s, objects, activities, tracks, zone, line
     # the same name twice
     line 5: camera[2].name is "ramp", which another camera has
     # the same name three times
@@ -418,7 +418,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 5: objects.score is 2; it must be a number from 0.01 to 1
     line 7: camera[1].name `a b` is no name: use 1 to 64 characters out of A-Z a-z 0-9 _ -
     line 8: camera[1].source is empty: give a file, a device such as /dev/video0, or an rtsp:// or http:// address
-    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, verify_tls, username, password_file, genicam, poll_s, decoder, max_frame_rate, key_frames_only, rotate, flip, mask, frozen_after_s, objects, activities, tracks, zone, line
+    line 9: camera[1].lopp is unknown; allowed here: name, source, pipeline, loop, frame_rate, transport, verify_tls, username, password_file, genicam, poll_s, decoder, max_frame_rate, max_width, key_frames_only, rotate, flip, mask, frozen_after_s, objects, activities, tracks, zone, line
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"

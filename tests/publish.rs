@@ -52,6 +52,7 @@ fn camera(state: CameraState) -> CameraStatus {
         fps_recognised: 12.0,
         dropped: 3,
         pose_rate: None,
+        clock: None,
         video: None,
         faults: Faults::default(),
     }

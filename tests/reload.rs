@@ -407,6 +407,7 @@ fn status() -> CameraStatus {
         fps_recognised: 25.0,
         dropped: 0,
         pose_rate: None,
+        clock: None,
         video: None,
         faults: Faults::default(),
     }

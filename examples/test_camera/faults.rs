@@ -10,6 +10,8 @@ use gstreamer::prelude::*;
 const HEADER_BYTES: usize = 12;
 /// Where its time stamp stands.
 const TIME_STAMP: std::ops::Range<usize> = 4..8;
+/// Of a sender report: its type, and where it has the camera's time.
+const SENDER_REPORT: (u8, std::ops::Range<usize>) = (200, 8..16);
 /// RTP's clock for video.
 const TICKS_PER_SECOND: i64 = 90_000;
 /// Of so many payload bytes, one is damaged.
@@ -26,6 +28,8 @@ pub struct Faults {
     pub garbage: AtomicBool,
     /// Seconds by which time stamps are wrong.
     pub jump_s: AtomicI64,
+    /// By how much its clock is ahead, in the units of NTP: 2^-32 s.
+    clock: AtomicI64,
     random: AtomicU64,
 }
 
@@ -51,6 +55,30 @@ impl Faults {
                         faults.spoil(packet);
                     }
                 }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// By how many seconds the camera's clock is ahead.
+    pub fn set_clock(&self, seconds: f64) {
+        self.clock.store((seconds * 2_f64.powi(32)) as i64, Ordering::Relaxed);
+    }
+
+    /// Lets reports that leave `pad` be by the camera's clock.
+    pub fn date(self: &Arc<Self>, pad: &gst::Pad) {
+        let faults = Arc::clone(self);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let (kind, time) = SENDER_REPORT;
+            if let Some(buffer) = info.buffer_mut()
+                && let Ok(mut packet) = buffer.make_mut().map_writable()
+                && packet.get(1) == Some(&kind)
+                && let Some(time) = packet.get_mut(time)
+                && let Ok(told) = <[u8; 8]>::try_from(&*time)
+            {
+                let told = u64::from_be_bytes(told);
+                let dated = told.wrapping_add_signed(faults.clock.load(Ordering::Relaxed));
+                time.copy_from_slice(&dated.to_be_bytes());
             }
             gst::PadProbeReturn::Ok
         });

@@ -154,6 +154,7 @@ impl Server {
             media.connect_prepared(move |media| {
                 let pad = media.stream(0).and_then(|stream| stream.srcpad());
                 pad.iter().for_each(|pad| faults.strike(pad));
+                reports(media).iter().for_each(|pad| faults.date(pad));
             });
         });
         factory
@@ -203,4 +204,12 @@ impl Server {
             Method::Digest => RTSPAuthMethod::Digest,
         });
     }
+}
+
+/// Where the reports (RTCP) of the first stream of `media` leave for its watchers.
+fn reports(media: &rtsp::RTSPMedia) -> Option<gst::Pad> {
+    let pipeline = media.element().parent()?.downcast::<gst::Bin>().ok()?;
+    let elements = pipeline.iterate_elements().into_iter().filter_map(Result::ok);
+    let mut pads = elements.filter_map(|element| element.static_pad("send_rtcp_src_0"));
+    pads.next()
 }

@@ -199,7 +199,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::clock::{ClockOf, Timestamp};
     use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat};
     use crate::name::Name;
 
@@ -207,7 +207,7 @@ mod tests {
         let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
         let image =
             Image::new(PixelFormat::Gray8, (1, 1), colorimetry, [1, 0, 0], Arc::new(vec![vec![0]])).unwrap();
-        Frame { camera: Name::new("c").unwrap(), number, at: Timestamp::EPOCH, image }
+        Frame { camera: Name::new("c").unwrap(), number, at: Timestamp::EPOCH, by: ClockOf::Arrival, image }
     }
 
     fn board(cameras: usize) -> (Board, Vec<Arc<FrameCounters>>) {

@@ -3,7 +3,7 @@
 mod backoff;
 mod control;
 mod fallback;
-mod first_frame;
+pub(super) mod first_frame;
 mod freeze;
 pub(super) mod rhythm;
 mod undecoded;

@@ -39,7 +39,8 @@ pub enum Pace {
 ///
 /// Frames keep the decoder's size and YUV layout: `videoconvert` only passes them through unless the layout is one that
 /// no [`PixelFormat`] names (RGB sources, more than 8 bit). Scaling and conversion to RGB happen once, in the model's
-/// own preprocessing. What the elements named here let pass is not in the text: see `flow.rs` and `decoding.rs`.
+/// own preprocessing. What the elements named here let pass is not in the text: see `flow.rs` and `decoding.rs`; nor which
+/// of decodebin's pads is linked to `videoconvert`: see `branches.rs`.
 pub fn describe(capture: &Capture, pace: Pace) -> String {
     let formats: Vec<&str> = PixelFormat::ALL.map(gst_name).to_vec();
     let sink = match pace {
@@ -47,7 +48,7 @@ pub fn describe(capture: &Capture, pace: Pace) -> String {
         Pace::EveryFrame => "max-buffers=4 drop=false sync=false",
     };
     format!(
-        "{} ! decodebin name={DECODE} ! videoconvert name={TAKE} ! video/x-raw,format=(string){{{}}} ! appsink \
+        "{} ! decodebin name={DECODE}  videoconvert name={TAKE} ! video/x-raw,format=(string){{{}}} ! appsink \
          name={SINK} {sink} qos=false",
         head(&capture.source),
         formats.join(",")
@@ -188,12 +189,12 @@ mod tests {
         let base = Path::new("/srv");
         let text =
             |source| describe(&Capture::of(Source::parse(source, base).expect("a source")), Pace::Live);
-        insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc name=rtsp location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc name=http location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=30 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc name=http location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
-        insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("a b\"c\\.avi"), @r#"filesrc location="/srv/a b\"c\\.avi" ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("rtsp://me:pw@cam/1"), @r#"rtspsrc name=rtsp location="rtsp://me:pw@cam/1" protocols=tcp latency=200 tcp-timeout=5000000 timeout=5000000 ! application/x-rtp,media=video ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("http://cam/mjpeg"), @r#"souphttpsrc name=http location="http://cam/mjpeg" is-live=true do-timestamp=true timeout=30 retries=0 ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("https://cam/live/index.m3u8?token=1"), @r#"souphttpsrc name=http location="https://cam/live/index.m3u8?token=1" timeout=5 retries=0 ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("libcamera:imx219"), @r#"libcamerasrc camera-name="imx219" ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
+        insta::assert_snapshot!(text("/dev/video0"), @r#"v4l2src device="/dev/video0" ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=1 drop=true sync=true qos=false"#);
     }
 
     #[test]
@@ -230,6 +231,6 @@ mod tests {
     #[test]
     fn replay_drops_nothing() {
         let fragment = Source::Pipeline { fragment: "videotestsrc num-buffers=3".to_owned() };
-        insta::assert_snapshot!(describe(&Capture::of(fragment), Pace::EveryFrame), @"videotestsrc num-buffers=3 ! decodebin name=decode ! videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=4 drop=false sync=false qos=false");
+        insta::assert_snapshot!(describe(&Capture::of(fragment), Pace::EveryFrame), @"videotestsrc num-buffers=3 ! decodebin name=decode  videoconvert name=take ! video/x-raw,format=(string){I420,NV12,Y42B,Y444,GRAY8} ! appsink name=frames max-buffers=4 drop=false sync=false qos=false");
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The probes run on GStreamer's threads and only look, drop and count; [`super::stream`] sets them up and reads them.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,12 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+mod kind;
+mod reports;
+
+use kind::Kind;
+
+use super::arrivals::Arrivals;
 use super::colour::Stated;
 use super::container;
 use super::decoding::{codec, is_decoder, is_hardware};
@@ -30,6 +37,13 @@ const JITTER_BUFFER: &str = "rtpjitterbuffer";
 
 /// The demultiplexers that state when a file ends by its own times, and not how long it plays.
 const STATING_ENDS: [&str; 2] = ["matroskademux", "flvdemux"];
+/// The demultiplexer of Matroska and WebM.
+const MATROSKA: &str = "matroskademux";
+/// Frames on their way to the sink whose capture times are known at most; of older ones nobody asks.
+const MOST_ON_THE_WAY: usize = 64;
+
+/// Later than any time stamp.
+const FAR: Duration = Duration::from_secs(u64::MAX / 4);
 
 /// What a probe answers to have its buffer dropped: it was taken care of, by doing nothing with it. (The bindings leave no
 /// buffer for GStreamer 1.22 to drop.)
@@ -38,6 +52,8 @@ pub(super) const DROPPED: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
 /// What has come on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
+    /// Pieces of data that the source gave and that demultiplexers and parsers were given, whatever is in them.
+    pub data: u64,
     /// Frames that came over RTP, decoded or not: their time stamps differ. Other sources do not tell.
     pub sent: u64,
     /// Frames that were decoded, also those that were not wanted.
@@ -86,13 +102,15 @@ pub(super) struct Fed {
 }
 
 /// What runs through one pipeline, as its probes note it.
-#[derive(Clone, Default)]
-pub(super) struct Flow(Arc<Mutex<Noted>>);
+#[derive(Clone)]
+pub(super) struct Flow {
+    noted: Arc<Mutex<Noted>>,
+    /// What arrivals are counted from.
+    begun: Instant,
+}
 
 #[derive(Default)]
 struct Noted {
-    /// Whether the source has given anything.
-    has_data: bool,
     seen: Seen,
     /// Frames that went on to the sink.
     picked: u64,
@@ -104,6 +122,12 @@ struct Noted {
     states_end: bool,
     /// Whether frames had no times, and whether they have got some.
     untimed: Option<Untimed>,
+    kind: Kind,
+    arrivals: Arrivals,
+    /// What the clock of a camera that sends RTP shows at running time zero, in microseconds since 1970.
+    sender_begun_us: Option<i64>,
+    /// Numbers and capture times of the frames that are on their way to the sink, where these are not by the pipeline's clock.
+    captured: VecDeque<(u64, Instant)>,
 }
 
 /// Frames of a file that have no time of their own.
@@ -139,7 +163,7 @@ impl Flow {
         taken: &gst::Pad,
         wanted: Wanted,
     ) -> Flow {
-        let flow = Flow::default();
+        let flow = Flow { noted: Arc::default(), begun: Instant::now() };
         for element in pipeline.iterate_recurse() {
             // Elements come and go while nobody has started anything; what cannot be listed has no decoder.
             let Ok(element) = element else { break };
@@ -149,15 +173,11 @@ impl Flow {
         pipeline.connect_deep_element_added(move |_, _, element| plugged.added(element, wanted));
         let removed = flow.clone();
         pipeline.connect_deep_element_removed(move |_, _, element| removed.removed(element));
-        flow.notice(given);
+        flow.note_data(given);
+        flow.look_for_a_size(given);
         flow.note_events(taken);
         flow.count(taken, wanted);
         flow
-    }
-
-    /// Whether the source has given anything, of which there need not be a frame.
-    pub(super) fn has_data(&self) -> bool {
-        self.lock().has_data
     }
 
     /// Counts frames that the camera took and that did not come whole.
@@ -168,6 +188,26 @@ impl Flow {
     /// The numbers now, as far as probes know them.
     pub(super) fn seen(&self) -> Seen {
         self.lock().seen
+    }
+
+    /// The pipeline turned out to be live when it was started.
+    pub(super) fn set_live(&self) {
+        self.lock().kind.is_live = true;
+    }
+
+    /// What the clock of a camera that sends RTP shows at running time zero, in microseconds since 1970; nothing while it has
+    /// not told.
+    pub(super) fn sender_begun_us(&self) -> Option<i64> {
+        self.lock().sender_begun_us
+    }
+
+    /// When the frame of this number was captured, where that is not by the pipeline's clock.
+    pub(super) fn captured(&self, number: u64) -> Option<Instant> {
+        let mut noted = self.lock();
+        while noted.captured.front().is_some_and(|(first, _)| *first < number) {
+            noted.captured.pop_front();
+        }
+        noted.captured.front().filter(|(first, _)| *first == number).map(|(_, at)| *at)
     }
 
     /// What decodes; nothing for raw video, or before a decoder was chosen.
@@ -202,7 +242,9 @@ impl Flow {
     }
 
     fn added(&self, element: &gst::Element, wanted: Wanted) {
-        let (Some(factory), Some(pad)) = (element.factory(), element.static_pad("sink")) else { return };
+        let Some(factory) = element.factory() else { return };
+        self.note_kind(element, &factory);
+        let Some(pad) = element.static_pad("sink") else { return };
         if factory.name() == container::DEMUXER {
             let flow = self.clone();
             container::watch(element, move |stated| flow.lock().container = stated);
@@ -215,6 +257,10 @@ impl Flow {
         }
         if factory.name() == JITTER_BUFFER && wanted.repaired {
             self.count_packets(&pad);
+            self.hear_reports(element);
+        }
+        if comes_before_decoders(&factory) {
+            self.note_data(&pad);
         }
         if !is_decoder(&factory) {
             return;
@@ -224,6 +270,9 @@ impl Flow {
         self.name(&pad);
         if wanted.repaired || wanted.key_frames_only {
             self.sift(&pad, wanted);
+        }
+        if wanted.repaired {
+            self.let_burst_pass(&pad);
         }
         self.feed(&pad);
         self.look_at_pictures(&pad);
@@ -259,12 +308,12 @@ impl Flow {
         self.lock().decoding.take_if(|decoding| decoding.name == element.name());
     }
 
-    /// Notes the first that the source gives.
-    fn notice(&self, pad: &gst::Pad) {
+    /// Counts data of which there need not be a frame.
+    fn note_data(&self, pad: &gst::Pad) {
         let flow = self.clone();
         pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
-            flow.lock().has_data = true;
-            gst::PadProbeReturn::Remove
+            flow.lock().seen.data += 1;
+            gst::PadProbeReturn::Ok
         });
     }
 
@@ -353,11 +402,11 @@ impl Flow {
         let mut timeline = Timeline::default();
         let mut stamps = wanted.stamped.then(Stamps::default);
         let mut picker = Picker::new(wanted.rate);
-        let begun = Instant::now();
+        let begun = self.begun;
         let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
             let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
             let mut noted = flow.lock();
-            let Noted { seen, picked, orientations, untimed, .. } = &mut *noted;
+            let Noted { seen, picked, orientations, untimed, kind, arrivals, captured, .. } = &mut *noted;
             let number = seen.given;
             seen.given += 1;
             orientations.begin(number);
@@ -378,9 +427,19 @@ impl Flow {
                 }
             }
             let given = running_time(pad, buffer);
+            let is_foreign = wanted.repaired && kind.has_foreign_clock();
+            let mut age = None;
             let at = if wanted.repaired {
-                let stamp = timeline.next(given, begun.elapsed(), || now(pad));
+                let arrived = begun.elapsed();
+                // A foreign clock may show anything in the beginning.
+                let stamp = timeline.next(given, arrived, || if is_foreign { FAR } else { now(pad) });
                 seen.time_jumps += u64::from(stamp.jumped);
+                if is_foreign {
+                    age = arrivals.age(given, stamp.at, stamp.jumped, arrived);
+                    if age.is_none() {
+                        return DROPPED;
+                    }
+                }
                 Some(stamp.at)
             } else {
                 given
@@ -389,8 +448,17 @@ impl Flow {
             if recorded_at.is_some_and(|at| !picker.wants(at)) {
                 return DROPPED;
             }
+            // The sink is not to wait for a frame that is there.
+            let at = if is_foreign { Some(now(pad)) } else { at };
             if let Some(at) = at.filter(|_| at != given) {
                 shift(pad, buffer, given, at);
+            }
+            if let Some(age) = age {
+                let arrived = Instant::now();
+                captured.push_back((number, arrived.checked_sub(age).unwrap_or(arrived)));
+                if captured.len() > MOST_ON_THE_WAY {
+                    captured.pop_front();
+                }
             }
             let buffer = buffer.make_mut();
             buffer.set_offset(number);
@@ -403,7 +471,7 @@ impl Flow {
 
     /// Numbers are whole after every step, so a poisoned lock is as good as any.
     fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -419,6 +487,12 @@ fn video_rate(pad: &gst::Pad) -> Option<u32> {
 fn ticks(packet: &gst::BufferRef) -> Option<u32> {
     let mut bytes = [0; 4];
     (packet.copy_to_slice(4, &mut bytes) == Ok(())).then(|| u32::from_be_bytes(bytes))
+}
+
+/// Whether it takes a stream apart: also where the source of an adaptive stream is inside of decodebin, its data pass there.
+fn comes_before_decoders(factory: &gst::ElementFactory) -> bool {
+    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
+    ["Demuxer", "Depayloader", "Parser"].iter().any(|kind| class.contains(kind))
 }
 
 /// A probe with state of its own. GStreamer calls those of a pad one after the other, but does not promise it.

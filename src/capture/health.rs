@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::name::Name;
-use crate::telemetry::{CameraState, CameraStatus, FrameCounters, Video};
+use crate::telemetry::{CameraState, CameraStatus, CaptureClock, FrameCounters, Video};
 
 /// A camera's health, as its thread writes it and the daemon reads it.
 pub struct Health {
@@ -22,6 +22,7 @@ struct HealthState {
     since: Timestamp,
     reason: Option<String>,
     video: Option<Video>,
+    clock: Option<CaptureClock>,
     reconnects: VecDeque<Instant>,
     /// Moment and counts of the last report with rates, and its rates.
     reported: (Instant, Counts),
@@ -74,6 +75,7 @@ impl Health {
             since: now,
             reason: None,
             video: None,
+            clock: None,
             reconnects: VecDeque::new(),
             reported: (Instant::now(), Counts::default()),
             rates: Rates::default(),
@@ -112,6 +114,7 @@ impl Health {
             dropped: self.counters.dropped().get(),
             pose_rate: state.rates.pose_rate,
             video: state.video.clone(),
+            clock: state.clock,
             faults: self.counters.faults().now(),
         }
     }
@@ -146,6 +149,11 @@ impl Health {
     /// Notes what it gives.
     pub(super) fn set_video(&self, video: Option<Video>) {
         self.lock().video = video;
+    }
+
+    /// Notes which clock its capture times are by.
+    pub(super) fn set_clock(&self, clock: Option<CaptureClock>) {
+        self.lock().clock = clock;
     }
 
     /// No panic leaves the state half changed, so a poisoned lock is as good as any.

@@ -56,7 +56,7 @@ impl Failure<'_> {
             return CaptureError::untrusted(source, fault);
         }
         if lacks_plugin(&error)
-            && let Some(reason) = self.lacking()
+            && let Some(reason) = lacking(&self.capture.decoder, self.notes.missing.as_ref())
         {
             return CaptureError::failed(source, &reason);
         }
@@ -76,23 +76,6 @@ impl Failure<'_> {
             _ => said.whole(),
         };
         CaptureError::failed(source, &reason)
-    }
-
-    /// That nothing installed, or nothing allowed, plays what comes.
-    fn lacking(&self) -> Option<String> {
-        let decoder = &self.capture.decoder;
-        let Some(Missing { media, name }) = &self.notes.missing else {
-            return (*decoder != Decoder::Auto).then(|| NO_ALLOWED_DECODER.to_owned());
-        };
-        let is_video = media.starts_with("video/") || media.starts_with("image/");
-        Some(match &**media {
-            "text/html" => WEB_PAGE.to_owned(),
-            _ if *decoder != Decoder::Auto && is_video => NO_ALLOWED_DECODER.to_owned(),
-            text if text.starts_with("text/") || NO_VIDEO.contains(&text) => {
-                format!("it is {text} and no video")
-            }
-            _ => format!("nothing that is installed plays it: GStreamer misses \"{name}\" for {media}"),
-        })
     }
 
     /// What the server has answered, by its status.
@@ -133,7 +116,7 @@ impl Failure<'_> {
         let detail = said.detail.as_deref().unwrap_or_default();
         let failed = |reason: &str| Some(CaptureError::failed(source, reason));
         if detail.contains("reason not-linked") {
-            return failed("there is no video in it");
+            return failed(SOUND_ONLY);
         }
         if detail.contains("Parse error") && matches!(source, Source::Rtsp { .. }) {
             return failed(
@@ -182,6 +165,35 @@ impl Failure<'_> {
     }
 }
 
+/// Why a source gives no frames of which all streams are known, and none is video that was decoded.
+pub(super) fn without_video(capture: &Capture, notes: &Notes) -> CaptureError {
+    let missing = notes.missing.as_ref().filter(|missing| is_video(&missing.media));
+    let reason = missing.and_then(|missing| lacking(&capture.decoder, Some(missing)));
+    CaptureError::failed(&capture.source, reason.as_deref().unwrap_or(SOUND_ONLY))
+}
+
+/// That nothing installed, or nothing allowed, plays what comes.
+fn lacking(decoder: &Decoder, missing: Option<&Missing>) -> Option<String> {
+    let Some(Missing { media, name }) = missing else {
+        return (*decoder != Decoder::Auto).then(|| NO_ALLOWED_DECODER.to_owned());
+    };
+    Some(match &**media {
+        "text/html" => WEB_PAGE.to_owned(),
+        _ if *decoder != Decoder::Auto && is_video(media) => NO_ALLOWED_DECODER.to_owned(),
+        text if text.starts_with("text/") || NO_VIDEO.contains(&text) => {
+            format!("it is {text} and no video")
+        }
+        _ => format!("nothing that is installed plays it: GStreamer misses \"{name}\" for {media}"),
+    })
+}
+
+/// Whether a type is decoded to pictures.
+fn is_video(media: &str) -> bool {
+    media.starts_with("video/") || media.starts_with("image/")
+}
+
+/// Said when there are other streams.
+const SOUND_ONLY: &str = "there is no video in it";
 /// Said of a page in the place of video.
 const WEB_PAGE: &str =
     "it is a web page and no video: the address leads to a page of the camera, such as the one to log in";
@@ -308,5 +320,17 @@ mod tests {
             lacking("application/pdf", Decoder::Auto),
             "http://cam/x: it is application/pdf and no video"
         );
+    }
+
+    #[test]
+    fn a_video_that_nothing_decodes_beside_sound_is_not_called_sound_alone() {
+        let capture = Capture::of(Source::parse("http://cam/x", std::path::Path::new("")).unwrap());
+        let told = |media: &str| {
+            let missing = Some(Missing { media: media.to_owned(), name: "Quux decoder".to_owned() });
+            without_video(&capture, &Notes { missing, ..Notes::default() }).to_string()
+        };
+        let named = "http://cam/x: nothing that is installed plays it: GStreamer misses \"Quux decoder\" for video/x-quux";
+        assert_eq!(told("video/x-quux"), named);
+        assert_eq!(told("application/x-subtitle"), format!("http://cam/x: {SOUND_ONLY}"));
     }
 }

@@ -244,7 +244,7 @@ impl Snapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::clock::{ClockOf, Timestamp};
     use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat};
     use crate::telemetry::FrameCounters;
 
@@ -254,7 +254,7 @@ mod tests {
         let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
         let image =
             Image::new(PixelFormat::Gray8, (1, 1), colorimetry, [1, 0, 0], Arc::new(vec![vec![0]])).unwrap();
-        Frame { camera: name(), number, at: Timestamp::EPOCH, image }
+        Frame { camera: name(), number, at: Timestamp::EPOCH, by: ClockOf::Arrival, image }
     }
 
     fn name() -> Name {

@@ -10,22 +10,25 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video as gst_video;
 
+use super::branches::Branches;
 use super::buffer;
+use super::build::{Built, build};
 use super::colour::{Encoding, colorimetry, stated};
 use super::decoding;
-use super::description::{DECODE, Pace, SINK, TAKE, describe};
+use super::description::Pace;
 use super::error::CaptureError;
 use super::flow::{Fed, Flow, Seen, Untimed, Wanted, stated_rate};
 use super::genicam;
 use super::heard::Heard;
 use super::pictures::{self, Polling};
-use super::reason::Failure;
-use crate::clock::{Clock, Timestamp};
+use super::reason::{Failure, without_video};
+use super::sender_clock::Taken;
+use crate::clock::{Clock, ClockOf, Timestamp};
 use crate::config::{Capture, Source};
 use crate::frame::{Frame, Image, Mask, PixelFormat};
 use crate::geometry::Orientation;
 use crate::name::Name;
-use crate::telemetry::Video;
+use crate::telemetry::{CaptureClock, Video};
 
 /// A failed pipeline gives no frame and does not wake who waits for one, so that waiting goes in steps of this.
 const STEP: Duration = Duration::from_millis(50);
@@ -90,6 +93,8 @@ pub struct Stream {
     heard: Heard,
     /// Asks for one picture after the other, where an address gives single ones.
     polling: Option<Polling>,
+    branches: Branches,
+    taken: Taken,
     mask: Mask,
     /// Of the last frame.
     format: Option<Format>,
@@ -124,7 +129,7 @@ impl Stream {
             Timing::Simulated(_) => Pace::EveryFrame,
         };
         let settled = genicam::settle(capture)?;
-        let Built { pipeline, sink, give, take } = build(&settled, pace)?;
+        let Built { pipeline, sink, give, take, branches } = build(&settled, pace)?;
         let is_file = matches!(capture.source, Source::File { .. });
         let wanted = match pace {
             Pace::Live => Wanted {
@@ -172,6 +177,8 @@ impl Stream {
             flow,
             heard,
             polling,
+            branches,
+            taken: Taken::default(),
             format: None,
             frames: 0,
             lost: 0,
@@ -181,10 +188,19 @@ impl Stream {
             stretch: 1.0,
             begins: Duration::ZERO,
         };
-        match stream.pipeline.set_state(gst::State::Playing) {
-            Ok(_) => Ok(stream),
+        match stream.start() {
+            Ok(()) => Ok(stream),
             Err(error) => Err(stream.failure().unwrap_or_else(|| stream.failed(&error.to_string()))),
         }
+    }
+
+    /// Starts the pipeline. A live one says so when it pauses, in which it gives nothing yet.
+    fn start(&self) -> Result<(), gst::StateChangeError> {
+        let paused = self.pipeline.set_state(gst::State::Paused)?;
+        if paused == gst::StateChangeSuccess::NoPreroll {
+            self.flow.set_live();
+        }
+        self.pipeline.set_state(gst::State::Playing).map(drop)
     }
 
     /// Builds a camera's pipeline and throws it away: whether its text is right and its elements are installed.
@@ -210,6 +226,9 @@ impl Stream {
             }
             match self.failure() {
                 Some(error) => return Err(error),
+                None if self.branches.lacks_video() => {
+                    return Err(without_video(&self.capture, &self.heard.notes()));
+                }
                 None if self.sink.is_eos() && self.frames == 0 => {
                     return Err(self.failed("it ended without a frame: it is no video, or an empty one"));
                 }
@@ -269,7 +288,7 @@ impl Stream {
         if self.frames == 0 {
             self.begins = buffer.pts().map(Duration::from).unwrap_or_default();
         }
-        let at = self.capture_time(sample, &buffer);
+        let (at, by) = self.capture_time(sample, &buffer);
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
         let rate = info.fps();
         let decoding = self.flow.decoding();
@@ -292,27 +311,34 @@ impl Stream {
         self.frames += 1;
         self.lost = picked.saturating_sub(self.frames - 1);
         let image = self.mask.apply(image);
-        Ok(Frame { camera: self.camera.clone(), number, at, image })
+        Ok(Frame { camera: self.camera.clone(), number, at, by, image })
     }
 
-    fn capture_time(&self, sample: &gst::Sample, buffer: &gst::Buffer) -> Timestamp {
+    /// When a frame was captured, and by whose clock.
+    fn capture_time(&mut self, sample: &gst::Sample, buffer: &gst::Buffer) -> (Timestamp, ClockOf) {
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let running = segment.zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts));
-        match &self.timing {
-            Timing::Simulated(start) => match running {
-                Some(running) => *start + Duration::from(running),
-                None => *start,
-            },
-            Timing::Live(clock) => {
-                let now = clock.steady();
-                let age = running
-                    .zip(self.pipeline.current_running_time())
-                    .and_then(|(captured, now)| now.checked_sub(captured))
-                    .map_or(Duration::ZERO, Duration::from);
-                // A source with a clock of its own may claim anything; older than this is not believed.
-                if age < Duration::from_secs(10) { now - age } else { now }
-            }
+        let running = running.map(Duration::from);
+        let clock = match &self.timing {
+            Timing::Simulated(start) => return (*start + running.unwrap_or_default(), ClockOf::Arrival),
+            Timing::Live(clock) => clock,
+        };
+        // One right after the other, since they are compared.
+        let (now, running_now) = (clock.steady(), self.pipeline.current_running_time().map(Duration::from));
+        if let Some(captured) = self.flow.captured(buffer.offset()) {
+            return (now - captured.elapsed(), ClockOf::Arrival);
         }
+        let (Some(running), Some(running_now)) = (running, running_now) else {
+            return (now, ClockOf::Arrival);
+        };
+        // A source with a clock of its own may claim anything; older than this is not believed.
+        let age = running_now.saturating_sub(running);
+        let at = if age < Duration::from_secs(10) { now - age } else { now };
+        // The time of day at running time zero.
+        let begun = clock.setting().time_of_day(now - running_now).as_micros();
+        let differs_us = self.flow.sender_begun_us().map(|sender| sender.saturating_sub(begun));
+        let later_us = self.taken.correction_us(differs_us, running);
+        (Timestamp::from_micros(at.as_micros() + later_us), self.taken.clock().by)
     }
 
     /// The first error on the bus.
@@ -351,14 +377,15 @@ impl Stream {
         })
     }
 
-    /// Whether the source has given anything, of which there need not be a frame.
-    pub(super) fn has_data(&self) -> bool {
-        self.flow.has_data()
-    }
-
     /// The decoder, once it was given something.
     pub(super) fn fed(&self) -> Option<Fed> {
         self.flow.fed()
+    }
+
+    /// Which clock capture times are by; nothing before the first frame, or for a file.
+    pub(super) fn clock(&self) -> Option<CaptureClock> {
+        let is_file = matches!(self.capture.source, Source::File { .. });
+        (self.frames > 0 && !is_file).then(|| self.taken.clock())
     }
 
     fn failed(&self, reason: &str) -> CaptureError {
@@ -390,46 +417,6 @@ impl Drop for Stream {
         }
         self.bus.unset_sync_handler();
     }
-}
-
-/// A pipeline that does not run yet.
-struct Built {
-    pipeline: gst::Pipeline,
-    /// Hands its frames out.
-    sink: AppSink,
-    /// Where what the source gives passes.
-    give: gst::Pad,
-    /// Where decoded frames pass.
-    take: gst::Pad,
-}
-
-fn build(capture: &Capture, pace: Pace) -> Result<Built, CaptureError> {
-    decoding::start()?;
-    let unbuildable = |reason: &str| CaptureError::unbuildable(&capture.source, reason);
-    if let Source::File { path, .. } = &capture.source
-        && path.to_str().is_none()
-    {
-        return Err(unbuildable("GStreamer opens only files whose path is UTF-8"));
-    }
-    decoding::check(&capture.decoder).map_err(|error| unbuildable(&error.to_string()))?;
-    let element =
-        gst::parse::launch(&describe(capture, pace)).map_err(|error| unbuildable(&error.to_string()))?;
-    let pipeline =
-        element.downcast::<gst::Pipeline>().map_err(|_| unbuildable("its text is a single element"))?;
-    let taken = |name: &str| unbuildable(&format!("another element took the name `{name}`"));
-    let named = |name: &str, factory: &str| {
-        let element = pipeline.by_name(name)?;
-        element.factory().is_some_and(|found| found.name() == factory).then_some(element)
-    };
-    let sink = named(SINK, "appsink").and_then(|element| element.downcast::<AppSink>().ok());
-    let sink = sink.ok_or_else(|| taken(SINK))?;
-    let decodebin = named(DECODE, "decodebin").ok_or_else(|| taken(DECODE))?;
-    let take = named(TAKE, "videoconvert").and_then(|element| element.static_pad("sink"));
-    let take = take.ok_or_else(|| taken(TAKE))?;
-    let give = decodebin.static_pad("sink").expect("decodebin has its pad");
-    decoding::limit(&decodebin, &capture.decoder);
-    decoding::expect_one_stream(&pipeline);
-    Ok(Built { pipeline, sink, give, take })
 }
 
 /// The frames per second that a file was recorded at, when its configuration says so.

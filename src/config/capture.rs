@@ -20,6 +20,9 @@ pub struct Capture {
     pub decoder: Decoder,
     /// The most frames per second that are taken; all when absent. The others are dropped as soon as they are decoded.
     pub max_frame_rate: Option<f64>,
+    /// Of an HLS stream's variants and of several videos in one stream the widest is taken that has at most so many pixels
+    /// in a row, else the least wide one.
+    pub max_width: u32,
     /// Whether only key frames are decoded: little work, and a frame as seldom as the camera makes key frames.
     pub key_frames_only: bool,
     /// How its picture is shown, after what a file says itself: `rotate`, then `flip`.
@@ -72,6 +75,9 @@ impl Capture {
     /// The same picture for so long is frozen unless the configuration says otherwise.
     pub const FROZEN_AFTER: Duration = Duration::from_secs(30);
 
+    /// The widest picture that is taken where there are several, unless the configuration says otherwise.
+    pub const MAX_WIDTH: u32 = 1920;
+
     /// Every frame of `source`, with the defaults for the rest.
     pub fn of(source: Source) -> Self {
         Capture {
@@ -79,6 +85,7 @@ impl Capture {
             poll: None,
             decoder: Decoder::Auto,
             max_frame_rate: None,
+            max_width: Capture::MAX_WIDTH,
             key_frames_only: false,
             orientation: Orientation::UPRIGHT,
             masks: Vec::new(),
@@ -97,6 +104,8 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &
     let poll = poll.map(Duration::from_secs_f64);
     let decoder = section.parsed("decoder", Decoder::parse).unwrap_or_default();
     let max_frame_rate = section.number("max_frame_rate", 0.01..=240.0);
+    let max_width = section.integer("max_width", 16..=16_384).and_then(|width| u32::try_from(width).ok());
+    let max_width = max_width.unwrap_or(Capture::MAX_WIDTH);
     let key_frames_only = section.boolean("key_frames_only").unwrap_or(false);
     let orientation = orientation(section);
     let masks = section.each("mask", zones::polygon);
@@ -110,7 +119,17 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>, files: &Files<'_>, base: &
         Some(seconds) => Some(Duration::from_secs_f64(seconds)),
     };
     let source = source?;
-    Some(Capture { source, poll, decoder, max_frame_rate, key_frames_only, orientation, masks, frozen_after })
+    Some(Capture {
+        source,
+        poll,
+        decoder,
+        max_frame_rate,
+        max_width,
+        key_frames_only,
+        orientation,
+        masks,
+        frozen_after,
+    })
 }
 
 fn orientation(section: &mut Section<'_, '_, '_>) -> Orientation {

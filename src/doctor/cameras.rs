@@ -11,8 +11,6 @@ use crate::config::{Camera, Capture, Source, Transport};
 use crate::name::Name;
 use crate::picture::jpeg;
 
-/// How long a camera has for its first frame, and for its next after the time for which its frames are counted.
-const FIRST_FRAME: Duration = Duration::from_secs(12);
 /// Of the pictures that are saved.
 const JPEG_QUALITY: u8 = 90;
 
@@ -37,7 +35,7 @@ pub fn look_at(
     measure: Duration,
     picture: Option<&Path>,
 ) -> Result<Facts, LookError> {
-    let found = probe(camera, capture, measure, FIRST_FRAME)?;
+    let found = probe(camera, capture, measure)?;
     let halt = Halt::of(capture, &found);
     let Probe { video, first_frame_after, first, frame_rate, seen, ended, .. } = found;
     if let Some(path) = picture {

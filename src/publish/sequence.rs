@@ -8,8 +8,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
+use super::status::clock_of;
 use super::wire;
-use crate::clock::{Standing, Timestamp};
+use crate::clock::{ClockOf, Standing, Timestamp};
 use crate::geometry::BBox;
 use crate::name::Name;
 use crate::tag::{Activity, Body, Direction, Label, Line, Phase, Summary, Tag, Zone};
@@ -77,6 +78,7 @@ impl Sequencer {
             },
             latency_ms: milliseconds(tag.latency),
             clock: clock(tag.clock),
+            at_by: (tag.at_by != ClockOf::Arrival).then(|| clock_of(tag.at_by)),
             summary,
             activity,
             zone,
@@ -201,6 +203,7 @@ mod tests {
             }),
             latency: Duration::from_micros(83_417),
             clock: Standing::Synchronised,
+            at_by: ClockOf::Arrival,
             body: Body::Object(summary),
         }
     }
@@ -246,6 +249,17 @@ mod tests {
             wire::Message::Tag(sequencer.message(&tag)).to_json()
         });
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn only_a_capture_time_by_another_clock_than_the_nodes_says_so() {
+        let mut sequencer = Sequencer::new(Name::new("edge-1").unwrap(), BOOT);
+        let said = [ClockOf::Arrival, ClockOf::Sender].map(|at_by| {
+            let tag = Tag { at_by, ..tag(Phase::Start, None) };
+            let json = serde_json::to_value(sequencer.message(&tag)).unwrap();
+            json.get("at_by").cloned()
+        });
+        assert_eq!(said, [None, Some("sender".into())]);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 
 use super::sequence::{bbox, rounded};
 use super::{LoadedModel, Node, wire};
-use crate::clock::Timestamp;
+use crate::clock::{ClockOf, Timestamp};
 use crate::tag::{FrameTracks, Occupancy, TrackBox};
-use crate::telemetry::{CameraState, CameraStatus, Faults, Video};
+use crate::telemetry::{CameraState, CameraStatus, CaptureClock, Faults, Video};
 
 /// Why an offline status was written for a node that could not say it itself.
 pub(super) const CONNECTION_LOST: &str = "connection lost";
@@ -85,7 +85,22 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
         dropped: status.dropped,
         pose_rate: status.pose_rate.map(|rate| rounded(rate, 2)),
         video: status.video.as_ref().map(video),
+        clock: status.clock.map(clock),
         faults: faults(&status.faults),
+    }
+}
+
+fn clock(clock: CaptureClock) -> wire::CaptureClock {
+    wire::CaptureClock {
+        by: clock_of(clock.by),
+        difference_s: clock.differs_s.map(|seconds| (seconds * 100.0).round() / 100.0),
+    }
+}
+
+pub(super) fn clock_of(clock: ClockOf) -> wire::ClockOf {
+    match clock {
+        ClockOf::Arrival => wire::ClockOf::Arrival,
+        ClockOf::Sender => wire::ClockOf::Sender,
     }
 }
 
@@ -192,6 +207,7 @@ mod tests {
             fps_recognised: 12.333_333,
             dropped: 1234,
             pose_rate: Some(4.5),
+            clock: Some(CaptureClock { by: ClockOf::Sender, differs_s: Some(-0.0312) }),
             video: Some(Video {
                 codec: "h264".to_owned(),
                 size: (1280, 720),

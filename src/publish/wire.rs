@@ -26,8 +26,8 @@ pub use discovery::{
 pub use gap::{Gap, GapReason, GapSchema};
 pub use stats::{CameraStats, CommandStats, OutboxStats, Stats, StatsSchema};
 pub use status::{
-    Accelerators, CameraSchema, CameraState, CameraStatus, Faults, LoadedModel, NodeSchema, NodeState,
-    NodeStatus, Problem, Video,
+    Accelerators, CameraSchema, CameraState, CameraStatus, CaptureClock, ClockOf, Faults, LoadedModel,
+    NodeSchema, NodeState, NodeStatus, Problem, Video,
 };
 pub use tag::{
     Activity, ActivitySummary, Box, Clock, Direction, Kind, LabelShare, Line, Model, Phase, Summary, Tag,
@@ -45,7 +45,6 @@ const UTC_MICROSECONDS: &str = concat!(
 
 /// A message of the contract that a node sends by itself.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all messages are tags")]
 pub enum Message {
     /// A tag.
     Tag(Tag),

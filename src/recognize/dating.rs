@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Recognized;
-use crate::clock::{Clock, Setting, Timestamp};
+use crate::clock::{Clock, ClockOf, Setting, Timestamp};
 use crate::name::Name;
 use crate::tag::{Activity, Body, Label, Phase, Tag, TrackId, Window};
 
@@ -15,12 +15,22 @@ use crate::tag::{Activity, Body, Label, Phase, Tag, TrackId, Window};
 pub(super) struct Dating {
     /// How the clock was set when each activity began that has not ended. Every start has its end.
     begun: BTreeMap<Begun, Setting>,
+    /// Whose clock the last frame of each camera was by.
+    by: BTreeMap<Name, ClockOf>,
 }
 
 /// What tells one activity from another; the time is the steady clock's.
 type Begun = (Name, Option<TrackId>, Label, String, Timestamp);
 
 impl Dating {
+    /// From now on, tags of this camera rest on a frame whose capture time is by this clock.
+    pub(super) fn follow(&mut self, camera: &Name, clock: ClockOf) {
+        match self.by.get_mut(camera) {
+            Some(by) => *by = clock,
+            None => drop(self.by.insert(camera.clone(), clock)),
+        }
+    }
+
     /// Gives everything its time of day, and tags their latency.
     pub(super) fn date(&mut self, recognized: &mut Recognized, clock: &dyn Clock) {
         let (now, setting) = (clock.steady(), clock.setting());
@@ -42,6 +52,7 @@ impl Dating {
             _ => setting,
         };
         tag.clock = setting.standing;
+        tag.at_by = self.by.get(&tag.camera).copied().unwrap_or_default();
         tag.at = setting.time_of_day(tag.at);
         match &mut tag.body {
             Body::Object(Some(summary)) => {
@@ -98,6 +109,7 @@ mod tests {
             model: Arc::new(model),
             latency: Duration::ZERO,
             clock: Standing::Synchronised,
+            at_by: ClockOf::Arrival,
             body,
         }
     }
@@ -115,6 +127,21 @@ mod tests {
         let mut recognized = Recognized { tags: vec![tag], ..Recognized::default() };
         dating.date(&mut recognized, clock);
         recognized.tags.remove(0)
+    }
+
+    #[test]
+    fn tags_say_whose_clock_the_last_frame_of_their_camera_was_by() {
+        let (ramp, gate) = (Name::new("ramp").unwrap(), Name::new("gate").unwrap());
+        let (mut dating, clock) = (Dating::default(), SimulatedClock::new(seconds(10)));
+        let by = |dating: &mut Dating| {
+            dated(dating, &clock, tag(Phase::Start, seconds(9), Body::Object(None))).at_by
+        };
+        assert_eq!(by(&mut dating), ClockOf::Arrival, "before any frame");
+        dating.follow(&ramp, ClockOf::Sender);
+        dating.follow(&gate, ClockOf::Arrival);
+        assert_eq!(by(&mut dating), ClockOf::Sender);
+        dating.follow(&ramp, ClockOf::Arrival);
+        assert_eq!(by(&mut dating), ClockOf::Arrival);
     }
 
     /// The clock is set by a year, forward and back, between two tags of the same things.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::activity::{Belief, Judgement, Subject};
-use crate::clock::{Standing, Timestamp};
+use crate::clock::{ClockOf, Standing, Timestamp};
 use crate::config;
 use crate::name::Name;
 use crate::tag::{Activity, ActivitySummary, Body, Label, Phase, Tag};
@@ -231,6 +231,7 @@ impl Stream {
             model: Arc::clone(model),
             latency: Duration::ZERO,
             clock: Standing::default(),
+            at_by: ClockOf::default(),
             body: Body::Activity(Activity {
                 since: current.since,
                 window: belief.window,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Standing, Timestamp};
+use crate::clock::{ClockOf, Standing, Timestamp};
 use crate::detect::ClassId;
 use crate::name::Name;
 use crate::tag::{Body, Label, ModelRef, Phase, Tag};
@@ -53,6 +53,7 @@ impl Vocabulary {
             model: Arc::clone(&self.model),
             latency: Duration::ZERO,
             clock: Standing::default(),
+            at_by: ClockOf::default(),
             body,
         }
     }

@@ -189,6 +189,7 @@ fn status(scene: &Scene, reports: u64) -> CameraStatus {
             decoder: Some("avdec_h264".to_owned()),
             hardware: false,
         }),
+        clock: None,
         faults: Faults::default(),
     }
 }

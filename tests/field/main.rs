@@ -12,6 +12,8 @@ mod contract;
 mod films;
 #[path = "../support/footage.rs"]
 mod footage;
+mod live;
+mod media_server;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
 mod namespace;
@@ -33,6 +35,8 @@ mod strange_camera;
 mod test_camera;
 #[path = "../support/watched.rs"]
 mod watched;
+#[path = "../support/web.rs"]
+mod web;
 
 mod addresses;
 mod before_confirmation;
@@ -56,6 +60,7 @@ mod refused_message;
 mod replayed_files;
 mod rotation;
 mod schemas;
+mod sender_clock;
 mod single_pictures;
 mod swaying;
 mod variants;

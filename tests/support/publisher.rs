@@ -71,6 +71,7 @@ pub fn tag(track: u64) -> Tag {
         model: Arc::new(model()),
         latency: Duration::from_micros(83_417),
         clock: spotter::clock::Standing::default(),
+        at_by: spotter::clock::ClockOf::default(),
         body: Body::Object(None),
     }
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use spotter::capture::{Board, Camera, Item, Remote};
-use spotter::clock::SystemClock;
+use spotter::clock::{ClockOf, SystemClock};
 use spotter::config;
 use spotter::frame::{Frame, Image};
 use spotter::telemetry::{CameraState, CameraStatus, Faults};
@@ -24,6 +24,8 @@ pub struct Shot {
     pub size: (u32, u32),
     /// How far its capture time was from the time when it came.
     pub age_s: f64,
+    /// Whose clock that is by.
+    pub by: ClockOf,
     /// Whether it shows the test camera's room.
     pub room: bool,
 }
@@ -193,7 +195,7 @@ impl Shot {
         let now = spotter::clock::Clock::now(&SystemClock);
         let age_s = (now.as_micros() - frame.at.as_micros()) as f64 / 1e6;
         let size = (frame.image.width(), frame.image.height());
-        Shot { size, age_s, room: shows_the_room(&frame.image) }
+        Shot { size, age_s, by: frame.by, room: shows_the_room(&frame.image) }
     }
 }
 

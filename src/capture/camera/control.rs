@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::{Backoff, End};
 use super::fallback::Fallback;
-use super::first_frame::{FirstFrame, Missed, Patience};
+use super::first_frame::{FirstFrame, Missed};
 use super::freeze::Freeze;
 use super::rhythm::{Life, Rhythm};
 use super::undecoded::{Share, Undecoded};
@@ -110,7 +110,7 @@ struct Connection<'c> {
     counted: Seen,
     /// Frames that came through.
     taken: u64,
-    /// Whether data without a key frame are a sign that frames will come.
+    /// Whether the first frame may take long, in which case few decoded frames mean nothing before it.
     hopes: bool,
 }
 
@@ -203,11 +203,11 @@ impl Control {
             Err(over) => return (over, Duration::ZERO),
         };
         let begun = Instant::now();
-        let Patience { limit, hopes } = learned.first_frame.patience();
-        learned.rhythm.begin(begun, limit);
-        learned.wanted.begin(begun, limit);
+        let patience = learned.first_frame.patience();
+        learned.rhythm.begin(begun, patience);
+        learned.wanted.begin(begun, patience);
         learned.freeze.begin();
-        learned.undecoded.begin(begun);
+        learned.undecoded.begin(begun, Share::default());
         let mut connection = Connection {
             control: self,
             learned,
@@ -216,7 +216,7 @@ impl Control {
             played: None,
             counted: Seen::default(),
             taken: 0,
-            hopes,
+            hopes: patience.hopes(),
         };
         let over = connection.run(&mut stream);
         let played = connection.played.map(|(first, last)| last - first);
@@ -321,6 +321,7 @@ impl Connection<'_> {
                 Err(error) => return Over::Broken(error),
             }
             let now = Instant::now();
+            self.control.health().set_clock(stream.clock());
             if self.count(stream.seen(), now) {
                 self.tell_format(stream);
             }
@@ -334,10 +335,9 @@ impl Connection<'_> {
             if let Life::Lost(waited) = self.learned.wanted.see(self.taken, now) {
                 return self.lost(waited, stream);
             }
-            let Seen { sent, given, before_key, .. } = self.counted;
-            let share = Share { sent, decoded: given + before_key };
             if !self.control.config.key_frames_only
-                && let Some(share) = self.learned.undecoded.see(share, now)
+                && (self.played.is_some() || !self.hopes)
+                && let Some(share) = self.learned.undecoded.see(share(self.counted), now)
             {
                 return Over::Broken(stream.undecoded(share.decoded, share.sent));
             }
@@ -349,7 +349,7 @@ impl Connection<'_> {
 
     fn lost(&mut self, waited: Duration, stream: &Stream) -> Over {
         if self.played.is_none() {
-            let missed = if stream.has_data() { Missed::Frames } else { Missed::Everything };
+            let missed = if stream.seen().data > 0 { Missed::Frames } else { Missed::Everything };
             self.learned.first_frame.missed(missed);
         }
         Over::Broken(stream.silent(waited))
@@ -360,6 +360,9 @@ impl Connection<'_> {
         let (control, now) = (self.control, Instant::now());
         if self.played.is_none() {
             self.learned.first_frame.came(now - self.begun);
+            if self.hopes {
+                self.learned.undecoded.begin(now, share(stream.seen()));
+            }
         }
         let (first, _) = self.played.unwrap_or((now, now));
         self.played = Some((first, now));
@@ -432,9 +435,14 @@ impl Connection<'_> {
     /// Adds to the camera's counters what has come since the last look; whether the format is another one.
     fn count(&mut self, seen: Seen, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.counted, seen);
-        if self.hopes && seen.before_key > before.before_key {
-            self.learned.rhythm.hope(now);
-            self.learned.wanted.hope(now);
+        for rhythm in [&mut self.learned.rhythm, &mut self.learned.wanted] {
+            if seen.before_key > before.before_key {
+                rhythm.hope(now);
+            }
+            // Of what is decoded frames are made, and those that are damaged or do not come through are no sign of life.
+            if seen.data > before.data && seen.given == before.given {
+                rhythm.hear(now);
+            }
         }
         let counters = self.control.health().counters();
         let faults = counters.faults();
@@ -451,4 +459,9 @@ impl Connection<'_> {
         }
         seen.format_changes > before.format_changes
     }
+}
+
+/// How many frames came, and how many of them were decoded, or could not be for want of a key frame.
+fn share(Seen { sent, given, before_key, .. }: Seen) -> Share {
+    Share { sent, decoded: given + before_key }
 }

@@ -17,7 +17,7 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_s
 const CURED_AFTER: Duration = Duration::from_secs(60);
 
 /// Frames of a connection that came, and those among them that were decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) sent: u64,
     pub(super) decoded: u64,
@@ -37,10 +37,10 @@ impl Undecoded {
         Undecoded { looks: VecDeque::new(), begun: now, patience: PATIENCE.0 }
     }
 
-    /// A new connection begins, on which frames are counted from 0.
-    pub(super) fn begin(&mut self, now: Instant) {
+    /// A new connection begins, or its first frame has come that was waited for; so many frames have come until then.
+    pub(super) fn begin(&mut self, now: Instant, total: Share) {
         self.looks.clear();
-        self.looks.push_back((now, Share { sent: 0, decoded: 0 }));
+        self.looks.push_back((now, total));
         self.begun = now;
     }
 
@@ -80,7 +80,7 @@ mod tests {
         every_ms: u64,
         decoded: impl Fn(u64) -> u64,
     ) -> Option<u64> {
-        undecoded.begin(begun);
+        undecoded.begin(begun, Share::default());
         (0..600_000 / every_ms).find_map(|n| {
             let (total, at) =
                 (Share { sent: n, decoded: decoded(n) }, begun + Duration::from_millis(n * every_ms));
@@ -98,7 +98,7 @@ mod tests {
         }
         assert!(undecoded.looks.len() < 20, "{}", undecoded.looks.len());
         // Nothing is known of what is no RTP.
-        undecoded.begin(begun);
+        undecoded.begin(begun, Share::default());
         let total = |decoded| Share { sent: 0, decoded };
         assert!((0..1000).all(|n| undecoded.see(total(n), begun + Duration::from_secs(n)).is_none()));
     }

@@ -1,6 +1,7 @@
 //! Streams of pipelines that the tests write.
 
 use super::*;
+use crate::capture::description::SINK;
 use crate::clock::SystemClock;
 
 fn stream(fragment: &str, timing: Timing) -> Stream {

@@ -54,6 +54,7 @@ fn camera_status(state: CameraState, dropped: u64) -> CameraStatus {
         fps_recognised: 12.0,
         dropped,
         pose_rate: None,
+        clock: None,
         video: None,
         faults: Faults::default(),
     }

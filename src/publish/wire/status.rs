@@ -149,9 +149,36 @@ pub struct CameraStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Video")]
     pub video: Option<Video>,
+    /// Which clock its capture times are by. Not there before its first frame, or for a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CaptureClock")]
+    pub clock: Option<CaptureClock>,
     /// What went wrong since the node's start.
     #[serde(default)]
     pub faults: Faults,
+}
+
+/// Which clock a camera's capture times (`at`) are by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureClock {
+    /// Whose.
+    pub by: ClockOf,
+    /// The camera's clock less the node's, in seconds: below zero by the time that frames are on their way, where both are
+    /// right. Not there when the camera does not tell its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub difference_s: Option<f64>,
+}
+
+/// Whose clock capture times are by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockOf {
+    /// The node's: when frames arrive, less the time that is known to have passed since capture.
+    Arrival,
+    /// The camera's, as its RTCP sender reports tell it.
+    Sender,
 }
 
 /// What a camera gives and what decodes it.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::status::ClockOf;
 use super::{NAME, SHA256, UTC_MICROSECONDS, UUID, text};
 use crate::clock::Timestamp;
 use crate::name::Name;
@@ -105,6 +106,10 @@ pub struct Tag {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Clock")]
     pub clock: Option<Clock>,
+    /// Whose clock `at` is by: `sender` for the camera's own, as its RTCP sender reports tell it. Not there for the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClockOf")]
+    pub at_by: Option<ClockOf>,
     /// The finished track in short. Always there at the end of an object and only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Summary")]
