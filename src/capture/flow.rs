@@ -12,6 +12,7 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 
 mod kind;
+mod packets;
 mod reports;
 
 use kind::Kind;
@@ -25,7 +26,7 @@ use super::exif;
 use super::orientations::Orientations;
 use super::pick::Picker;
 use super::stamps::{Stamp, Stamps};
-use super::timeline::{Packets, Timeline};
+use super::timeline::Timeline;
 use crate::geometry::Orientation;
 
 /// A stream that has had no key frame for so long is one that never has any, and is decoded as it is. Cameras that save
@@ -368,33 +369,6 @@ impl Flow {
         pad.add_probe(gst::PadProbeType::BUFFER, stateful(probe));
     }
 
-    /// Counts frames of RTP by their time stamps, and those that jump, before a jitter buffer repairs them.
-    fn count_packets(&self, pad: &gst::Pad) {
-        let flow = self.clone();
-        let mut packets = Packets::default();
-        let mut rate = None;
-        let begun = Instant::now();
-        let probe = move |pad: &gst::Pad, info: &mut gst::PadProbeInfo<'_>| {
-            // Of a list, which is of one moment, the first says enough.
-            let packet = match &info.data {
-                Some(gst::PadProbeData::Buffer(buffer)) => Some(buffer.as_ref()),
-                Some(gst::PadProbeData::BufferList(list)) => list.get(0),
-                _ => None,
-            };
-            // Caps come before packets, and those of sound are not looked at each time.
-            let rate = *rate.get_or_insert_with(|| video_rate(pad));
-            if let (Some(ticks), Some(rate)) = (packet.and_then(ticks), rate)
-                && let Some(frame) = packets.next(ticks, rate, begun.elapsed())
-            {
-                let seen = &mut flow.lock().seen;
-                seen.sent += 1;
-                seen.time_jumps += u64::from(frame.jumped);
-            }
-            gst::PadProbeReturn::Ok
-        };
-        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, stateful(probe));
-    }
-
     /// Counts decoded frames and drops those that are not wanted. Each that passes has its number among those given as
     /// offset, and that among those picked as end of offset, so that those which the sink drops can be counted.
     fn count(&self, pad: &gst::Pad, wanted: Wanted) {
@@ -473,20 +447,6 @@ impl Flow {
     fn lock(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The ticks per second of RTP's time stamps, when it carries video.
-fn video_rate(pad: &gst::Pad) -> Option<u32> {
-    let caps = pad.current_caps()?;
-    let stream =
-        caps.structure(0).filter(|stream| stream.get("media").is_ok_and(|media: &str| media == "video"))?;
-    u32::try_from(stream.get::<i32>("clock-rate").ok()?).ok().filter(|rate| *rate > 0)
-}
-
-/// A packet's time stamp (RFC 3550, section 5.1).
-fn ticks(packet: &gst::BufferRef) -> Option<u32> {
-    let mut bytes = [0; 4];
-    (packet.copy_to_slice(4, &mut bytes) == Ok(())).then(|| u32::from_be_bytes(bytes))
 }
 
 /// Whether it takes a stream apart: also where the source of an adaptive stream is inside of decodebin, its data pass there.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{Flow, running_time, ticks, video_rate};
+use super::packets::{ticks, video_rate};
+use super::{Flow, running_time};
 use crate::capture::sender_clock::{Report, SenderClock};
 
 /// The jitter buffer's pad of reports, which comes when its session is there.
