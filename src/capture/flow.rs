@@ -15,7 +15,7 @@ mod kind;
 mod packets;
 mod reports;
 
-use kind::Kind;
+use kind::{Kind, comes_before_decoders};
 
 use super::arrivals::Arrivals;
 use super::colour::Stated;
@@ -38,8 +38,6 @@ const JITTER_BUFFER: &str = "rtpjitterbuffer";
 
 /// The demultiplexers that state when a file ends by its own times, and not how long it plays.
 const STATING_ENDS: [&str; 2] = ["matroskademux", "flvdemux"];
-/// The demultiplexer of Matroska and WebM.
-const MATROSKA: &str = "matroskademux";
 /// Frames on their way to the sink whose capture times are known at most; of older ones nobody asks.
 const MOST_ON_THE_WAY: usize = 64;
 
@@ -309,15 +307,6 @@ impl Flow {
         self.lock().decoding.take_if(|decoding| decoding.name == element.name());
     }
 
-    /// Counts data of which there need not be a frame.
-    fn note_data(&self, pad: &gst::Pad) {
-        let flow = self.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
-            flow.lock().seen.data += 1;
-            gst::PadProbeReturn::Ok
-        });
-    }
-
     /// Notes what a decoder decodes.
     fn name(&self, pad: &gst::Pad) {
         let flow = self.clone();
@@ -447,12 +436,6 @@ impl Flow {
     fn lock(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether it takes a stream apart: also where the source of an adaptive stream is inside of decodebin, its data pass there.
-fn comes_before_decoders(factory: &gst::ElementFactory) -> bool {
-    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
-    ["Demuxer", "Depayloader", "Parser"].iter().any(|kind| class.contains(kind))
 }
 
 /// A probe with state of its own. GStreamer calls those of a pad one after the other, but does not promise it.

@@ -105,6 +105,15 @@ impl Flow {
         });
     }
 
+    /// Counts data of which there need not be a frame.
+    pub(super) fn note_data(&self, pad: &gst::Pad) {
+        let flow = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+            flow.lock().seen.data += 1;
+            gst::PadProbeReturn::Ok
+        });
+    }
+
     /// Asks the source how much it has, when it gives the first of it.
     pub(super) fn look_for_a_size(&self, pad: &gst::Pad) {
         let flow = self.clone();
@@ -114,6 +123,12 @@ impl Flow {
             gst::PadProbeReturn::Remove
         });
     }
+}
+
+/// Whether it takes a stream apart: also where the source of an adaptive stream is inside of decodebin, its data pass there.
+pub(super) fn comes_before_decoders(factory: &gst::ElementFactory) -> bool {
+    let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
+    ["Demuxer", "Depayloader", "Parser"].iter().any(|kind| class.contains(kind))
 }
 
 /// Whether caps are of something that is decoded to pictures.
