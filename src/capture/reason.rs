@@ -1,11 +1,12 @@
 //! From an element's error message to a reason that says what to do: which status a server gave, what is missing, what comes
 //! in the place of video.
 
+mod genicam;
+
 use gstreamer as gst;
 use gstreamer::glib;
 
 use super::error::CaptureError;
-use super::genicam;
 use super::heard::{Missing, Notes};
 use super::reach::{Unreachable, reach};
 use crate::config::{Capture, Decoder, Source, Transport};

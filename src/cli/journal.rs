@@ -16,8 +16,6 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::log::write_line;
-
 /// Whether standard error is the stream that systemd has connected to the journal.
 pub(super) fn is_stderr() -> bool {
     let stderr = std::io::stderr().as_fd().try_clone_to_owned().map(std::fs::File::from);
@@ -34,11 +32,13 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// Sends every event to the journal.
 pub(super) struct Journal {
     at: PathBuf,
+    /// Takes the line for people where the journal takes no entry.
+    instead: fn(&str),
 }
 
-impl Default for Journal {
-    fn default() -> Self {
-        Journal { at: SOCKET.into() }
+impl Journal {
+    pub(super) fn or(instead: fn(&str)) -> Self {
+        Journal { at: SOCKET.into(), instead }
     }
 }
 
@@ -48,7 +48,7 @@ impl<S: Subscriber> Layer<S> for Journal {
         if self.send(&entry).is_err() {
             // The stream leads to the same place, without fields.
             let message = entry.first().map_or("", |message| message.trim_start_matches("MESSAGE="));
-            write_line(&format!("{message}\n"));
+            (self.instead)(&format!("{message}\n"));
         }
     }
 }
@@ -206,7 +206,7 @@ mod tests {
     fn an_entry_that_nobody_takes_fails_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("socket");
-        let journal = Journal { at: at.clone() };
+        let journal = Journal { at: at.clone(), instead: |_| () };
         let entry = ["MESSAGE=two\nlines".to_owned(), "PRIORITY=4".to_owned()];
         assert!(journal.send(&entry).is_err(), "there is no journal");
         let socket = UnixDatagram::bind(&at).unwrap();

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Sends the log to the journal when standard error leads there, else to standard error.
 pub(super) fn start(filter: EnvFilter) {
     if journal::is_stderr() {
-        tracing_subscriber::registry().with(filter).with(Journal::default()).init();
+        tracing_subscriber::registry().with(filter).with(Journal::or(write_line)).init();
     } else {
         tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -1,7 +1,6 @@
 //! A GenICam camera (GigE Vision, USB3 Vision): which one, and the keys of `[camera.genicam]` that it is set to.
 
 use super::read::Section;
-use super::source::BadSource;
 
 /// Longest name of a camera; a serial number has 16 characters, a name of GigE Vision's three fields at most 82.
 const LONGEST_NAME: usize = 128;
@@ -140,14 +139,17 @@ impl SensorFormat {
     }
 }
 
+/// What cannot be a camera's name.
+pub(super) struct BadCameraName;
+
 /// Reads what follows `genicam:`.
 ///
 /// # Errors
 /// When it cannot be a camera's name.
-pub(super) fn camera(text: &str) -> Result<Option<String>, BadSource> {
+pub(super) fn camera(text: &str) -> Result<Option<String>, BadCameraName> {
     let name = text.trim_start_matches("//").trim();
     if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(BadSource::BadCameraName);
+        return Err(BadCameraName);
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
 }

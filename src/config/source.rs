@@ -196,7 +196,8 @@ impl Source {
             return Ok(Source::Libcamera { camera: (!camera.is_empty()).then(|| camera.to_owned()) });
         }
         if let Some(camera) = text.strip_prefix("genicam:") {
-            let camera = genicam::camera(camera)?;
+            let camera =
+                genicam::camera(camera).map_err(|genicam::BadCameraName| BadSource::BadCameraName)?;
             return Ok(Source::Genicam(Genicam { camera, ..Genicam::default() }));
         }
         address::check(text)?;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use super::status::clock_of;
 use super::wire;
 use crate::clock::{ClockOf, Standing, Timestamp};
 use crate::geometry::BBox;
@@ -101,6 +100,13 @@ pub(super) fn clock(standing: Standing) -> Option<wire::Clock> {
     match standing {
         Standing::Synchronised => None,
         Standing::Unsynchronised => Some(wire::Clock::Unsynchronised),
+    }
+}
+
+pub(super) fn clock_of(clock: ClockOf) -> wire::ClockOf {
+    match clock {
+        ClockOf::Arrival => wire::ClockOf::Arrival,
+        ClockOf::Sender => wire::ClockOf::Sender,
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Pure. Called by [`super::pending`].
 
-use super::sequence::{bbox, rounded};
+use super::sequence::{bbox, clock_of, rounded};
 use super::{LoadedModel, Node, wire};
-use crate::clock::{ClockOf, Timestamp};
+use crate::clock::Timestamp;
 use crate::tag::{FrameTracks, Occupancy, TrackBox};
 use crate::telemetry::{CameraState, CameraStatus, CaptureClock, Faults, Video};
 
@@ -97,13 +97,6 @@ fn clock(clock: CaptureClock) -> wire::CaptureClock {
     }
 }
 
-pub(super) fn clock_of(clock: ClockOf) -> wire::ClockOf {
-    match clock {
-        ClockOf::Arrival => wire::ClockOf::Arrival,
-        ClockOf::Sender => wire::ClockOf::Sender,
-    }
-}
-
 fn video(video: &Video) -> wire::Video {
     let (width, height) = video.size;
     let Video { codec, decoder, hardware, .. } = video.clone();
@@ -172,6 +165,7 @@ pub(super) fn tracks(node: &Node, frame: &FrameTracks) -> wire::Tracks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ClockOf;
     use crate::name::Name;
     use crate::publish::test_node;
 

@@ -1,4 +1,4 @@
-//! What packets go through: TCP, TLS in it, and a WebSocket in either.
+//! What packets go through: TCP, and TLS in it.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -6,21 +6,12 @@ use tokio_rustls::TlsConnector;
 
 use rustls::pki_types::ServerName;
 
-use super::{Fault, Target, websocket};
+use super::{Fault, Target};
 
 /// A way in both directions.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
-
-/// Connects as the target says.
-pub(super) async fn open(target: &Target) -> Result<Box<dyn Socket>, Fault> {
-    let socket = encrypted(target).await?;
-    match &target.web {
-        Some(path) => websocket::open(socket, target, path).await,
-        None => Ok(socket),
-    }
-}
 
 /// TCP, and TLS where the target wants it.
 pub(super) async fn encrypted(target: &Target) -> Result<Box<dyn Socket>, Fault> {

@@ -16,7 +16,7 @@ use super::look::{Listener, begins_another, look, recognize};
 use super::read::{self, Acknowledge, Packet, Unreadable, Welcome};
 use super::reason;
 use super::socket::{self, Socket};
-use super::{Event, Fault, Limits, MAX_INCOMING_BYTES, Publish, QoS, Request, Target, write};
+use super::{Event, Fault, Limits, MAX_INCOMING_BYTES, Publish, QoS, Request, Target, websocket, write};
 use crate::config::MqttVersion;
 
 /// Bytes that wait to be written, above which no further request is taken.
@@ -89,7 +89,11 @@ pub(super) async fn connect(target: &Target) -> Result<(Wire, Limits), Fault> {
 async fn attempt(target: &Target) -> Result<(Wire, Limits), Fault> {
     let mut reached = false;
     let greeted = timeout(target.timeout, async {
-        let socket = socket::open(target).await?;
+        let socket = socket::encrypted(target).await?;
+        let socket = match &target.web {
+            Some(path) => websocket::open(socket, target, path).await?,
+            None => socket,
+        };
         reached = true;
         greet(socket, target).await
     })
