@@ -283,6 +283,7 @@ fn a_broker_that_takes_little_at_a_time_gets_everything_in_order() {
     let broker = Mosquitto::start("max_inflight_messages 2");
     let subscriber = Subscriber::persistent(&broker, "spotter/v1/+/+/tag/#", "foreign");
     let (publisher, handle) = start(&config(broker.port()));
+    assert!(wait(|| handle.counts().connected));
     publish(&handle, 1..=200);
     assert_eq!(numbers(&tags_until(&subscriber, 200)), (1..=200).collect::<Vec<_>>());
     assert_eq!(publisher.stop(GRACE).unsent, 0);
@@ -426,6 +427,7 @@ fn the_embedded_broker_serves_spotter_and_foreign_subscribers() {
     let mut watcher = Watcher::new(&config(broker.port())).unwrap();
     subscribed(&mut watcher);
     let (publisher, handle) = start(&config(broker.port()));
+    assert!(wait(|| handle.counts().connected));
     for track in 1..=50 {
         handle.tag(&tag(track, Phase::Start));
         handle.tag(&tag(track, Phase::End));
