@@ -34,7 +34,7 @@ fuzz_target!(
             2 => {
                 let Ok(mut source) = Source::parse(text, Path::new("/srv")) else { return Corpus::Reject };
                 // Not everywhere installed.
-                if matches!(source, Source::Libcamera { .. }) {
+                if matches!(source, Source::Libcamera { .. } | Source::Genicam(_)) {
                     return Corpus::Reject;
                 }
                 if let Source::Rtsp { transport, .. } = &mut source {
@@ -59,7 +59,9 @@ fn check(source: &Source, pace: Pace) {
         Source::V4l2 { device } => ("v4l2src", "device", written(device)),
         Source::Rtsp { url, .. } => ("rtspsrc", "location", url.reveal_to_rtspsrc()),
         Source::Http { url, .. } => ("souphttpsrc", "location", url.reveal().to_owned()),
-        Source::Libcamera { .. } | Source::Pipeline { .. } => unreachable!("never built"),
+        Source::Libcamera { .. } | Source::Genicam(_) | Source::Pipeline { .. } => {
+            unreachable!("never built")
+        }
     };
     let described = describe(&Capture::of(source.clone()), pace);
     let pipeline = gst::parse::launch(&described).unwrap_or_else(|error| panic!("{error}: {described:?}"));
