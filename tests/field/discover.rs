@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,23 +13,12 @@ use serde_json::Value;
 use spotter::config::Config;
 
 use crate::namespace::{ADDRESS, inside};
-use crate::peers::python_programs;
+use crate::peers::{Running, python_programs};
 use crate::program::{Ended, spotter};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
 const PORT: u16 = 3702;
-
-/// A program that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            eprintln!("a program could not be killed: {error}");
-        }
-    }
-}
 
 fn discover(arguments: &[&str]) -> Ended {
     spotter(["discover", "--interface", "cam0"].iter().chain(arguments))

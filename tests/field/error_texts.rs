@@ -3,10 +3,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::process::{Child, Command, Stdio};
 
 use crate::certificates::{Authority, Signed};
 use crate::mosquitto::{free_port, wait};
+use crate::peers::{Running, vlc};
 use crate::pipeline::Pipeline;
 use crate::program::{PATIENCE, Program, spotter};
 use crate::strange_camera::StrangeCamera;
@@ -154,17 +154,6 @@ fn statuses_of_rtsp_servers_say_what_to_do() {
     }
 }
 
-/// VLC, which does not run as root.
-struct Vlc(Child);
-
-impl Drop for Vlc {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            eprintln!("VLC could not be killed: {error}");
-        }
-    }
-}
-
 #[test]
 fn vlc_that_sends_over_udp_alone_says_which_key_to_set() {
     let folder = tempfile::tempdir().unwrap();
@@ -174,30 +163,13 @@ fn vlc_that_sends_over_udp_alone_says_which_key_to_set() {
         clip.display()
     ))
     .play_out();
-    let opened = Command::new("chmod").arg("a+rx").arg(folder.path()).status().unwrap();
-    assert!(opened.success());
     let port = free_port();
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut vlc = if is_root {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "vlc"]);
-        command
-    } else {
-        Command::new("vlc")
-    };
-    let vlc = vlc
-        .args(["-I", "dummy", "-q", "--no-sout-audio", "--loop"])
-        .arg(&clip)
-        .arg("--sout")
-        .arg(format!("#transcode{{vcodec=mp4v,vb=500}}:rtp{{sdp=rtsp://127.0.0.1:{port}/stream}}"))
-        .arg("--sout-keep")
-        .env("HOME", folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("VLC is installed");
-    let _vlc = Vlc(vlc);
+    let output = format!("#transcode{{vcodec=mp4v,vb=500}}:rtp{{sdp=rtsp://127.0.0.1:{port}/stream}}");
+    let _vlc = Running::start(vlc(folder.path()).args(["--no-sout-audio", "--loop"]).arg(&clip).args([
+        "--sout",
+        &output,
+        "--sout-keep",
+    ]));
     let url = format!("rtsp://127.0.0.1:{port}/stream");
     // It listens before it serves.
     let mut text = String::new();

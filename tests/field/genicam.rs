@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,22 +14,12 @@ use spotter::config::Config;
 use spotter::name::Name;
 
 use crate::namespace::{ADDRESS, inside};
+use crate::peers::Running;
 use crate::watched::{PATIENCE, Watched};
 
 /// Small enough that a frame fits into the receive buffer that Linux gives by default: Aravis asks for no other.
 const SIZE: (u32, u32) = (320, 240);
 const SMALL: &str = "width = 320\nheight = 240\n";
-
-/// A program that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            eprintln!("a program could not be killed: {error}");
-        }
-    }
-}
 
 /// Aravis's camera on the loopback, once it answers.
 fn camera(options: &[&str]) -> Running {

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,6 +9,7 @@ use tempfile::TempDir;
 use crate::live::{Joins, Live};
 use crate::media_server::MediaServer;
 use crate::mosquitto::free_port;
+use crate::peers::{Running, vlc};
 use crate::pipeline::Pipeline;
 use crate::program::spotter;
 use crate::test_camera::TestCamera;
@@ -113,41 +113,9 @@ fn data_that_never_make_a_frame_are_given_up() {
     assert!(reason.contains("no frame for 1"), "{reason}");
 }
 
-/// VLC that sends a file over and over, as a transport stream over HTTP. As root it does not run.
-struct Vlc(Child);
-
-impl Vlc {
-    fn start(file: &std::path::Path, port: u16) -> Self {
-        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-        let mut command = Command::new(if is_root { "setpriv" } else { "cvlc" });
-        if is_root {
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
-        }
-        let child = command
-            .args(["--quiet", "--loop", "--no-sout-all", "--sout-keep", "--sout"])
-            .arg(format!("#gather:std{{access=http,mux=ts,dst=127.0.0.1:{port}/cam}}"))
-            .arg(file)
-            .env("HOME", "/nonexistent")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Vlc(child)
-    }
-}
-
-impl Drop for Vlc {
-    fn drop(&mut self) {
-        self.0.kill().and_then(|()| self.0.wait()).unwrap();
-    }
-}
-
 #[test]
 fn vlc_that_is_joined_between_key_frames_ten_seconds_apart() {
     let folder = TempDir::new().unwrap();
-    let public = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), public).unwrap();
     let file = folder.path().join("cam.ts");
     Pipeline::start(&format!(
         "videotestsrc num-buffers=400 pattern=ball ! video/x-raw,format=I420,width=160,height=120,framerate=10/1 ! \
@@ -156,7 +124,10 @@ fn vlc_that_is_joined_between_key_frames_ten_seconds_apart() {
     ))
     .play_out();
     let port = free_port();
-    let _vlc = Vlc::start(&file, port);
+    let output = format!("#gather:std{{access=http,mux=ts,dst=127.0.0.1:{port}/cam}}");
+    let _vlc = Running::start(
+        vlc(folder.path()).args(["--loop", "--no-sout-all", "--sout-keep", "--sout", &output]).arg(&file),
+    );
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(std::time::Instant::now() < deadline, "VLC does not listen");

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::footage;
 use crate::mosquitto::free_port;
+use crate::peers::{Running, vlc};
 use crate::picture_server::{Server, capture, pictures, play, shows};
 use crate::rotation::with_exif;
 use crate::watched::Watched;
@@ -203,23 +205,6 @@ fn each_picture_is_turned_as_it_says() {
     });
 }
 
-/// A program that nobody of Spotter wrote. Dropping it ends it.
-struct Foreign(Child);
-
-impl Foreign {
-    fn start(command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Foreign(child.expect("it is installed; packaging/debian-test-packages.txt names it"))
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 /// Plays a camera as the daemon does: servers end the first connections while they have no picture yet.
 fn shows_pictures(url: &str, size: (u32, u32)) {
     Watched::of(url).frames(4, "pictures", |shot| shot.size == size);
@@ -245,7 +230,7 @@ fn motion_plays() {
         ),
     )
     .unwrap();
-    let _motion = Foreign::start(Command::new("motion").arg("-c").arg(&config));
+    let _motion = Running::start(Command::new("motion").arg("-c").arg(&config));
     shows_pictures(&format!("http://127.0.0.1:{port}/"), (640, 480));
 }
 
@@ -254,7 +239,7 @@ fn motion_plays() {
 fn ustreamer_plays() {
     let port = free_port();
     let arguments = ["--host", "127.0.0.1", "--port", &port.to_string(), "--device", "/dev/video-of-nobody"];
-    let _ustreamer = Foreign::start(Command::new("ustreamer").args(arguments));
+    let _ustreamer = Running::start(Command::new("ustreamer").args(arguments));
     for path in ["stream", "snapshot"] {
         shows_pictures(&format!("http://127.0.0.1:{port}/{path}"), (640, 480));
     }
@@ -263,26 +248,19 @@ fn ustreamer_plays() {
 /// VLC 3.0, which writes an empty line before its first boundary. It does not run as root, so that it gets another user there.
 #[test]
 fn vlc_plays() {
-    use std::os::unix::fs::PermissionsExt;
-
     let Some(vtest) = footage::vtest() else { return };
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let film = folder.path().join("film.avi");
     fs::copy(vtest, &film).unwrap();
-    fs::set_permissions(&film, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&film, PermissionsExt::from_mode(0o644)).unwrap();
     let port = free_port();
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut command = Command::new(if is_root { "setpriv" } else { "vlc" });
-    if is_root {
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "vlc"]);
-    }
     let boundary = "7b3cc56e5f51db803f790dad720ed50a";
     let output = format!(
         "#transcode{{vcodec=MJPG,vb=2000,venc=ffmpeg{{strict=-2}}}}:\
          std{{access=http{{mime=multipart/x-mixed-replace;boundary={boundary}}},mux=mpjpeg,dst=127.0.0.1:{port}/v}}"
     );
-    command.args(["-I", "dummy", "--no-audio", "--loop"]).arg(&film).args(["--sout", &output]);
-    let _vlc = Foreign::start(command.env("HOME", folder.path()));
+    let _vlc = Running::start(
+        vlc(folder.path()).args(["--no-audio", "--loop"]).arg(&film).args(["--sout", &output]),
+    );
     shows_pictures(&format!("http://127.0.0.1:{port}/v"), (768, 576));
 }

@@ -4,11 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::certificates::Authority;
 use crate::mosquitto::{Mosquitto, wait};
+use crate::peers::Running;
 use crate::program::PATIENCE;
 use crate::strange_camera::StrangeCamera;
 use crate::test_camera::TestCamera;
@@ -72,17 +73,6 @@ fn below(folder: &Path) -> Vec<PathBuf> {
     let deeper: Vec<PathBuf> =
         paths.iter().filter(|path| path.is_dir()).flat_map(|path| below(path)).collect();
     paths.into_iter().chain(deeper).collect()
-}
-
-/// A started process, killed when it is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            eprintln!("it could not be killed: {error}");
-        }
-    }
 }
 
 fn configure(user: &User, mqtt: u16, cameras: &[(&str, String)]) -> PathBuf {
