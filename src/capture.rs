@@ -26,6 +26,7 @@ mod header;
 mod health;
 mod heard;
 mod jpegs;
+mod layout;
 mod length;
 mod orientations;
 mod pick;

@@ -8,18 +8,16 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
-use gstreamer_video as gst_video;
 
 use super::branches::Branches;
-use super::buffer;
 use super::build::{Built, build};
-use super::colour::{Encoding, colorimetry, stated};
 use super::decoding;
 use super::description::Pace;
 use super::error::CaptureError;
 use super::flow::{Fed, Flow, Seen, Untimed, Wanted, stated_rate};
 use super::genicam;
 use super::heard::Heard;
+use super::layout::Layout;
 use super::pictures::{self, Polling};
 use super::reason::{Failure, without_video};
 use super::sender_clock::Taken;
@@ -97,6 +95,7 @@ pub struct Stream {
     taken: Taken,
     mask: Mask,
     /// Of the last frame.
+    layout: Option<Layout>,
     format: Option<Format>,
     frames: u64,
     lost: u64,
@@ -179,6 +178,7 @@ impl Stream {
             polling,
             branches,
             taken: Taken::default(),
+            layout: None,
             format: None,
             frames: 0,
             lost: 0,
@@ -289,15 +289,14 @@ impl Stream {
             self.begins = buffer.pts().map(Duration::from).unwrap_or_default();
         }
         let (at, by) = self.capture_time(sample, &buffer);
-        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| bad(error.to_string()))?;
-        let rate = info.fps();
-        let decoding = self.flow.decoding();
-        let encoding = Encoding::of(decoding.as_ref().map(|decoding| decoding.codec.as_str()));
-        let colours = colorimetry(stated(caps), self.flow.container(), encoding, &info);
+        let layout = match self.layout.take().filter(|layout| layout.is_of(caps)) {
+            Some(layout) => layout,
+            None => Layout::of(caps, &self.flow).map_err(bad)?,
+        };
+        let layout = self.layout.insert(layout);
+        let rate = layout.rate();
         let orientation = self.flow.orientation(number).then(self.capture.orientation);
-        let image = buffer::image(buffer, &info, colours).map_err(bad)?;
-        let image =
-            image.shown_as(orientation, f64::from(info.par().numer()) / f64::from(info.par().denom()));
+        let image = layout.image(buffer, orientation).map_err(bad)?;
         let format = Format::of(&image, orientation, rate);
         match self.format.replace(format) {
             None => self.begin()?,

@@ -108,6 +108,8 @@ pub(super) struct Connection<'a> {
     /// Messages that were sent, and those that the broker has acknowledged: one shows that it works.
     carried: Traffic,
     pub(super) taken: Traffic,
+    /// Whether it ended because the broker, which answers pings, has acknowledged nothing at all.
+    pub(super) unacknowledged: bool,
     /// When the broker last answered a ping.
     alive: Option<Instant>,
     /// How many were sent since suspects are offered alone.
@@ -138,6 +140,7 @@ impl<'a> Connection<'a> {
             trial: Trial::No,
             carried: Traffic::default(),
             taken: Traffic::default(),
+            unacknowledged: false,
             alive: None,
             tried: 0,
             retry_at: None,
@@ -267,6 +270,7 @@ impl<'a> Connection<'a> {
             let text = format!("{} does not acknowledge what is published", self.dial.address());
             // One that answers pings is there, and does not want what it was sent.
             let blames_a_message = self.alive.is_some_and(|alive| alive > since);
+            self.unacknowledged = blames_a_message && self.taken.messages == 0;
             self.ended(Trouble { blames_a_message, ..Trouble::new(text) })
         })
     }

@@ -25,6 +25,9 @@ const PAUSES_MS: [u64; 7] = [100, 250, 500, 1000, 2000, 5000, 15_000];
 const RETAIN_NOT_SUPPORTED: u8 = 0x9A;
 const QOS_NOT_SUPPORTED: u8 = 0x9B;
 
+/// After so many connections in a row on which the broker has acknowledged nothing, it is taken for one without QoS 1.
+const UNACKNOWLEDGED: usize = 2;
+
 /// A connection that ends sooner proves nothing, whatever the broker has acknowledged.
 const SHORT_LIVED: Duration = Duration::from_secs(10);
 
@@ -39,12 +42,13 @@ pub(super) async fn run(
     let mut failures = 0;
     let mut suspects = Suspects::default();
     let mut known = Limits::default();
+    let mut unacknowledged = 0;
     loop {
         if matches!(*orders.borrow(), Order::Abandon) {
             return false;
         }
         if let Some(other) = shared.pending().adopt() {
-            (dial, failures, known) = (other, 0, Limits::default());
+            (dial, failures, known, unacknowledged) = (other, 0, Limits::default(), 0);
             suspects = Suspects::default();
             tracing::info!(broker = %dial.address(), "publishing by the changed settings");
         }
@@ -52,6 +56,7 @@ pub(super) async fn run(
         let began = Instant::now();
         let ended = connection.run(event_loop, &mut orders).await;
         let (has_proved, welcome) = (connection.taken.messages > 0, connection.welcome);
+        unacknowledged = if connection.unacknowledged { unacknowledged + 1 } else { 0 };
         let proved = has_proved && began.elapsed() >= SHORT_LIVED;
         failures = if proved { 0 } else { failures + 1 };
         let mut trouble = match ended {
@@ -71,6 +76,10 @@ pub(super) async fn run(
             (None, RETAIN_NOT_SUPPORTED) => known.retains = false,
             (None, QOS_NOT_SUPPORTED) => known.acknowledges = false,
             _ => {}
+        }
+        if unacknowledged >= UNACKNOWLEDGED {
+            known.acknowledges = false;
+            suspects = Suspects::default();
         }
         if trouble.blames_a_message && suspects.may_be_why() {
             trouble.text.push_str("; perhaps it does not take a message of this node");

@@ -15,7 +15,7 @@ use crate::strange_camera::StrangeCamera;
 use crate::test_camera::TestCamera;
 
 /// How long the daemon is watched after its cameras have come. ONNX Runtime sends its first reports within 10 s.
-const WATCHED: Duration = Duration::from_secs(20);
+const WATCHED: Duration = Duration::from_secs(60);
 
 /// The system calls that make files, and those of the network.
 const CALLS: &str = "network,openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,\

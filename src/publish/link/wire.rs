@@ -157,10 +157,11 @@ async fn greet(socket: Box<dyn Socket>, target: &Target) -> Result<(Wire, Limits
         }
         match wire.packet()? {
             Some(Packet::Welcome(Ok(Welcome { mut limits, keep_alive }))) => {
-                if let Some(will) = target.will.as_ref().filter(|_| target.version == MqttVersion::V311) {
-                    // Such a broker says nothing of it: see `with_less`.
-                    limits.retains = will.retain;
-                    limits.acknowledges = will.qos == QoS::AtLeastOnce;
+                if let Some(will) = &target.will {
+                    // A broker that was seen to acknowledge nothing gets a last will without QoS 1.
+                    limits.acknowledges &= will.qos == QoS::AtLeastOnce;
+                    // One of MQTT 3.1.1 does not say that it keeps nothing: see `with_less`.
+                    limits.retains &= will.retain || target.version == MqttVersion::V5;
                 }
                 wire.acknowledges = limits.acknowledges;
                 // Zero switches it off, which is no reason to trust a dead connection.

@@ -156,7 +156,7 @@ impl Pending {
         let all = [
             (
                 acknowledges,
-                "the broker acknowledges no messages (Maximum QoS 0): they are sent with QoS 0, and a ping that it answers \
+                "the broker acknowledges no messages (QoS 1): they are sent with QoS 0, and a ping that it answers \
                  behind them stands for the acknowledgement",
             ),
             (
