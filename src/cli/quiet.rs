@@ -36,6 +36,10 @@ const UNSET: [&str; 8] = [
     "FTP_PROXY",
 ];
 
+/// Where Orc, which writes machine code for GStreamer's conversions, makes a file that it takes away at once. Without it Orc
+/// takes the home folder.
+const RUNTIME: &str = "XDG_RUNTIME_DIR";
+
 /// Where GStreamer keeps its list of plug-ins, for its first version and for any.
 const REGISTRY: [&str; 2] = ["GST_REGISTRY_1_0", "GST_REGISTRY"];
 
@@ -78,10 +82,12 @@ fn changes(variable: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, Op
         }
     }
     changes.extend(UNSET.into_iter().filter(|name| variable(name).is_some()).map(|name| (name, None)));
-    if REGISTRY.iter().all(|name| variable(name).is_none())
-        && let Some(state) = state_directory(&variable)
-    {
+    let Some(state) = state_directory(&variable) else { return changes };
+    if REGISTRY.iter().all(|name| variable(name).is_none()) {
         changes.push((REGISTRY[1], Some(state.join("gstreamer-registry.bin").into_os_string())));
+    }
+    if variable(RUNTIME).is_none() {
+        changes.push((RUNTIME, Some(state.into_os_string())));
     }
     changes
 }
@@ -117,8 +123,9 @@ mod tests {
         ];
         assert_eq!(changed(&loud), [&quiet[..], &["-https_proxy"]].concat());
         assert_eq!(changed(&[]), quiet);
-        let registry = "GST_REGISTRY=/var/lib/spotter/gstreamer-registry.bin";
-        assert_eq!(changed(&[("STATE_DIRECTORY", "/var/lib/spotter")]), [&quiet[..], &[registry]].concat());
+        let state =
+            ["GST_REGISTRY=/var/lib/spotter/gstreamer-registry.bin", "XDG_RUNTIME_DIR=/var/lib/spotter"];
+        assert_eq!(changed(&[("STATE_DIRECTORY", "/var/lib/spotter")]), [&quiet[..], &state].concat());
     }
 
     #[test]
@@ -126,6 +133,7 @@ mod tests {
         let mut environment = SET.to_vec();
         environment.push(("GST_REGISTRY_1_0", "/r"));
         environment.push(("HOME", "/root"));
+        environment.push(("XDG_RUNTIME_DIR", "/run/user/0"));
         assert_eq!(changed(&environment), Vec::<String>::new());
     }
 }

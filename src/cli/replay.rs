@@ -92,6 +92,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         super::Arguments::command().error(ErrorKind::ArgumentConflict, text).exit();
     }
     ensure_utf8(&arguments.file)?;
+    // The text may hold a login, and is not repeated.
+    let is_address = arguments.file.to_str().is_some_and(|file| file.contains("://"));
+    anyhow::ensure!(
+        !is_address,
+        "replay takes a recorded file, not an address; `spotter probe` looks at a camera"
+    );
     let config = match arguments.config.as_deref().map(Config::load).transpose() {
         Ok(config) => config,
         Err(error) => return Ok(refuse(arguments.config.as_deref().unwrap_or(Path::new("")), &error)),

@@ -57,7 +57,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let interrupted = on_interrupt()?;
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut subscriber = Subscriber::new(&mqtt)?;
+    let subscriber = Subscriber::new(&mqtt)?;
+    let mut subscriber = if arguments.config.is_some() { subscriber } else { subscriber.by_flags() };
     while !interrupted.load(Ordering::Relaxed) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
         match subscriber.next(Duration::from_millis(200)) {
             Some(Heard::Received(received)) => print(&received, arguments.json)?,

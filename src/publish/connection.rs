@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::dial::{Dial, Trouble};
-use super::link::{Client, Event, EventLoop, Limits, NoRoom, Publish, QoS, Reason, step};
+use super::link::{Blame, Client, Event, EventLoop, Limits, NoRoom, Publish, QoS, Reason, step};
 use super::pending::Offer;
 use super::shared::{Order, Shared};
 use super::suspects::{HOLD, Sent, Suspects, Traffic, Use};
@@ -269,9 +269,10 @@ impl<'a> Connection<'a> {
         (now >= since + self.patience()).then(|| {
             let text = format!("{} does not acknowledge what is published", self.dial.address());
             // One that answers pings is there, and does not want what it was sent.
-            let blames_a_message = self.alive.is_some_and(|alive| alive > since);
-            self.unacknowledged = blames_a_message && self.taken.messages == 0;
-            self.ended(Trouble { blames_a_message, ..Trouble::new(text) })
+            let is_alive = self.alive.is_some_and(|alive| alive > since);
+            self.unacknowledged = is_alive && self.taken.messages == 0;
+            let blame = if is_alive { Blame::Message } else { Blame::None };
+            self.ended(Trouble { blame, ..Trouble::new(text) })
         })
     }
 
@@ -444,7 +445,9 @@ impl<'a> Connection<'a> {
 
     /// The connection is lost: what that says about the messages on their way.
     fn ended(&mut self, trouble: Trouble) -> Ended {
-        if self.is_connected() && trouble.blames_a_message {
+        if !self.is_connected() {
+            self.suspects.failed();
+        } else if trouble.blame != Blame::None {
             let pending = self.shared.pending();
             let unanswered = self.window.unanswered().filter_map(|on_its_way| match on_its_way {
                 OnItsWay::Publish(sent) if !pending.is_status(&sent.ticket) => Some(sent.clone()),
@@ -454,7 +457,7 @@ impl<'a> Connection<'a> {
                 Trial::Alone(_) => Use::Trial { is_first: self.tried == 1 },
                 Trial::No | Trial::Holding(_) => Use::Usual,
             };
-            self.suspects.ended(unanswered.collect(), used, self.carried);
+            self.suspects.ended(unanswered.collect(), used, self.carried, trouble.blame);
         } else {
             self.suspects.absolve();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::PublishError;
-use super::link::{self, Client, EventLoop, Fault, Listener, Publish, Reason, Seen, Target, tls};
+use super::link::{self, Blame, Client, EventLoop, Fault, Listener, Publish, Reason, Seen, Target, tls};
 use crate::config::{self, MqttVersion};
 
 /// How long a connection may take from the first packet to the broker's welcome.
@@ -19,6 +19,16 @@ pub(super) struct Dial {
     tls: Option<tls::Connector>,
     client_id: String,
     seen: Arc<Seen>,
+    hints: Hints,
+}
+
+/// Where the settings stand that a trouble advises to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hints {
+    /// In the configuration.
+    Configuration,
+    /// In the flags of `spotter watch`, which has some of them; the others need a configuration.
+    Flags,
 }
 
 /// Why a connection failed or ended.
@@ -28,8 +38,8 @@ pub(super) struct Trouble {
     pub(super) text: String,
     /// Trying again soon would only make it worse.
     pub(super) patient: bool,
-    /// The broker ended it, and a message of ours may be why.
-    pub(super) blames_a_message: bool,
+    /// Whether a message of ours may be why.
+    pub(super) blame: Blame,
     /// The broker ended it without saying why.
     pub(super) without_reason: bool,
     /// The reason code that the broker gave; 0 for none.
@@ -39,14 +49,15 @@ pub(super) struct Trouble {
 impl Trouble {
     /// One that no message has caused.
     pub(super) fn new(text: String) -> Self {
-        Trouble { text, patient: false, blames_a_message: false, without_reason: false, code: 0 }
+        Trouble { text, patient: false, blame: Blame::None, without_reason: false, code: 0 }
     }
 }
 
 impl Dial {
     pub(super) fn new(mqtt: &config::Mqtt, client_id: String) -> Result<Self, PublishError> {
         let tls = mqtt.tls.as_ref().map(tls::connector).transpose()?;
-        let dial = Dial { mqtt: mqtt.clone(), tls, client_id, seen: Arc::default() };
+        let dial =
+            Dial { mqtt: mqtt.clone(), tls, client_id, seen: Arc::default(), hints: Hints::Configuration };
         if mqtt.insecure() {
             tracing::warn!(
                 broker = %dial.address(),
@@ -54,6 +65,11 @@ impl Dial {
             );
         }
         Ok(dial)
+    }
+
+    /// The same, whose settings stand elsewhere.
+    pub(super) fn hinting_at(self, hints: Hints) -> Self {
+        Dial { hints, ..self }
     }
 
     /// A new link that lets `requests` wait to be sent.
@@ -119,22 +135,28 @@ impl Dial {
                 Some(tls) if matches!(fault, Fault::Handshake(_)) || tls::inner(error).is_some() => {
                     format!("TLS with {broker} failed: {}", tls::explain(error, tls))
                 }
-                _ if fault.may_blame_a_message() => format!("the connection to {broker} was cut: {error}"),
+                _ if fault.blame() == Blame::Message => {
+                    format!("the connection to {broker} was cut: {error}")
+                }
                 _ => format!("cannot reach {broker}: {error}"),
             },
             Fault::Unreadable(why) => format!("{broker} sends what cannot be read: {why}"),
             Fault::Other(why) => format!("connection to {broker} failed: {why}"),
         };
+        let text = match self.hints {
+            Hints::Configuration => text,
+            Hints::Flags => text.replace(" in [mqtt]", " in [mqtt] of a file for --config"),
+        };
         let code = match fault {
             Fault::Refused(reason) | Fault::SentAway(reason) => reason.code,
             _ => 0,
         };
-        let blames_a_message = fault.may_blame_a_message();
+        let blame = fault.blame();
         Trouble {
             text,
             patient: matches!(code, TAKEN_OVER | BANNED | MOVED),
-            blames_a_message,
-            without_reason: blames_a_message && !matches!(fault, Fault::SentAway(_)),
+            blame,
+            without_reason: blame == Blame::Message && !matches!(fault, Fault::SentAway(_)),
             code,
         }
     }
@@ -170,17 +192,24 @@ impl Dial {
             }
             BANNED => "; it has banned this client or its address".to_owned(),
             ANOTHER_SERVER | MOVED => match &reason.server {
-                Some(server) => format!("; it names {server}: set broker in [mqtt] to that"),
-                None => "; set broker in [mqtt] to the new one".to_owned(),
+                Some(server) => format!("; it names {server}: {} to that", self.broker_setting()),
+                None => format!("; {} to the new one", self.broker_setting()),
             },
             _ => String::new(),
         }
     }
 
-    fn hint_at_the_old_version(&self) -> &'static str {
+    fn broker_setting(&self) -> &'static str {
+        match self.hints {
+            Hints::Configuration => "set broker in [mqtt]",
+            Hints::Flags => "set --broker",
+        }
+    }
+
+    fn hint_at_the_old_version(&self) -> String {
         match self.mqtt.version {
-            MqttVersion::V5 => "; if it knows no MQTT 5, set version = \"3.1.1\" in [mqtt]",
-            MqttVersion::V311 => "",
+            MqttVersion::V5 => format!("; if it knows no MQTT 5, {}", self.other_version()),
+            MqttVersion::V311 => String::new(),
         }
     }
 
@@ -241,9 +270,11 @@ impl Dial {
     }
 
     fn other_version(&self) -> &'static str {
-        match self.mqtt.version {
-            MqttVersion::V5 => "set version = \"3.1.1\" in [mqtt]",
-            MqttVersion::V311 => "set version = \"5\" in [mqtt]",
+        match (self.hints, self.mqtt.version) {
+            (Hints::Configuration, MqttVersion::V5) => "set version = \"3.1.1\" in [mqtt]",
+            (Hints::Configuration, MqttVersion::V311) => "set version = \"5\" in [mqtt]",
+            (Hints::Flags, MqttVersion::V5) => "give --mqtt-version 3.1.1",
+            (Hints::Flags, MqttVersion::V311) => "give --mqtt-version 5",
         }
     }
 }
@@ -338,24 +369,47 @@ mod tests {
     }
 
     #[test]
+    fn a_subscriber_with_flags_hears_of_flags() {
+        let dial = dial(&test_config(1883)).hinting_at(Hints::Flags);
+        for (fault, text) in [
+            (Fault::Version, "127.0.0.1:1883 does not speak MQTT 5: give --mqtt-version 3.1.1"),
+            (
+                Fault::Timeout,
+                "127.0.0.1:1883 did not answer within 5 s; if it knows no MQTT 5, give --mqtt-version 3.1.1",
+            ),
+            (
+                Fault::Login(Reason::of(0x87)),
+                "127.0.0.1:1883 refuses the login (not authorized): check user and password in [mqtt] of a file for --config",
+            ),
+            (
+                Fault::Refused(Reason::of(0x9C)),
+                "127.0.0.1:1883 refuses the connection (use another server); set --broker to the new one",
+            ),
+        ] {
+            assert_eq!(dial.explain(&fault).text, text);
+        }
+    }
+
+    #[test]
     fn only_some_ends_may_be_a_messages_fault_or_are_no_use_to_try_again_soon() {
         let dial = dial(&test_config(1883));
         let io = |kind: std::io::ErrorKind| Fault::Io(kind.into());
-        for (fault, patient, blames, without_reason) in [
-            (Fault::Closed, false, true, true),
-            (io(std::io::ErrorKind::ConnectionReset), false, true, true),
-            (io(std::io::ErrorKind::ConnectionRefused), false, false, false),
-            (io(std::io::ErrorKind::TimedOut), false, false, false),
-            (Fault::Silent, false, false, false),
-            (Fault::SentAway(Reason::of(0x8E)), true, false, false),
-            (Fault::SentAway(Reason::of(0x8B)), false, false, false),
-            (Fault::SentAway(Reason::of(0x9D)), true, false, false),
-            (Fault::SentAway(Reason::of(0x95)), false, true, false),
+        for (fault, patient, blame, without_reason) in [
+            (Fault::Closed, false, Blame::Message, true),
+            (io(std::io::ErrorKind::ConnectionReset), false, Blame::Message, true),
+            (io(std::io::ErrorKind::ConnectionRefused), false, Blame::None, false),
+            (io(std::io::ErrorKind::TimedOut), false, Blame::None, false),
+            (Fault::Silent, false, Blame::None, false),
+            (Fault::SentAway(Reason::of(0x8E)), true, Blame::None, false),
+            (Fault::SentAway(Reason::of(0x8B)), false, Blame::None, false),
+            (Fault::SentAway(Reason::of(0x9D)), true, Blame::None, false),
+            (Fault::SentAway(Reason::of(0x98)), false, Blame::Doubtful, false),
+            (Fault::SentAway(Reason::of(0x95)), false, Blame::Message, false),
         ] {
             let trouble = dial.explain(&fault);
             assert_eq!(
-                (trouble.patient, trouble.blames_a_message, trouble.without_reason),
-                (patient, blames, without_reason),
+                (trouble.patient, trouble.blame, trouble.without_reason),
+                (patient, blame, without_reason),
                 "{fault:?}"
             );
         }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub(super) use look::{Listener, Seen};
-pub(super) use reason::Reason;
+pub(super) use reason::{Blame, Reason};
 use wire::Wire;
 
 use super::PublishError;
@@ -196,14 +196,13 @@ impl Fault {
         }
     }
 
-    /// Whether it was the other side that ended the connection, without saying that the reason lies elsewhere: then a
-    /// message of ours may be why.
-    pub(super) fn may_blame_a_message(&self) -> bool {
+    /// Whether a message of ours may be why. Only when the other side ended the connection.
+    pub(super) fn blame(&self) -> Blame {
         match self {
-            Fault::Closed => true,
-            Fault::SentAway(reason) => reason.may_blame_a_message(),
-            Fault::Io(error) => is_end(error),
-            _ => false,
+            Fault::Closed => Blame::Message,
+            Fault::SentAway(reason) => reason.blame(),
+            Fault::Io(error) if is_end(error) => Blame::Message,
+            _ => Blame::None,
         }
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::connection::{Connection, Ended};
 use super::dial::Dial;
-use super::link::Limits;
+use super::link::{Blame, Limits};
 use super::shared::{Order, Shared};
 use super::suspects::Suspects;
 use crate::telemetry::Troubles;
@@ -81,7 +81,7 @@ pub(super) async fn run(
             known.acknowledges = false;
             suspects = Suspects::default();
         }
-        if trouble.blames_a_message && suspects.may_be_why() {
+        if trouble.blame != Blame::None && suspects.may_be_why() {
             trouble.text.push_str("; perhaps it does not take a message of this node");
         } else if has_proved && failures > 1 && trouble.without_reason {
             trouble = dial.again(&trouble);

@@ -28,27 +28,31 @@ pub enum Draft {
 
 /// Each message's name and its JSON Schema.
 pub fn documents(draft: Draft) -> Vec<(&'static str, Value)> {
+    fn of<T: JsonSchema>(draft: Draft, name: &'static str) -> (&'static str, Value) {
+        (name, document::<T>(draft, name))
+    }
     vec![
-        ("tag", document::<wire::Tag>(draft)),
-        ("gap", document::<wire::Gap>(draft)),
-        ("node", document::<wire::NodeStatus>(draft)),
-        ("camera", document::<wire::CameraStatus>(draft)),
-        ("occupancy", document::<wire::Occupancy>(draft)),
-        ("tracks", document::<wire::Tracks>(draft)),
-        ("stats", document::<wire::Stats>(draft)),
-        ("cloudevent", document::<wire::CloudEvent>(draft)),
-        ("homeassistant", document::<wire::DeviceDiscovery>(draft)),
-        ("request-nothing", document::<wire::NoArguments>(draft)),
-        ("request-camera", document::<wire::CameraRequest>(draft)),
-        ("reply-snapshot", document::<wire::Reply<wire::SnapshotTaken>>(draft)),
-        ("reply-reload", document::<wire::Reply<wire::Reloaded>>(draft)),
-        ("reply-camera", document::<wire::Reply<wire::CameraSwitched>>(draft)),
-        ("reply-stats", document::<wire::Reply<wire::Stats>>(draft)),
-        ("reply-models", document::<wire::Reply<wire::RunningModels>>(draft)),
+        of::<wire::Tag>(draft, "tag"),
+        of::<wire::Gap>(draft, "gap"),
+        of::<wire::NodeStatus>(draft, "node"),
+        of::<wire::CameraStatus>(draft, "camera"),
+        of::<wire::Occupancy>(draft, "occupancy"),
+        of::<wire::Tracks>(draft, "tracks"),
+        of::<wire::Stats>(draft, "stats"),
+        of::<wire::CloudEvent>(draft, "cloudevent"),
+        of::<wire::DeviceDiscovery>(draft, "homeassistant"),
+        of::<wire::NoArguments>(draft, "request-nothing"),
+        of::<wire::CameraRequest>(draft, "request-camera"),
+        of::<wire::Reply<wire::SnapshotTaken>>(draft, "reply-snapshot"),
+        of::<wire::Reply<wire::Reloaded>>(draft, "reply-reload"),
+        of::<wire::Reply<wire::CameraSwitched>>(draft, "reply-camera"),
+        of::<wire::Reply<wire::Stats>>(draft, "reply-stats"),
+        of::<wire::Reply<wire::RunningModels>>(draft, "reply-models"),
     ]
 }
 
-fn document<T: JsonSchema>(draft: Draft) -> Value {
+/// A schema whose identity is the name of its file, so that validators can hold all of them at a time.
+fn document<T: JsonSchema>(draft: Draft, name: &str) -> Value {
     let settings = match draft {
         Draft::V7 => SchemaSettings::draft07(),
         Draft::V2020 => SchemaSettings::draft2020_12(),
@@ -57,5 +61,7 @@ fn document<T: JsonSchema>(draft: Draft) -> Value {
         schema.remove("format");
     };
     let settings = settings.with_transform(RecursiveTransform(without_formats));
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), format!("{name}.json").into());
+    schema.to_value()
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::PublishError;
 use super::audit::{Audit, is_jpeg};
 pub use super::audit::{RunSummary, Summary, Violation};
-use super::dial::Dial;
+use super::dial::{Dial, Hints};
 use super::link::{Client, Event, EventLoop, Fault, Incoming, step};
 use super::topic::Root;
 use super::wire::Message;
@@ -94,6 +94,12 @@ impl Subscriber {
             link: Link::Down(Instant::now()),
             trouble: None,
         })
+    }
+
+    /// The same, for somebody who has given its settings as flags: what is said of troubles names those.
+    #[must_use]
+    pub fn by_flags(self) -> Self {
+        Subscriber { dial: self.dial.hinting_at(Hints::Flags), ..self }
     }
 
     /// The next thing that happens, or `None` when nothing does within `timeout`. The same trouble with the broker is

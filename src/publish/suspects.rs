@@ -12,13 +12,15 @@
 //! To hold is to last for [`HOLD`] and to take twice as many messages and bytes as any connection that has ended: that tells such
 //! a message from a broker, or a network, that ends every connection after so much time or so much traffic.
 //!
-//! An end counts only when the broker itself ended the connection, gave no other reason, and took the very next one: a broker
-//! that dies, or a cable that is unplugged, fails an attempt, and then all suspicion is dropped. Pure: time is passed in.
-//! Kept by [`super::mqtt`] across connections, asked by [`super::connection`].
+//! An end counts only when the broker itself ended the connection and gave no other reason. It counts half when the broker
+//! gave a reason that says nothing, or did not take the very next connection: a broker that dies, or a cable that is unplugged,
+//! does that too, and so does a broker that bans a client for a while. What counts half must happen twice as often. Pure: time
+//! is passed in. Kept by [`super::mqtt`] across connections, asked by [`super::connection`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::link::Blame;
 use super::pending::Ticket;
 use super::topic::Topic;
 
@@ -31,8 +33,15 @@ const SMALL_BYTES: usize = 4096;
 /// Messages and bytes that a connection need not exceed to hold: the last ended one may have been open for days.
 const MOST_TO_HOLD: Traffic = Traffic { messages: 64, bytes: 32 * 1024 };
 
-/// Ends in a row that make a suspect.
-const SUSPICIOUS: usize = 2;
+/// What an end counts, and one that counts half.
+const WHOLE: usize = 2;
+const HALF: usize = 1;
+
+/// What ends in a row must come to until they make a suspect.
+const SUSPICIOUS: usize = 2 * WHOLE;
+
+/// What ends alone must come to until what was on its way is set aside.
+const ENOUGH: usize = 2 * WHOLE;
 
 /// Suspects at a time, and messages that are set aside and were not offered again yet. Others go as usual.
 const MOST: usize = 256;
@@ -77,12 +86,12 @@ pub(super) enum Use {
 /// What is known of messages that the broker may not take.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    /// What was unanswered at the last end, and at how many in a row.
+    /// What was unanswered at the last end, and what the ends in a row come to.
     unanswered: Vec<(Ticket, usize)>,
     suspects: Vec<Ticket>,
     /// The last end, until the next connection shows what it is worth.
     end: Option<End>,
-    /// What ended a connection alone, and how much speaks against it: at two it is set aside.
+    /// What ended a connection alone, and what those ends come to.
     accused: Option<(Sent, usize)>,
     /// The most that connections have carried which ended.
     carried: Traffic,
@@ -98,20 +107,28 @@ struct End {
     picture: bool,
     used: Use,
     carried: Traffic,
+    counts: usize,
 }
 
 impl Suspects {
-    /// A connection was ended by the broker, without a reason of its own, while these were unanswered; how it was used, and what it
-    /// had carried.
-    pub(super) fn ended(&mut self, mut unanswered: Vec<Sent>, used: Use, carried: Traffic) {
+    /// The broker ended a connection, and one of these may be why, which were unanswered; how it was used, and what it had
+    /// carried.
+    pub(super) fn ended(&mut self, mut unanswered: Vec<Sent>, used: Use, carried: Traffic, blame: Blame) {
         // Pictures, replies and figures die with their connection. Where a picture was on its way, nothing else is blamed.
         let picture = unanswered.iter().any(|sent| matches!(sent.ticket, Ticket::Picture(..)));
         unanswered.retain(|sent| !picture && matches!(sent.ticket, Ticket::Entry(..) | Ticket::Retained(_)));
-        self.end = Some(End { unanswered, picture, used, carried });
+        let counts = if blame == Blame::Message { WHOLE } else { HALF };
+        self.end = Some(End { unanswered, picture, used, carried, counts });
     }
 
-    /// An attempt to connect failed, or a connection ended for another reason: nothing that came before says anything about a
-    /// message.
+    /// An attempt to connect failed: the end before it may have been the broker's own.
+    pub(super) fn failed(&mut self) {
+        if let Some(end) = &mut self.end {
+            end.counts = HALF;
+        }
+    }
+
+    /// A connection ended for another reason: nothing that came before says anything about a message.
     pub(super) fn absolve(&mut self) {
         self.end = None;
         self.accused = None;
@@ -120,9 +137,9 @@ impl Suspects {
         self.suspects.clear();
     }
 
-    /// The broker takes the very next connection: the last end counts.
+    /// The broker takes a connection again: the last end counts.
     pub(super) fn welcomed(&mut self) {
-        let Some(End { unanswered, used, carried, .. }) = self.end.take() else { return };
+        let Some(End { unanswered, used, carried, counts, .. }) = self.end.take() else { return };
         self.carried.messages = self.carried.messages.max(carried.messages);
         self.carried.bytes = self.carried.bytes.max(carried.bytes);
         // A connection that ended while it should have held without the accused speaks for it.
@@ -133,16 +150,16 @@ impl Suspects {
         {
             let before =
                 before.filter(|(accused, _)| accused.ticket == sent.ticket).map_or(0, |(_, points)| points);
-            let points = if is_first && sent.bytes >= SMALL_BYTES { 2 } else { 1 };
+            let points = if is_first && sent.bytes >= SMALL_BYTES { 2 * counts } else { counts };
             self.accused = Some((sent.clone(), before + points));
             self.unanswered.clear();
             return;
         }
         // During a trial everything that ends the connection joins the suspects.
-        let enough = if self.suspects.is_empty() { SUSPICIOUS } else { 1 };
+        let enough = if self.suspects.is_empty() { SUSPICIOUS } else { WHOLE };
         let before = std::mem::take(&mut self.unanswered);
         let ends = |ticket: &Ticket| {
-            1 + before.iter().find(|(other, _)| other == ticket).map_or(0, |(_, ends)| *ends)
+            counts + before.iter().find(|(other, _)| other == ticket).map_or(0, |(_, ends)| *ends)
         };
         self.unanswered =
             unanswered.into_iter().map(|sent| (sent.ticket.clone(), ends(&sent.ticket))).collect();
@@ -166,7 +183,7 @@ impl Suspects {
 
     /// A connection has held without the suspects: what enough speaks against is set aside, the others may be tried.
     pub(super) fn held(&mut self) {
-        if let Some((sent, _)) = self.accused.take_if(|(_, points)| *points >= 2) {
+        if let Some((sent, _)) = self.accused.take_if(|(_, points)| *points >= ENOUGH) {
             self.condemn(&sent);
         }
     }
@@ -248,7 +265,7 @@ mod tests {
     /// An end after which the broker takes the next connection.
     fn end(suspects: &mut Suspects, unanswered: &[&Sent], used: Use) {
         let unanswered = unanswered.iter().map(|sent| (*sent).clone()).collect();
-        suspects.ended(unanswered, used, Traffic { messages: 3, bytes: 2000 });
+        suspects.ended(unanswered, used, Traffic { messages: 3, bytes: 2000 }, Blame::Message);
         suspects.welcomed();
     }
 
@@ -276,22 +293,59 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_is_away_in_between_is_no_evidence() {
+    fn a_broker_that_has_another_reason_in_between_is_no_evidence() {
         let large = status("large");
         let mut suspects = Suspects::default();
         for _ in 0..10 {
-            suspects.ended(vec![large.clone()], Use::Usual, Traffic::default());
+            suspects.ended(vec![large.clone()], Use::Usual, Traffic::default(), Blame::Message);
             suspects.absolve();
             suspects.welcomed();
         }
         assert!(!suspects.any());
         end(&mut suspects, &[&large], Use::Usual);
         end(&mut suspects, &[&large], Use::Usual);
-        suspects.ended(vec![large.clone()], TRIAL, Traffic::default());
+        suspects.ended(vec![large.clone()], TRIAL, Traffic::default(), Blame::Message);
         suspects.absolve();
         suspects.welcomed();
         suspects.held();
         assert!(!suspects.any() && !suspects.is_set_aside(&large));
+    }
+
+    #[test]
+    fn a_broker_that_is_away_in_between_or_says_nothing_takes_twice_as_many_ends() {
+        let large = status("large");
+        let away = |suspects: &mut Suspects, used| {
+            suspects.ended(vec![large.clone()], used, Traffic::default(), Blame::Message);
+            (0..3).for_each(|_| suspects.failed());
+            suspects.welcomed();
+        };
+        let vague = |suspects: &mut Suspects, used| {
+            suspects.ended(vec![large.clone()], used, Traffic::default(), Blame::Doubtful);
+            suspects.welcomed();
+        };
+        for end in [&away as &dyn Fn(&mut Suspects, Use), &vague] {
+            let mut suspects = Suspects::default();
+            for _ in 0..3 {
+                end(&mut suspects, Use::Usual);
+                assert!(!suspects.any());
+            }
+            end(&mut suspects, Use::Usual);
+            assert!(suspects.any());
+            suspects.held();
+            end(&mut suspects, TRIAL);
+            suspects.held();
+            assert!(suspects.any() && !suspects.is_set_aside(&large));
+            end(&mut suspects, TRIAL);
+            suspects.held();
+            assert!(!suspects.any() && suspects.is_set_aside(&large));
+        }
+        // What the broker takes in between is no suspect.
+        let mut suspects = Suspects::default();
+        for _ in 0..10 {
+            away(&mut suspects, Use::Usual);
+            suspects.cleared(&large.ticket);
+        }
+        assert!(!suspects.any());
     }
 
     #[test]
@@ -333,7 +387,12 @@ mod tests {
     fn a_connection_must_carry_more_than_those_that_ended_up_to_a_limit() {
         let mut suspects = Suspects::default();
         assert_eq!(suspects.must_carry(), Traffic { messages: 2, bytes: 0 });
-        suspects.ended(Vec::new(), Use::Usual, Traffic { messages: 1_000_000, bytes: 1_000_000_000 });
+        suspects.ended(
+            Vec::new(),
+            Use::Usual,
+            Traffic { messages: 1_000_000, bytes: 1_000_000_000 },
+            Blame::Message,
+        );
         suspects.welcomed();
         assert_eq!(suspects.must_carry(), MOST_TO_HOLD);
         suspects.absolve();
@@ -345,7 +404,12 @@ mod tests {
         let picture = Sent { ticket: Ticket::Picture(1, topic("a")), bytes: 1 };
         let mut suspects = Suspects::default();
         for _ in 0..3 {
-            suspects.ended(vec![status("b"), picture.clone()], Use::Usual, Traffic::default());
+            suspects.ended(
+                vec![status("b"), picture.clone()],
+                Use::Usual,
+                Traffic::default(),
+                Blame::Message,
+            );
             assert!(suspects.may_be_why());
             suspects.welcomed();
         }

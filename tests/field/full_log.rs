@@ -19,6 +19,9 @@ use crate::program::{PATIENCE, spotter};
 const CAMERA: &str = "[[camera]]\nname = \"ramp\"\nactivities.enabled = false\n\
     pipeline = \"videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=5/1\"\n";
 
+/// What a shell does to become the node.
+const RUN: &str = "exec \"$0\" run --config \"$1\"";
+
 /// A node whose log goes where the test wants it. Dropping it kills it.
 struct Node {
     child: Child,
@@ -26,8 +29,8 @@ struct Node {
 }
 
 impl Node {
-    /// `level` is of the log; `redirect` is what a shell is to do to standard error, if anything.
-    fn start(broker: &Mosquitto, level: &str, stderr: Stdio, redirect: &str) -> Self {
+    /// `level` is of the log; `script` is what the shell does.
+    fn start(broker: &Mosquitto, level: &str, stderr: Stdio, script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spotter.toml");
         let port = broker.port();
@@ -37,7 +40,7 @@ impl Node {
         std::fs::write(&path, text).unwrap();
         let child = Command::new("sh")
             .arg("-c")
-            .arg(format!("exec \"$0\" run --config \"$1\" {redirect}"))
+            .arg(script)
             .arg(env!("CARGO_BIN_EXE_spotter"))
             .arg(&path)
             .env("XDG_STATE_HOME", folder.path())
@@ -116,8 +119,20 @@ fn a_log_on_a_full_device_is_lost_and_counted() {
     let broker = Mosquitto::start("");
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut node = Node::start(&broker, "info", full.into(), "");
+    let mut node = Node::start(&broker, "info", full.into(), RUN);
     goes_on_without(&subscriber, "No space left on device");
+    assert_eq!(node.stop(), Some(0));
+}
+
+#[test]
+fn a_log_that_may_grow_no_more_is_lost_and_counted() {
+    let broker = Mosquitto::start("");
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+    let mut log = tempfile::tempfile().unwrap();
+    log.write_all(&[b'x'; 4 << 20]).unwrap();
+    // In units of 512 bytes, so the file is full. The outbox needs less.
+    let mut node = Node::start(&broker, "info", log.into(), &format!("ulimit -f 8192; {RUN}"));
+    goes_on_without(&subscriber, "File too large");
     assert_eq!(node.stop(), Some(0));
 }
 
@@ -127,7 +142,7 @@ fn a_log_whose_reader_has_left_is_lost_and_counted() {
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
     let (reader, writer) = pipe().unwrap();
     drop(reader);
-    let mut node = Node::start(&broker, "info", writer.into(), "");
+    let mut node = Node::start(&broker, "info", writer.into(), RUN);
     goes_on_without(&subscriber, "Broken pipe");
     assert_eq!(node.stop(), Some(0));
 }
@@ -147,7 +162,7 @@ fn a_reader_who_stops_reading_holds_up_nothing_and_hears_of_it_when_he_reads_aga
     set_nonblocking(&writer, true);
     while writer.write(&[b'x'; 4096]).is_ok() {}
     set_nonblocking(&writer, false);
-    let mut node = Node::start(&broker, "info", writer.into(), "");
+    let mut node = Node::start(&broker, "info", writer.into(), RUN);
     goes_on_without(&subscriber, "Resource temporarily unavailable");
 
     // Makes room, and has something written to the log.
@@ -173,7 +188,7 @@ fn a_reader_who_stops_reading_holds_up_nothing_and_hears_of_it_when_he_reads_aga
 fn a_closed_standard_error_ends_nothing() {
     let broker = Mosquitto::start("");
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
-    let mut node = Node::start(&broker, "info", Stdio::null(), "2>&-");
+    let mut node = Node::start(&broker, "info", Stdio::null(), &format!("{RUN} 2>&-"));
     until(&subscriber, |topic, message| topic.ends_with("/ramp/status") && message["state"] == "online");
     assert!(node.runs());
     assert_eq!(node.stop(), Some(0));
@@ -260,7 +275,7 @@ fn commands_that_cannot_print_say_so_and_fail() {
 fn a_reader_who_has_seen_enough_ends_a_command_quietly() {
     let broker = Mosquitto::start("");
     let (_held, writer) = pipe().unwrap();
-    let mut node = Node::start(&broker, "error", writer.into(), "");
+    let mut node = Node::start(&broker, "error", writer.into(), RUN);
     let port = broker.port();
     let (code, said) = shell(&format!("\"$0\" watch --broker mqtt://127.0.0.1:{port} | head -n 1"));
     assert_eq!(code, Some(0), "{said}");

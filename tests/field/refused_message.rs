@@ -7,9 +7,10 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use spotter::clock::SystemClock;
@@ -98,6 +99,46 @@ fn a_tag_that_a_broker_of_3_1_1_cuts_for_is_set_aside_and_the_rest_goes_on() {
     assert!(wait(|| handle.counts().waiting == 0), "{:?}", handle.counts());
     assert_eq!(handle.counts().connections, connections);
     assert_eq!(publisher.stop(GRACE).unsent, 0);
+}
+
+/// A broker that ends the connection after a large message: it says so with these bytes, and then closes so many
+/// connections before the welcome.
+fn cuts(welcome: &'static [u8], goodbye: &'static [u8], away: usize) -> Scripted {
+    let left = AtomicUsize::new(0);
+    Scripted::start(move |peer| {
+        if left.try_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return peer.close();
+        }
+        if peer.welcome(welcome).is_none() {
+            return;
+        }
+        while let Some(packet) = peer.packet() {
+            if packet.kind() == 3 && packet.holds(&"x".repeat(LARGE)) {
+                left.store(away, SeqCst);
+                peer.send(goodbye);
+                return peer.close();
+            }
+            peer.acknowledge(&packet, welcome == WELCOME_5);
+        }
+    })
+}
+
+#[test]
+fn a_broker_that_says_nothing_or_is_away_after_each_end_is_not_blocked_either() {
+    for (version, broker) in
+        [(MqttVersion::V5, cuts(WELCOME_5, b"\xE0\x00", 0)), (MqttVersion::V311, cuts(WELCOME_311, b"", 3))]
+    {
+        let (publisher, handle) = start(&Mqtt { version, ..config(broker.port()) });
+        handle.tags(&[tag(1), large(2), tag(3), tag(4)]);
+        // The pauses between its attempts grow up to a quarter of a minute.
+        let begun = Instant::now();
+        while handle.counts().waiting > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(400), "{version:?}: {:?}", handle.counts());
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        assert_eq!(handle.counts().dropped, 1, "{:?}", handle.counts());
+        assert_eq!(publisher.stop(GRACE).unsent, 0);
+    }
 }
 
 #[test]

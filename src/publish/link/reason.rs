@@ -23,6 +23,17 @@ pub(in super::super) struct Reason {
     pub(in super::super) server: Option<String>,
 }
 
+/// Whether a message of ours may be why a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Blame {
+    /// The broker, the network or another client is.
+    None,
+    /// The broker ended it and gave a reason that says nothing.
+    Doubtful,
+    /// The broker ended it, without a reason or with one that speaks of a message.
+    Message,
+}
+
 impl Reason {
     /// A code without further words.
     #[cfg(test)]
@@ -30,10 +41,14 @@ impl Reason {
         Reason { code, text: None, server: None }
     }
 
-    /// Whether a message of ours may be why the broker ended the connection. Codes that speak of the broker itself, of
-    /// another client or of time say that none is.
-    pub(in super::super) fn may_blame_a_message(&self) -> bool {
-        !matches!(self.code, 0x00 | 0x04 | 0x88..=0x8E | 0x98 | 0x9C | 0x9D | 0x9F | 0xA0)
+    /// What this reason for the end of a connection says about our messages. Codes that speak of the broker itself, of
+    /// another client or of time say that none is at fault; those of a usual end say nothing at all.
+    pub(in super::super) fn blame(&self) -> Blame {
+        match self.code {
+            0x00 | 0x98 => Blame::Doubtful,
+            0x04 | 0x88..=0x8E | 0x9C | 0x9D | 0x9F | 0xA0 => Blame::None,
+            _ => Blame::Message,
+        }
     }
 }
 
@@ -123,10 +138,13 @@ mod tests {
     #[test]
     fn only_some_reasons_may_blame_a_message() {
         for code in [0x80, 0x81, 0x82, 0x87, 0x90, 0x95, 0x97, 0xEE] {
-            assert!(Reason::of(code).may_blame_a_message(), "{code:#x}");
+            assert_eq!(Reason::of(code).blame(), Blame::Message, "{code:#x}");
         }
-        for code in [0x00, 0x89, 0x8A, 0x8B, 0x8D, 0x8E, 0x98, 0x9C, 0x9D, 0x9F, 0xA0] {
-            assert!(!Reason::of(code).may_blame_a_message(), "{code:#x}");
+        for code in [0x89, 0x8A, 0x8B, 0x8D, 0x8E, 0x9C, 0x9D, 0x9F, 0xA0] {
+            assert_eq!(Reason::of(code).blame(), Blame::None, "{code:#x}");
+        }
+        for code in [0x00, 0x98] {
+            assert_eq!(Reason::of(code).blame(), Blame::Doubtful, "{code:#x}");
         }
     }
 

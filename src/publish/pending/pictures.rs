@@ -10,7 +10,7 @@ use super::{Offer, Pending, Ticket};
 use crate::name::Name;
 use crate::publish::command::ReplyTo;
 use crate::publish::dial::Trouble;
-use crate::publish::link::{Properties, QoS};
+use crate::publish::link::{Blame, Properties, QoS};
 use crate::publish::topic::Topic;
 use crate::publish::{Snapshot, digest, wire};
 
@@ -125,7 +125,7 @@ impl Pending {
         let sent = std::mem::take(&mut self.pictures.sent);
         let waiting = std::mem::take(&mut self.pictures.waiting);
         let why = trouble.map_or("the connection was changed", |trouble| &trouble.text);
-        if trouble.is_some_and(|trouble| trouble.blames_a_message)
+        if trouble.is_some_and(|trouble| trouble.blame != Blame::None)
             && let Some(largest) = sent.iter().max_by_key(|picture| picture.taken.bytes)
         {
             let bytes = largest.taken.bytes;

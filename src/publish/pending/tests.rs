@@ -12,7 +12,7 @@ use crate::config::Command;
 use crate::name::Name;
 use crate::publish::command::Ask;
 use crate::publish::discovery::Scene;
-use crate::publish::link::Incoming;
+use crate::publish::link::{Blame, Incoming};
 use crate::publish::{Answer, Snapshot, test_config, test_node, test_tag};
 use crate::telemetry::{CameraState, Faults};
 
@@ -233,7 +233,7 @@ fn a_picture_dies_with_its_connection_and_its_request_is_answered_on_the_next() 
     let snapshot = || Snapshot { at: Timestamp::EPOCH, size: (4, 3), jpeg: vec![0; 3000] };
     pending.answer(&request, Ok(Answer::Snapshot(snapshot())));
     assert_eq!(topics(&mut pending), ["spotter/v1/edge-1/ramp/snapshot/jpeg"]);
-    let cut = Trouble { blames_a_message: true, ..Trouble::new("cut".to_owned()) };
+    let cut = Trouble { blame: Blame::Message, ..Trouble::new("cut".to_owned()) };
     pending.disconnected(Some(&cut));
     pending.connected(Limits::default());
     let all = offers(&mut pending);

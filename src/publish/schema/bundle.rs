@@ -21,6 +21,7 @@ pub fn bundled() -> Value {
         refer(&mut schema);
         if let Value::Object(schema) = &mut schema {
             schema.remove("$schema");
+            schema.remove("$id");
             if let Some(Value::Object(definitions)) = schema.remove("definitions") {
                 schemas.extend(definitions);
             }

@@ -9,13 +9,15 @@ const USERS: [&str; 13] = [
     "user", "usr", "username", "userid", "uid", "uname", "login", "loginuse", "account", "acct", "auth",
     "cred", "u",
 ];
-const PASSWORDS: [&str; 37] = [
+const PASSWORDS: [&str; 56] = [
     "password",
     "passwd",
     "passphrase",
     "passcode",
     "pass",
     "pwd",
+    "pswd",
+    "upwd",
     "pw",
     "psw",
     "pword",
@@ -24,6 +26,20 @@ const PASSWORDS: [&str; 37] = [
     "usrpwd",
     "userpwd",
     "pin",
+    "code",
+    // In other languages.
+    "passwort",
+    "kennwort",
+    "contraseña",
+    "contrasena",
+    "clave",
+    "senha",
+    "mdp",
+    "motdepasse",
+    "hasło",
+    "haslo",
+    "heslo",
+    "wachtwoord",
     "token",
     "key",
     "apikey",
@@ -45,12 +61,24 @@ const PASSWORDS: [&str; 37] = [
     "sign",
     "hash",
     "hmac",
+    "md5",
+    "digest",
     "nonce",
     "p",
+    // The user's own name before the password.
+    "admin",
+    "root",
 ];
 
-/// Names that a part of a path has when the next part is the password: `/user/admin/password/secret`.
-const PARTS: [&str; 6] = ["password", "passwd", "pass", "pwd", "token", "secret"];
+/// Names that a part of a path has when the next part is the password, as in `/user/admin/password/secret`: first those that
+/// mean nothing else, then those of users.
+const PARTS: [&[&str]; 2] = [
+    &["password", "passwd", "pass", "pwd", "token", "secret", "auth", "key", "apikey", "basic"],
+    &["admin", "root", "operator"],
+];
+
+/// What stands between names and values where there is no `=`, as in `/user_admin_password_secret`.
+const MARKS: [char; 6] = ['_', '-', '.', ',', '&', ' '];
 
 /// Where a value may end.
 const ENDS: [char; 8] = ['&', ';', ',', '/', '?', '#', '_', '|'];
@@ -118,11 +146,40 @@ impl Plain {
     fn named_part(&self) -> Option<(usize, usize)> {
         let parts = self.parts();
         let name = |(from, to): &(usize, usize)| self.text(*from, *to).to_ascii_lowercase();
-        let at = parts.iter().position(|part| PARTS.contains(&&*name(part)))?;
+        let place = |names: &&[&str]| parts.iter().position(|part| names.contains(&&*name(part)));
+        let at = PARTS.iter().find_map(place)?;
         let (password, _) = *parts.get(at + 1)?;
         let user = parts[..at].iter().position(|part| USERS.contains(&&*name(part)));
         let begin = user.and_then(|user| parts.get(user + 1)).map_or(password, |(begin, _)| *begin);
         Some((password, begin))
+    }
+
+    /// The same within one part, whose names and values stand between marks: `user_admin_password_secret`, `admin,secret`.
+    fn marked_part(&self) -> Option<(usize, usize)> {
+        self.parts().into_iter().find_map(|(from, to)| {
+            let marks = (from..to).filter(|at| MARKS.contains(&self.chars[*at].0));
+            let mut begin = from;
+            let words: Vec<(usize, String)> = marks
+                .chain([to])
+                .map(|end| {
+                    let word = self.text(begin, end).to_ascii_lowercase();
+                    (std::mem::replace(&mut begin, end + 1), word)
+                })
+                .collect();
+            let behind = |at: usize| words.get(at + 1).map(|(begin, _)| *begin).filter(|begin| *begin < to);
+            let user = words.iter().position(|(_, word)| USERS.contains(&word.as_str()));
+            let named = user.and_then(|user| {
+                let word = |(_, word): &(usize, String)| PASSWORDS.contains(&word.as_str());
+                let last = words.len() - 1;
+                let password = user + 1 + words.get(user + 1..last)?.iter().rposition(word)?;
+                Some((behind(password)?, behind(user)?))
+            });
+            let is_user = words.first().is_some_and(|(_, word)| ["admin", "root"].contains(&word.as_str()));
+            let mark = words.get(1).and_then(|(begin, _)| Some(self.chars.get(begin.checked_sub(1)?)?.0));
+            let paired =
+                || Some((behind(0)?, behind(0)?)).filter(|_| is_user && matches!(mark, Some('&' | ',')));
+            named.or_else(paired)
+        })
     }
 }
 
@@ -171,7 +228,7 @@ pub(super) fn decoded(text: &str) -> String {
 pub(super) fn login(text: &str) -> Option<usize> {
     let plain = Plain::of(text);
     let value = plain.values().first().map(|(at, _)| *at);
-    let named = plain.named_part().map(|(_, begin)| begin);
+    let [named, marked] = [plain.named_part(), plain.marked_part()].map(|part| part.map(|(_, begin)| begin));
     // `…@host`: whatever stands before it is a login, or the rest of one; behind a name it is a part of a password.
     let stray =
         plain.chars.iter().position(|(c, _)| *c == '@').filter(|at| value.is_none_or(|value| *at < value));
@@ -181,7 +238,7 @@ pub(super) fn login(text: &str) -> Option<usize> {
         let part = plain.text(*from, *to);
         part.find(':').is_some_and(|at| at > 0 && at + 1 < part.len())
     });
-    let begins = [value, named, stray, pair.map(|(from, _)| from)];
+    let begins = [value, named, marked, stray, pair.map(|(from, _)| from)];
     begins.into_iter().flatten().min().and_then(|at| plain.chars.get(at)).map(|(_, offset)| *offset)
 }
 
@@ -197,7 +254,8 @@ pub(super) fn named(text: &str) -> Option<usize> {
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for plain in [Plain::raw(text), Plain::of(text)] {
-        let named = plain.named_part().map(|(password, _)| (password, true));
+        let parts = [plain.named_part(), plain.marked_part()];
+        let named = parts.into_iter().flatten().map(|(password, _)| (password, true));
         for (from, _) in plain.values().into_iter().chain(named).filter(|(_, is_password)| *is_password) {
             let all = plain.chars.len();
             let ends = (from..all).filter(|at| ENDS.contains(&plain.chars[*at].0)).take(MOST_ENDS);
