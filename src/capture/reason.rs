@@ -87,7 +87,7 @@ impl Failure<'_> {
             return None;
         }
         if said.is_of_broken_connection() {
-            let is_picture = self.notes.came.as_ref().is_some_and(Came::breaks_picture);
+            let is_picture = self.notes.came.as_ref().is_some_and(Came::is_in_picture);
             return Some(CaptureError::failed(source, if is_picture { BROKE_IN_PICTURE } else { BROKE }));
         }
         let told = said.of_server();

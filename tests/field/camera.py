@@ -77,7 +77,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status, kind, body, **headers):
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {"Content_Type": kind, "Content_Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)

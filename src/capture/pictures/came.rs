@@ -21,8 +21,6 @@ pub(in crate::capture) struct Came {
     /// The first of them.
     pub(super) first: Vec<u8>,
     pub(super) pictures: Pictures,
-    /// Whether the answer before this one broke off in the middle of a picture.
-    pub(super) has_broken: bool,
 }
 
 /// How far an answer is with its pictures.
@@ -64,9 +62,9 @@ impl Came {
         }
     }
 
-    /// Whether this answer or the one before broke off in the middle of a picture, when the connection has broken.
-    pub(in crate::capture) fn breaks_picture(&self) -> bool {
-        self.has_broken || self.pictures == Pictures::Begun
+    /// Whether the first picture has begun and not ended.
+    pub(in crate::capture) fn is_in_picture(&self) -> bool {
+        self.pictures == Pictures::Begun
     }
 
     /// In the place of pictures.
