@@ -10,6 +10,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::description::RTSP;
+use super::pictures::Came;
 
 /// Heard on GStreamer's threads. Cheap to clone.
 #[derive(Clone, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Notes {
     pub(super) missing: Option<Missing>,
     /// What a web server calls what it sends.
     pub(super) content_type: Option<String>,
+    /// What has come of a web server's last answer, where that is looked at; see [`super::pictures`].
+    pub(super) came: Option<Came>,
 }
 
 /// A plug-in that GStreamer misses.

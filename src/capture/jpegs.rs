@@ -20,6 +20,8 @@ pub(super) struct Jpegs {
     place: Place,
     /// Whether the picture has begun to show something.
     has_scan: bool,
+    /// How many pictures were given.
+    count: u64,
 }
 
 /// Where in a picture.
@@ -61,6 +63,7 @@ impl Jpegs {
                 Step::Whole => {
                     let end = self.at;
                     if self.has_scan {
+                        self.count += 1;
                         pictures.extend_from_slice(&self.bytes[..end]);
                     }
                     self.begin_after(end);
@@ -68,6 +71,7 @@ impl Jpegs {
                 Step::Another => {
                     let end = self.at;
                     if self.has_scan {
+                        self.count += 1;
                         pictures.extend_from_slice(&self.bytes[..end]);
                         pictures.extend_from_slice(&END);
                     }
@@ -87,11 +91,21 @@ impl Jpegs {
     pub(super) fn finish(&mut self) -> Option<Vec<u8>> {
         let has_scan = std::mem::take(&mut self.has_scan);
         let mut bytes = std::mem::take(&mut self.bytes);
-        *self = Jpegs::default();
+        *self = Jpegs { count: self.count + u64::from(has_scan), ..Jpegs::default() };
         has_scan.then(|| {
             bytes.extend_from_slice(&END);
             bytes
         })
+    }
+
+    /// How many pictures were given so far.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether a picture has begun and not ended.
+    pub(super) fn is_in_picture(&self) -> bool {
+        self.place != Place::Outside
     }
 
     fn begin_after(&mut self, end: usize) {
@@ -227,8 +241,10 @@ mod tests {
         );
         let mut jpegs = Jpegs::default();
         assert!(jpegs.read(cut).is_empty());
+        assert!(jpegs.is_in_picture());
         assert_eq!(jpegs.finish(), Some([cut, &END].concat()));
         assert_eq!(jpegs.finish(), None);
+        assert_eq!((jpegs.count(), jpegs.is_in_picture()), (1, false));
         // One that shows nothing yet is none.
         let head = &one[..2];
         assert_eq!(found(&[head, &two].concat()), two);

@@ -8,6 +8,7 @@ use gstreamer::glib;
 
 use super::error::CaptureError;
 use super::heard::{Missing, Notes};
+use super::pictures::Came;
 use super::reach::{Unreachable, reach};
 use crate::config::{Capture, Decoder, Source, Transport};
 
@@ -85,6 +86,10 @@ impl Failure<'_> {
         if source.url().is_none() && !matches!(source, Source::Pipeline { .. }) {
             return None;
         }
+        if said.is_of_broken_connection() {
+            let is_picture = self.notes.came.as_ref().is_some_and(Came::is_in_picture);
+            return Some(CaptureError::failed(source, if is_picture { BROKE_IN_PICTURE } else { BROKE }));
+        }
         let told = said.of_server();
         let status = said.status().or(match error.kind::<gst::ResourceError>() {
             Some(gst::ResourceError::NotAuthorized) => Some(401),
@@ -129,14 +134,15 @@ impl Failure<'_> {
         }
         let is_http = matches!(source, Source::Http { .. });
         if is_http && detail.contains("Can't typefind") {
-            return failed("the server's answer is empty");
+            let why = self.notes.came.as_ref().and_then(Came::why_ended);
+            return failed(why.as_deref().unwrap_or(UNTOLD));
         }
         if is_http && (error.matches(gst::StreamError::TypeNotFound) || said.text.contains("type of stream"))
         {
             let called = self.notes.content_type.as_deref().map_or(String::new(), |called| {
                 format!(": the server calls it {}", called.split(';').next().unwrap_or(called).trim())
             });
-            return failed(&format!("what comes is no video that can be told{called}"));
+            return failed(&format!("{UNTOLD}{called}"));
         }
         let is_unconnected = match source {
             Source::Http { .. } => detail == "streaming stopped, reason error (-5)" || detail.is_empty(),
@@ -193,10 +199,16 @@ fn is_video(media: &str) -> bool {
     media.starts_with("video/") || media.starts_with("image/")
 }
 
+/// Said when a server ends the connection before all has come that it has stated.
+const BROKE: &str = "the connection broke before all came that the server had announced";
+/// Said when that was a picture.
+const BROKE_IN_PICTURE: &str = "the connection broke in the middle of a picture";
 /// Said when there are other streams.
 const SOUND_ONLY: &str = "there is no video in it";
+/// Said when nothing tells what comes.
+const UNTOLD: &str = "what comes is no video that can be told";
 /// Said of a page in the place of video.
-const WEB_PAGE: &str =
+pub(super) const WEB_PAGE: &str =
     "it is a web page and no video: the address leads to a page of the camera, such as the one to log in";
 /// Types beside `text/` of what is no video.
 const NO_VIDEO: [&str; 5] =
@@ -226,6 +238,13 @@ impl Said {
     fn of_server(&self) -> String {
         let is_empty = self.text == "Unhandled error" || self.text.starts_with("Could not ");
         self.detail().filter(|_| is_empty).map_or_else(|| self.whole(), str::to_owned)
+    }
+
+    /// Whether the server gave less than it had stated. GStreamer asks for the rest then, which servers of pictures do not
+    /// have: they send the whole once more, or refuse.
+    fn is_of_broken_connection(&self) -> bool {
+        self.detail.as_deref().is_some_and(|detail| detail.contains("does not accept Range"))
+            || self.status() == Some(416)
     }
 
     /// The three digits in brackets that are a status of HTTP or RTSP.

@@ -16,7 +16,7 @@ use super::description::Pace;
 use super::error::CaptureError;
 use super::flow::{Fed, Flow, Seen, Untimed, Wanted, stated_rate};
 use super::genicam;
-use super::heard::Heard;
+use super::heard::{Heard, Notes};
 use super::layout::Layout;
 use super::pictures::{self, Polling};
 use super::reason::{Failure, without_video};
@@ -227,16 +227,24 @@ impl Stream {
             match self.failure() {
                 Some(error) => return Err(error),
                 None if self.branches.lacks_video() => {
-                    return Err(without_video(&self.capture, &self.heard.notes()));
+                    return Err(without_video(&self.capture, &self.notes()));
                 }
-                None if self.sink.is_eos() && self.frames == 0 => {
-                    return Err(self.failed("it ended without a frame: it is no video, or an empty one"));
-                }
-                None if self.sink.is_eos() => return Ok(Next::End),
+                None if self.sink.is_eos() => return self.end(),
                 None if self.begins_in_vain() => self.begin_again()?,
                 None if Instant::now() >= deadline => return Ok(Next::Idle),
                 None => {}
             }
+        }
+    }
+
+    /// The source has ended.
+    fn end(&self) -> Result<Next, CaptureError> {
+        match self.notes().came.and_then(|came| came.why_ended()) {
+            Some(why) => Err(self.failed(&why)),
+            None if self.frames == 0 => {
+                Err(self.failed("it ended without a frame: it is no video, or an empty one"))
+            }
+            None => Ok(Next::End),
         }
     }
 
@@ -344,8 +352,13 @@ impl Stream {
     fn failure(&self) -> Option<CaptureError> {
         let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
         let gst::MessageView::Error(error) = message.view() else { return None };
-        let (capture, notes) = (&self.capture, self.heard.notes());
+        let (capture, notes) = (&self.capture, self.notes());
         Some(Failure { message: error, capture, at_first: self.frames == 0, notes }.reason())
+    }
+
+    /// What was heard beside frames.
+    fn notes(&self) -> Notes {
+        Notes { came: self.polling.as_ref().map(Polling::came), ..self.heard.notes() }
     }
 
     /// At the first frame: what decodes must be what was asked for, also in a pipeline that brings its own decoder.
@@ -403,7 +416,10 @@ impl Stream {
 
     /// The error of a camera from which nothing came for `waited`.
     pub fn silent(&self, waited: Duration) -> CaptureError {
-        CaptureError::NoFrames { source_name: self.capture.source.to_string(), waited }
+        match self.notes().came.and_then(|came| came.why_none()) {
+            Some(why) => self.failed(&format!("no frame for {} s: {why}", waited.as_secs())),
+            None => CaptureError::NoFrames { source_name: self.capture.source.to_string(), waited },
+        }
     }
 }
 

@@ -79,13 +79,19 @@ impl Served {
     }
 }
 
+/// Said of a file that is not there, nor the folder that it should be in.
+const NO_FOLDER: &str =
+    ", nor is its folder. If it is an address, begin it with rtsp://, rtsps://, http:// or https://";
+
 /// Cameras whose sources are not there, or of which no pipeline can be built.
 fn sources(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     for config::Camera { name, capture, .. } in &config.cameras {
         match &capture.source {
             source @ config::Source::File { path, .. } if !path.exists() => {
-                problems.push(format!("camera {name}: source is {source}, which is not there"));
+                let is_folder_missing = path.parent().is_some_and(|folder| !folder.exists());
+                let hint = if is_folder_missing { NO_FOLDER } else { "" };
+                problems.push(format!("camera {name}: source is {source}, which is not there{hint}"));
             }
             _ => problems.extend(Stream::check(capture).err().map(|error| format!("camera {name}: {error}"))),
         }

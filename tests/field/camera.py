@@ -57,6 +57,15 @@ PAGES = {
     "/status": ("text/xml", b'<?xml version="1.0"?><ResponseStatus><statusCode>4</statusCode></ResponseStatus>'),
     "/manual": ("application/pdf", b"%PDF-1.4\n" + b"x" * 1000),
     "/empty": ("text/plain", b""),
+    "/page-as-picture": ("image/jpeg", b"<!DOCTYPE html><html><head><title>Login</title></head></html>"),
+    "/error-as-picture": ("image/jpeg", b'{"error": "no session"}'),
+    "/empty-as-picture": ("image/jpeg", b""),
+    "/png-parts": (
+        "multipart/x-mixed-replace; boundary=b",
+        b"--b\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\n" + bytes(3000) + b"\r\n--b--\r\n",
+    ),
+    "/bmp": ("image/bmp", b"BM\x36\xe1" + bytes(60000)),
+    "/gif": ("image/gif", b"GIF89a" + bytes(3000)),
 }
 
 
@@ -68,7 +77,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status, kind, body, **headers):
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {"Content_Type": kind, "Content_Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
@@ -83,16 +92,20 @@ class Web(http.server.BaseHTTPRequestHandler):
             return self.answer(int(path.strip("/")), "text/html", b"<html>no</html>", WWW_Authenticate='Basic realm="x"')
         if path == "/file":
             return self.answer(200, "application/octet-stream", open(arguments.file, "rb").read())
-        if path != "/video":
+        if path in PAGES:
             return self.answer(200, *PAGES[path])
         picture = open(arguments.picture, "rb").read()
+        if path == "/broken-picture":
+            self.close_connection = True
+            return self.answer(200, "image/jpeg", picture[: len(picture) // 2], Content_Length=str(len(picture)))
+        kind, part = ("text/html", b"<html>login</html>") if path == "/page-for-ever" else ("image/jpeg", picture)
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
         self.end_headers()
         try:
             while True:
-                head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                self.wfile.write(head.encode() + picture + b"\r\n")
+                head = f"--next\r\nContent-Type: {kind}\r\nContent-Length: {len(part)}\r\n\r\n"
+                self.wfile.write(head.encode() + part + b"\r\n")
                 time.sleep(0.1)
         except OSError:
             pass

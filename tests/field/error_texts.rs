@@ -90,6 +90,17 @@ fn what_comes_in_the_place_of_video_is_named() {
         ("status", "no video that can be told: the server calls it text/xml"),
         ("manual", "it is application/pdf and no video"),
         ("empty", "the server's answer is empty"),
+        ("page-as-picture", "it is a web page"),
+        ("page-for-ever", "no frame for 15 s: it is a web page"),
+        ("error-as-picture", "the server calls image/jpeg: it begins with \"{\"error\": \"no session\"}\""),
+        ("empty-as-picture", "the server's answer is empty"),
+        (
+            "png-parts",
+            "no JPEG picture in what the server calls multipart/x-mixed-replace: its parts are image/png",
+        ),
+        ("bmp", "it is a picture of the type image/bmp; JPEG, PNG and WebP are read"),
+        ("gif", "it is a picture of the type image/gif; JPEG, PNG and WebP are read"),
+        ("broken-picture", "the connection broke in the middle of a picture"),
         ("401", "user name or password is wrong, or missing"),
         ("403", "access is forbidden"),
         ("404", "the server has no such stream"),
@@ -206,12 +217,34 @@ fn texts_that_are_no_addresses_are_refused_with_what_to_write() {
         ("onvif://192.168.1.10", "rtsp://"),
         ("v4l2:///dev/video0", "/dev/video0"),
         ("smb://nas/clip.mp4", "mount it"),
+        ("rtsp://{user}:{password}@192.168.1.10/s", "holds {…}"),
+        ("rtsp://IP_ADDRESS/s", "holds a host that stands for another"),
+        ("rtsp://192.168.x.x:554/s", "holds a host that stands for another"),
+        ("http:///video", "the host is missing"),
+        ("www.cam.example/video.mjpg", "has no scheme"),
+        ("htttp://192.168.1.10/video", "did you mean http://?"),
+        ("rtps://192.168.1.10/s", "did you mean rtsp://?"),
+        ("rstp://192.168.1.10/s", "did you mean rtsp://?"),
         ("xyz://192.168.1.10", "allowed: rtsp, rtsps, http, https"),
     ] {
         fs::write(&config, format!("[[camera]]\nname = \"ramp\"\nsource = \"{source}\"\n")).unwrap();
         let told = spotter::config::Config::load(&config).unwrap_err().to_string();
         println!("{told}");
         assert!(told.contains("camera[1].source") && told.contains(words), "{source}: {told}");
-        assert!(!told.contains("s3cret") && !told.contains("192.168"), "{told}");
+        assert!(!told.contains("s3cret") && !told.contains("192.168.1"), "{told}");
+    }
+}
+
+/// It may be a file, so that only its absence tells.
+#[test]
+fn a_file_in_a_folder_that_is_not_there_may_be_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("spotter.toml");
+    let hint = "If it is an address, begin it with rtsp://";
+    for (source, is_hinted) in [("camera1/stream.mjpg", true), ("stream.mjpg", false)] {
+        fs::write(&config, format!("[[camera]]\nname = \"ramp\"\nsource = \"{source}\"\n")).unwrap();
+        let ended = spotter(["check", "--config", config.to_str().unwrap()]);
+        let line = ended.stderr.lines().find(|line| line.contains("which is not there")).unwrap();
+        assert_eq!(line.contains(hint), is_hinted, "{line}");
     }
 }

@@ -123,6 +123,19 @@ fn frames_without_times_are_counted_by_the_frame_rate() {
     assert_eq!(run(&gif, &[]).code, Some(0));
 }
 
+/// What ffmpeg writes there has no headers among its frames, unless it is told to repeat them.
+#[test]
+fn parts_in_avi_play_with_their_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, filter, code) in [("bare", "", 1), ("full", "-bsf:v dump_extra", 0)] {
+        let parts = folder.path().join(format!("{name}%d.avi"));
+        ffmpeg(&format!("{FILM} {filter} -f segment -segment_time 2"), &parts);
+        let ended = run(&folder.path().join(format!("{name}1.avi")), &[]);
+        assert_eq!(ended.code, Some(code), "{name}: {}", ended.stderr);
+        assert!(code == 0 || ended.stderr.contains("No valid frames found"), "{name}: {}", ended.stderr);
+    }
+}
+
 /// Streams without a container, an AVI file without its index, and single pictures.
 #[test]
 fn files_without_a_container_or_an_index_play() {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -43,6 +44,114 @@ fn an_address_of_a_single_picture_is_asked_again() {
         });
         assert!(server.asked.load(Ordering::SeqCst) >= 5);
     }
+}
+
+/// A picture whose end is missing, as some firmwares leave it out or cut it, is shown as far as it goes.
+#[test]
+fn a_picture_without_its_end_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = pictures(folder.path(), 4);
+    for (name, keep, has_length) in
+        [("no end", 1.0, true), ("no end, no length", 1.0, false), ("nine tenths", 0.9, true)]
+    {
+        let sent = sent.clone();
+        let server = Server::start(move |_, number, stream| {
+            let body = &sent[number % 4];
+            let body = &body[..((body.len() - 2) as f64 * keep) as usize];
+            let length =
+                if has_length { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+            single(stream, &format!("Content-Type: image/jpeg\r\n{length}"), body)
+        });
+        println!("{name}");
+        let mut seen = [false; 4];
+        play(&capture(&server.url(""), "poll_s = 0.1"), |frame| {
+            // What was cut off is the last that is written, so that the middle is there.
+            let n = (0..4).find(|&n| shows(frame, n));
+            seen[n.unwrap_or_else(|| panic!("{name}: a picture of another grey"))] = true;
+            seen == [true; 4]
+        });
+    }
+}
+
+/// A type that is not the picture's own.
+#[test]
+fn a_picture_is_known_by_its_bytes_and_not_by_what_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.png");
+    ffmpeg("-f lavfi -i color=c=0x282828:s=160x120 -frames:v 1", &path);
+    let png = fs::read(path).unwrap();
+    for content_type in ["image/jpeg", "application/octet-stream", "text/plain"] {
+        let png = png.clone();
+        let server = Server::start(move |_, _, stream| {
+            single(stream, &format!("Content-Type: {content_type}\r\n"), &png)
+        });
+        let mut frames = 0;
+        println!("{content_type}");
+        play(&capture(&server.url(""), "poll_s = 0.1"), |frame| {
+            assert!(shows(frame, 0));
+            frames += 1;
+            frames == 5
+        });
+    }
+}
+
+/// One part of several that never come, in an answer that ends as it should.
+#[test]
+fn an_answer_of_one_part_is_a_single_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = pictures(folder.path(), 4);
+    for (end, has_length) in [("\r\n--b--\r\n", false), ("\r\n", true)] {
+        let sent = sent.clone();
+        let server = Server::start(move |_, number, stream| part(stream, &sent[number % 4], end, has_length));
+        let camera = Watched::start(&format!("source = \"{}\"\npoll_s = 0.2", server.url("")));
+        camera.frames(6, "pictures", |_| true);
+        camera.was_never_lost();
+    }
+}
+
+/// But a stream that breaks behind its first picture is no such answer: the camera is connected anew.
+#[test]
+fn a_stream_that_breaks_behind_its_first_picture_is_no_single_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = pictures(folder.path(), 1).remove(0);
+    let server = Server::start(move |_, _, stream| part(stream, &one, "\r\n--b\r\n", false));
+    let timing = Timing::Live(Arc::new(SystemClock));
+    let mut stream =
+        Stream::open(Name::new("test").unwrap(), &capture(&server.url(""), "poll_s = 0.1"), timing).unwrap();
+    let begun = Instant::now();
+    while !matches!(stream.next(Duration::from_millis(200)).unwrap(), Next::End) {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+    }
+    assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+}
+
+/// Answers with one part of several and ends.
+fn part(stream: &mut TcpStream, picture: &[u8], end: &str, has_length: bool) -> std::io::Result<()> {
+    let body = [b"--b\r\nContent-Type: image/jpeg\r\n\r\n", picture, end.as_bytes()].concat();
+    let length = if has_length { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+    single(stream, &format!("Content-Type: multipart/x-mixed-replace; boundary=b\r\n{length}"), &body)
+}
+
+/// A camera whose session has run out sends a page in the place of its next picture.
+#[test]
+fn a_page_in_the_place_of_the_next_picture_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = pictures(folder.path(), 1).remove(0);
+    let server = Server::start(move |_, number, stream| {
+        single(stream, "Content-Type: image/jpeg\r\n", if number < 3 { &one } else { b"<html>log in</html>" })
+    });
+    let timing = Timing::Live(Arc::new(SystemClock));
+    let mut stream =
+        Stream::open(Name::new("test").unwrap(), &capture(&server.url(""), "poll_s = 0.1"), timing).unwrap();
+    let begun = Instant::now();
+    let error = loop {
+        match stream.next(Duration::from_millis(200)) {
+            Ok(Next::End) => panic!("it has ended"),
+            Ok(Next::Frame(_) | Next::Idle) => assert!(begun.elapsed() < PATIENCE, "it goes on"),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("it is a web page"), "{error}");
 }
 
 /// As often as `poll_s` says, with the login each time.

@@ -2,13 +2,18 @@
 //!
 //! Called by [`super::Source::parse`]. No message repeats the text, which may hold a password.
 
+use std::borrow::Cow;
+
 use super::BadSource;
 
 /// Schemes that this program speaks itself.
-const SPOKEN: [&str; 6] = ["rtsp", "rtsps", "http", "https", "file", "libcamera"];
+const SPOKEN: [&str; 7] = ["rtsp", "rtsps", "http", "https", "file", "libcamera", "genicam"];
 /// Last parts of names of hosts, by which a text without a scheme is told from a file in a folder.
 const HOST_ENDS: [&str; 11] =
     ["local", "localdomain", "lan", "home", "internal", "arpa", "com", "net", "org", "box", "localhost"];
+
+/// What stands in the place of a host in manuals, beside names with `_`.
+const BLANK_HOSTS: [&str; 5] = ["IP", "HOST", "HOSTNAME", "ADDRESS", "IPADDRESS"];
 
 /// Whatever is wrong with `text` that its parser would not say, or not so that it helps.
 pub(super) fn check(text: &str) -> Result<(), BadSource> {
@@ -26,6 +31,10 @@ pub(super) fn check(text: &str) -> Result<(), BadSource> {
         &['/', '?', '#']
     };
     let (authority, path) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+    // The parser of addresses takes the first part of the path for the host of a web address that has none.
+    if authority.is_empty() {
+        return Err(BadSource::BadUrl("the host is missing".to_owned()));
+    }
     match authority.rsplit_once('@') {
         None if path.contains('@') => Err(BadSource::StrayAt),
         Some((login, _)) if !is_escaped(login) => Err(BadSource::BadEscape),
@@ -39,8 +48,8 @@ pub(super) fn filled_in(text: &str) -> Result<(), BadSource> {
 }
 
 /// What to do about an address whose scheme nothing here speaks.
-pub(super) fn instead_of(scheme: &str) -> &'static str {
-    match scheme {
+pub(super) fn instead_of(scheme: &str) -> Cow<'static, str> {
+    let known = match scheme {
         "rtspt" | "rtsph" | "rtspst" | "rtspsh" => {
             "write rtsp:// or rtsps://; transport = \"tcp\" is the default"
         }
@@ -64,7 +73,26 @@ pub(super) fn instead_of(scheme: &str) -> &'static str {
             "cameras and media servers with it have an rtsp:// address too"
         }
         "ftp" | "ftps" | "sftp" | "smb" | "nfs" => "mount it, and write the path of the file",
-        _ => "or give a `pipeline`",
+        _ => match SPOKEN.into_iter().find(|spoken| is_slip(scheme, spoken)) {
+            Some(meant) if SPOKEN[..5].contains(&meant) => return format!("did you mean {meant}://?").into(),
+            Some(meant) => return format!("did you mean {meant}:?").into(),
+            None => "or give a `pipeline`",
+        },
+    };
+    known.into()
+}
+
+/// Whether `text` is `word` with one letter too many, too few or wrong, or with two neighbours exchanged.
+fn is_slip(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let same = text.iter().zip(word).take_while(|(a, b)| a == b).count();
+    let (text, word) = (&text[same..], &word[same..]);
+    match (text, word) {
+        ([a, b, text @ ..], [c, d, word @ ..]) if (a, b) == (d, c) && text == word => true,
+        ([_, text @ ..], [_, word @ ..]) if text == word => true,
+        ([_, text @ ..], word) if text == word => true,
+        (text, [_, word @ ..]) => text == word,
+        _ => false,
     }
 }
 
@@ -101,12 +129,18 @@ fn lacks_scheme(text: &str) -> bool {
         host.rsplit_once('.').is_some_and(|(name, end)| !name.is_empty() && HOST_ENDS.contains(&end));
     // A file may end in `.com`, and be in no folder.
     let leads_on = lower.len() > authority.len();
+    let is_script = lower.split(['?', '#']).next().is_some_and(ends_as_script) && !host.starts_with('.');
     is_ip
         || is_name && port
-        || is_name && ends_as_host && leads_on
+        || is_name && (ends_as_host || is_script || host.starts_with("www.")) && leads_on
         || login.is_some_and(|login| login.contains(':')) && is_name
         // The password holds a `/`, so that what looks like a folder is a login's begin.
         || authority.contains(':') && lower[authority.len()..].contains('@')
+}
+
+/// Whether a path is one of programs of web servers, which no video is called.
+fn ends_as_script(path: &str) -> bool {
+    [".cgi", ".asp", ".php"].iter().any(|end| path.ends_with(end))
 }
 
 /// A variable or a blank of a template that nobody has filled in.
@@ -128,6 +162,14 @@ fn placeholder(text: &str) -> Option<&'static str> {
     if parts().any(|part| part.len() > 2 && part.starts_with('<') && part.ends_with('>')) {
         return Some("<…>");
     }
+    // `rtsp://{user}:{password}@{host}/`.
+    if parts().any(|part| part.strip_prefix('{').is_some_and(|rest| name(rest, "}") && rest.ends_with('}'))) {
+        return Some("{…}");
+    }
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    if is_blank_host(host.split(':').next().unwrap_or_default()) {
+        return Some("a host that stands for another, such as IP_ADDRESS or 192.168.x.x");
+    }
     let is_variable = |part: &str| {
         part.strip_prefix('$').is_some_and(|name| {
             name.starts_with(|c: char| c.is_ascii_uppercase())
@@ -135,6 +177,24 @@ fn placeholder(text: &str) -> Option<&'static str> {
         })
     };
     parts().any(is_variable).then_some("$…")
+}
+
+/// Whether a host stands for one that somebody was to write there. A name of a host has no `_` (RFC 952); some local networks
+/// have such names all the same, but not in capitals.
+fn is_blank_host(host: &str) -> bool {
+    let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    let has_capital = host.contains(|c: char| c.is_ascii_uppercase());
+    if has_capital
+        && host.contains('_')
+        && host.chars().all(|c| is_capital(c) || matches!(c, '_' | '-' | '.'))
+    {
+        return true;
+    }
+    let is_x = |label: &str| !label.is_empty() && label.chars().all(|c| matches!(c, 'x' | 'X'));
+    let is_number = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_digit());
+    let labels: Vec<&str> = host.split('.').collect();
+    let is_address = labels.len() == 4 && labels.iter().all(|label| is_x(label) || is_number(label));
+    BLANK_HOSTS.contains(&host) || is_address && labels.into_iter().any(is_x)
 }
 
 /// A user name or a password as it stands in an address: all but letters, digits and `-._~` as percent and two digits.
@@ -221,6 +281,8 @@ mod tests {
             "rtsp//192.168.1.10/s",
             "HTTP:/cam/x",
             "http:cam",
+            "www.cam.example/video.mjpg",
+            "camera1/axis-cgi/mjpg/video.cgi?resolution=320x240",
         ] {
             assert_eq!(check(text), Err(BadSource::NoScheme), "{text}");
         }
@@ -245,6 +307,39 @@ mod tests {
     }
 
     #[test]
+    fn a_web_address_without_a_host_is_none() {
+        for text in ["http:///x", "https:///x/y", "rtsp:///x", "http://?x", "http://\\x"] {
+            assert!(matches!(check(text), Err(BadSource::BadUrl(_))), "{text}");
+        }
+        assert_eq!(check("file:///x"), Ok(()));
+    }
+
+    #[test]
+    fn a_slip_in_a_scheme_is_told_as_one() {
+        for (scheme, meant) in [
+            ("htttp", "http://"),
+            ("htp", "http://"),
+            ("hhtps", "https://"),
+            ("rtps", "rtsp://"),
+            ("rstp", "rtsp://"),
+            ("rtsb", "rtsp://"),
+            ("rtspx", "rtsp://"),
+            ("rtpss", "rtsps://"),
+            ("fil", "file://"),
+            ("genican", "genicam:"),
+        ] {
+            assert_eq!(instead_of(scheme), format!("did you mean {meant}?"), "{scheme}");
+        }
+        for scheme in ["xyz", "x", "gopher", "ssh"] {
+            assert_eq!(instead_of(scheme), "or give a `pipeline`", "{scheme}");
+        }
+        assert_eq!(instead_of("rtp"), "give `pipeline = 'rtpsrc uri=ADDRESS'` instead");
+    }
+
+    /// What is said of a host that stands for another.
+    const BLANK: &str = "a host that stands for another, such as IP_ADDRESS or 192.168.x.x";
+
+    #[test]
     fn what_a_template_has_left_is_named() {
         for (text, expected) in [
             ("rtsp://${CAM_USER}:${CAM_PASSWORD}@192.168.1.10/s", Some("${…}")),
@@ -257,6 +352,19 @@ mod tests {
             ("rtsp://<user>:<password>@<ip>/s", Some("<…>")),
             ("rtsp://$USER:$PASS_1@cam/s", Some("$…")),
             ("rtsp://$CAM_HOST:554/s", Some("$…")),
+            ("rtsp://{user}:{password}@192.0.2.4/s", Some("{…}")),
+            ("rtsp://me:pw@{ host }:554/s", Some("{…}")),
+            ("rtsp://IP_ADDRESS/s", Some(BLANK)),
+            ("rtsp://me:pw@YOUR_CAMERA_IP:554/s", Some(BLANK)),
+            ("rtsp://IP:554/s", Some(BLANK)),
+            ("http://192.168.1.x/s", Some(BLANK)),
+            ("http://XXX.XXX.XXX.XXX/s", Some(BLANK)),
+            ("rtsp://CAM1/s", None),
+            ("rtsp://front_door:554/s", None),
+            ("rtsp://[fe80::1]/s", None),
+            ("rtsp://10.0.0.4/IP_ADDRESS", None),
+            ("rtsp://MY_USER:pw@cam/s", None),
+            ("rtsp://me:{}@cam/s", None),
             ("rtsp://me:pa$word@cam/s", None),
             ("rtsp://me:$ecret@cam/s", None),
             ("rtsp://me:a{b}c@cam/s", None),
