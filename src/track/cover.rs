@@ -224,6 +224,34 @@ mod tests {
         }
     }
 
+    /// It goes left by two widths a second behind a post at 0.4; its box stays at the post, without the head, and is completed
+    /// to a whole one in the end.
+    #[test]
+    fn a_box_that_an_edge_holds_teaches_no_velocity() {
+        let model = MotionModel::default();
+        for fps in [5.0f32, 7.0, 10.0, 15.0, 25.0] {
+            let mut x = 0.8;
+            let mut motion = Motion::new(&BBox { x, ..EXPECTED }, &model);
+            let mut steady = Steady::new(motion);
+            while x > 0.33 {
+                x -= 0.2 / fps;
+                let seen = match x {
+                    _ if x >= 0.4 => BBox { x, ..EXPECTED },
+                    _ if x >= 0.345 => BBox { x: 0.4, y: 0.26, w: 0.08, h: 0.34 },
+                    _ => BBox { x: 0.4, ..EXPECTED },
+                };
+                motion.predict(1.0 / fps, Seen::Whole, &model);
+                steady.predict(1.0 / fps, false, &model);
+                motion.update(&seen, &model);
+                steady.see(1.0 / fps, &seen, std::iter::empty(), &motion, &model);
+            }
+            let before = steady.motion().bbox().x;
+            steady.predict(0.1, false, &model);
+            let velocity = (steady.motion().bbox().x - before) / 0.1;
+            assert!((-0.23..-0.14).contains(&velocity), "{velocity} at {fps} fps");
+        }
+    }
+
     #[test]
     fn feet_that_a_counter_covers_are_below_it_until_that_has_become_the_shape() {
         let model = MotionModel::default();
