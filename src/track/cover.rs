@@ -13,12 +13,16 @@ use super::motion::{Motion, MotionModel, Seen};
 const CUT_WIDTH: f32 = 0.9;
 /// A box lower than this against the expected one may be cut by a level edge.
 const CUT_HEIGHT: f32 = 0.8;
-/// Greatest ratio of the heights of a box that an upright edge cuts and of the expected one.
-const SAME_HEIGHT: f32 = 1.25;
+/// Least ratio of the heights of a box that an upright edge cuts and of the expected one. Detectors lose the head or the feet
+/// of what they see the half of.
+const LEAST_HEIGHT: f32 = 0.7;
+/// Least ratio of the heights of a box that a level edge cuts and of the expected one: less is taken for any sign nearby.
+const LEAST_PART: f32 = 0.3;
 /// Least and greatest ratio of the widths of a box that a level edge cuts and of the expected one. The upper half of a
 /// walker is narrower than the stride.
 const SAME_WIDTH: std::ops::RangeInclusive<f32> = 0.45..=1.3;
-/// How far an upper or lower edge that is not cut may be from where it is expected, in heights.
+/// How far an upper or lower edge that is not cut may be from where it is expected, in heights; with an upright cut, how
+/// far it may be outside.
 const SAME_EDGE: f32 = 0.1;
 /// The part of the expected box that another detection may cover: what more of it is missing, that one hides.
 const OTHERS_COVER: f32 = 0.15;
@@ -26,6 +30,14 @@ const OTHERS_COVER: f32 = 0.15;
 const MAX_COVERED_S: f32 = 4.0;
 /// The same when the lower part is missing: nothing gets shorter from below, and counters are long.
 const MAX_FEET_COVERED_S: f32 = 10.0;
+
+/// How far behind the expected place a whole box must be, in its widths, for an edge to hold it there: a detector
+/// completes the part beside a post to a body that stands before the post.
+const BEHIND: f32 = 0.25;
+/// An edge holds whole boxes for less than so many seconds. After that they are where the thing is.
+const LEAST_WHOLE_S: f32 = 0.35;
+/// With frames further apart than so many seconds, no edge holds two boxes.
+const LONGEST_STEP_S: f32 = 0.22;
 
 /// Where something covers a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +54,14 @@ pub(super) struct Steady {
     motion: Motion,
     /// Seconds since the whole of it was last seen, when only parts were seen since.
     covered_s: f32,
+    /// Seconds for which boxes were whole.
+    whole_s: f32,
 }
 
 impl Steady {
     /// Begins as the motion of a thing that was seen once.
     pub(super) fn new(motion: Motion) -> Self {
-        Steady { motion, covered_s: 0.0 }
+        Steady { motion, covered_s: 0.0, whole_s: 0.0 }
     }
 
     /// The motion of the whole.
@@ -90,10 +104,19 @@ impl Steady {
             expected.intersection(other) - seen.intersection(other) > OTHERS_COVER * expected.area()
         });
         let part = whole(&expected, seen).filter(|_| !screened);
-        self.covered_s = if part.is_some() { self.covered_s + dt_s } else { 0.0 };
+        self.whole_s = if part.is_some() { 0.0 } else { self.whole_s + dt_s };
+        // An edge holds a box for part of a second, whatever the frame rate.
+        let is_held = self.is_covered()
+            && dt_s <= LONGEST_STEP_S
+            && self.whole_s < LEAST_WHOLE_S
+            && self.motion.is_ahead_of(seen, BEHIND);
+        self.covered_s = if part.is_some() || is_held { self.covered_s + dt_s } else { 0.0 };
         match part {
-            Some((whole, cut)) if self.covered_s <= most_s(cut) => self.motion.update_place(&whole, model),
+            Some((whole, cut)) if self.covered_s <= most_s(cut) => {
+                self.motion.update_place(&as_high(&expected, &whole), model);
+            }
             Some(_) => *self = Steady::new(*motion),
+            None if is_held => self.motion.update_place(seen, model),
             None => self.motion.update_holding(seen, model),
         }
     }
@@ -117,19 +140,25 @@ fn whole(expected: &BBox, seen: &BBox) -> Option<(BBox, Cut)> {
     cut_upright(expected, seen).or_else(|| cut_level(expected, seen))
 }
 
+/// A box of the `expected` height, as near to that as can be, that holds `part` or lies in it.
+fn as_high(expected: &BBox, part: &BBox) -> BBox {
+    let (least, most) = (part.bottom() - expected.h, part.y);
+    let y = expected.y.max(least.min(most)).min(least.max(most));
+    BBox { y, h: expected.h, ..*part }
+}
+
 fn cut_upright(expected: &BBox, seen: &BBox) -> Option<(BBox, Cut)> {
-    let level = SAME_EDGE * expected.h;
+    let within = (seen.y - expected.y).min(expected.bottom() - seen.bottom());
     let fits = seen.w < CUT_WIDTH * expected.w
-        && seen.h.max(expected.h) <= SAME_HEIGHT * seen.h.min(expected.h)
-        && (seen.y - expected.y).abs() <= level
-        && (seen.bottom() - expected.bottom()).abs() <= level;
+        && within >= -SAME_EDGE * expected.h
+        && seen.h >= LEAST_HEIGHT * expected.h;
     let x = expected.x.max(seen.right() - expected.w).min(seen.x);
     fits.then_some((BBox { x, w: expected.w, ..*seen }, Cut::Side))
 }
 
 fn cut_level(expected: &BBox, seen: &BBox) -> Option<(BBox, Cut)> {
     let (top, bottom) = ((seen.y - expected.y).abs(), (seen.bottom() - expected.bottom()).abs());
-    let fits = seen.h < CUT_HEIGHT * expected.h
+    let fits = (LEAST_PART * expected.h..CUT_HEIGHT * expected.h).contains(&seen.h)
         && SAME_WIDTH.contains(&(seen.w / expected.w))
         && top.min(bottom) <= SAME_EDGE * expected.h;
     let (y, cut) =
@@ -192,6 +221,34 @@ mod tests {
             let off = steady.motion().bbox().x - x;
             assert!(off.abs() < 0.02, "off by {off} at {fps} fps");
             assert!((steady.motion().bbox().w - 0.1).abs() < 0.02, "{fps} fps");
+        }
+    }
+
+    /// It goes left by two widths a second behind a post at 0.4; its box stays at the post, without the head, and is completed
+    /// to a whole one in the end.
+    #[test]
+    fn a_box_that_an_edge_holds_teaches_no_velocity() {
+        let model = MotionModel::default();
+        for fps in [5.0f32, 7.0, 10.0, 15.0, 25.0] {
+            let mut x = 0.8;
+            let mut motion = Motion::new(&BBox { x, ..EXPECTED }, &model);
+            let mut steady = Steady::new(motion);
+            while x > 0.33 {
+                x -= 0.2 / fps;
+                let seen = match x {
+                    _ if x >= 0.4 => BBox { x, ..EXPECTED },
+                    _ if x >= 0.345 => BBox { x: 0.4, y: 0.26, w: 0.08, h: 0.34 },
+                    _ => BBox { x: 0.4, ..EXPECTED },
+                };
+                motion.predict(1.0 / fps, Seen::Whole, &model);
+                steady.predict(1.0 / fps, false, &model);
+                motion.update(&seen, &model);
+                steady.see(1.0 / fps, &seen, std::iter::empty(), &motion, &model);
+            }
+            let before = steady.motion().bbox().x;
+            steady.predict(0.1, false, &model);
+            let velocity = (steady.motion().bbox().x - before) / 0.1;
+            assert!((-0.23..-0.14).contains(&velocity), "{velocity} at {fps} fps");
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Point};
 
 /// How things move and how exactly a detector sees them, for things of any size. Sizes of boxes are the unit of length:
 /// a box's width across and its height down.
@@ -85,14 +85,18 @@ impl Axis {
 
     fn update(&mut self, measured: f32, sd: f32) {
         let innovation_variance = self.value_variance + sd * sd;
-        let value_gain = self.value_variance / innovation_variance;
         let rate_gain = self.covariance / innovation_variance;
-        let innovation = measured - self.value;
-        self.value += value_gain * innovation;
-        self.rate += rate_gain * innovation;
+        self.rate += rate_gain * (measured - self.value);
         self.rate_variance -= rate_gain * self.covariance;
-        self.covariance *= 1.0 - value_gain;
-        self.value_variance *= 1.0 - value_gain;
+        self.correct(measured, sd);
+    }
+
+    /// The same without a word on the rate, which is kept as it is with its variance (Schmidt 1966).
+    fn correct(&mut self, measured: f32, sd: f32) {
+        let gain = self.value_variance / (self.value_variance + sd * sd);
+        self.value += gain * (measured - self.value);
+        self.covariance *= 1.0 - gain;
+        self.value_variance *= 1.0 - gain;
     }
 }
 
@@ -167,24 +171,30 @@ impl Motion {
     pub(super) fn update_holding(&mut self, bbox: &BBox, model: &MotionModel) {
         let center = bbox.center();
         let slack = ((self.bbox().w - bbox.w) / 2.0).max(0.0);
-        self.hold(center.x, slack, model.measured_sd * bbox.w);
+        let nearest = self.x.value.max(center.x - slack).min(center.x + slack);
+        if nearest != self.x.value || slack <= 0.0 {
+            self.x.update(nearest, model.measured_sd * bbox.w);
+        }
         self.y.update(center.y, model.measured_sd * bbox.h);
         self.log_w.update(bbox.w.ln(), model.measured_log_size_sd);
         self.log_h.update(bbox.h.ln(), model.measured_log_size_sd);
     }
 
-    /// Takes in where the box must be, of which a part was seen. Its size is the believed one and teaches nothing.
-    pub(super) fn update_place(&mut self, whole: &BBox, model: &MotionModel) {
-        let center = whole.center();
-        self.hold(center.x, SAME_PLACE * whole.w, model.part_sd * whole.w);
-        self.y.update(center.y, model.part_sd * whole.h);
+    /// Whether a box is behind the believed one by more than this share of its width.
+    pub(super) fn is_ahead_of(&self, bbox: &BBox, share: f32) -> bool {
+        (self.x.value - bbox.center().x) * self.x.rate.signum() > share * bbox.w
     }
 
-    /// Moves the centre across to within `slack` of `x`; where it is within that, nothing is learnt.
-    fn hold(&mut self, x: f32, slack: f32, sd: f32) {
-        let nearest = self.x.value.max(x - slack).min(x + slack);
-        if nearest != self.x.value || slack <= 0.0 {
-            self.x.update(nearest, sd);
+    /// Takes in where the box must be, of which a part was seen. Its size is the believed one and teaches nothing. An edge
+    /// that covers a thing holds its box there, so a place behind the believed one says nothing of the velocity across.
+    pub(super) fn update_place(&mut self, whole: &BBox, model: &MotionModel) {
+        let (Point { x, y }, sd_x) = (whole.center(), model.part_sd * whole.w);
+        let further = x - self.x.value;
+        if further.abs() > SAME_PLACE * whole.w {
+            if further * self.x.rate > 0.0 { self.x.update(x, sd_x) } else { self.x.correct(x, sd_x) }
+        }
+        if (y - self.y.value).abs() > SAME_PLACE * whole.h {
+            self.y.update(y, model.part_sd * whole.h);
         }
     }
 }
