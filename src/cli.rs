@@ -23,13 +23,11 @@ mod watch;
 use std::env::VarError;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use signal_hook::consts::SIGXFSZ;
 use spotter::capture::raise_limits;
-use spotter::daemon::exit_at_once;
+use spotter::daemon::{bear_full_files, exit_at_once};
 use tracing_subscriber::EnvFilter;
 
 use log::complain;
@@ -98,14 +96,6 @@ impl Outcome {
     }
 }
 
-/// A file that has reached the size which its owner may write (`ulimit -f`, systemd's `LimitFSIZE`) is an error of writing, as
-/// a full disk is, and not the end of the program.
-fn bear_full_files() {
-    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
-        complain!("spotter: cannot take the signal of a file that is too large: {error}");
-    }
-}
-
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     quiet::settle();
@@ -125,7 +115,9 @@ pub fn main() -> ExitCode {
         }
     }
     raise_limits();
-    bear_full_files();
+    if let Err(error) = bear_full_files() {
+        complain!("spotter: cannot take the signal of a file that is too large: {error}");
+    }
     let may_leave_threads =
         matches!(arguments.command, Command::Run(_) | Command::Doctor(_) | Command::Probe(_));
     let outcome = match arguments.command {

@@ -48,7 +48,7 @@ pub use pulses::Pulses;
 use reload::Reloader;
 pub use reload::{Applied, How, Refused};
 pub use service::{Service, ServiceError};
-pub use signals::{Signals, exit_at_once, stop_on_signals};
+pub use signals::{Signals, bear_full_files, exit_at_once, stop_on_signals};
 pub use summary::Summary;
 use timekeeper::Timekeeper;
 pub use timekeeper::{TIMESYNC, told_by_systemd};

@@ -151,6 +151,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
+    ("csv", &["eval"]),
     ("zip", &["eval"]),
     ("url", &["config", "discover"]),
     ("image", &["picture", "cli/demo"]),

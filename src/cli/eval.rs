@@ -1,5 +1,6 @@
 //! `spotter eval`: how good the stages are, on data with a known truth.
 
+mod activity;
 mod skeleton;
 mod track;
 
@@ -18,11 +19,14 @@ enum Stage {
     Track(track::Arguments),
     #[command(after_long_help = manual::EVAL_SKELETON)]
     Skeleton(skeleton::Arguments),
+    #[command(after_long_help = manual::EVAL_ACTIVITY)]
+    Activity(activity::Arguments),
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     match &arguments.stage {
         Stage::Track(arguments) => track::run(arguments),
         Stage::Skeleton(arguments) => skeleton::run(arguments),
+        Stage::Activity(arguments) => activity::run(arguments),
     }
 }

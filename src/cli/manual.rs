@@ -193,7 +193,38 @@ EXAMPLES
     spotter eval track mot/one mot/two
         Score the tracker on two sequences.
     spotter eval skeleton clips.npz
-        Score the skeleton classifier on clips."
+        Score the skeleton classifier on clips.
+    spotter eval activity clips/
+        Score the activities that are told of the videos in a folder."
+);
+
+/// Of `spotter eval activity --help`.
+pub(super) const EVAL_ACTIVITY: &str = concat!(
+    "\
+FOLDER
+    truth.csv   a header `clip,from_s,to_s,label`, and a line for each thing that happens: the file in the folder, when it
+                begins and ends in seconds from the clip's first frame, and the label. Ranges may overlap. Times of which
+                no line speaks are not scored
+
+FIGURES
+    events      how often a label happens: its lines
+    told        how many of these were told: a start tag of the label, or of one that stands for it (`--same`), came before
+                the event was over for longer than `--grace`, and the activity was not over when the event began
+    delay       from the begin of an event to the capture time of the frame that its start tag rests on, in seconds
+    false       start tags of the label in scored time that speak of no event, and how many that is for an hour of it
+    right       share of the label's time in which it was told, or one that stands for it, by the times of the evidence
+    what was told of its time
+                the label itself when anybody is told to do it, else what the largest person is told to do
+
+",
+    eval_exit_status!(),
+    "
+
+EXAMPLES
+    spotter eval activity clips/
+        Score the default settings.
+    spotter eval activity --config spotter.toml --camera ramp --json clips/
+        Score the settings of a camera."
 );
 
 /// Of `spotter eval track --help`.

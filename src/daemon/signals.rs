@@ -2,10 +2,11 @@
 //!
 //! For `run` and for every other command that goes on until somebody stops it.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals as Delivered};
 
 /// Some senders, coreutils' `timeout` among them, signal a process and then its whole group: what comes this soon after
@@ -81,6 +82,15 @@ impl Asked {
             Some(_) => Wish::Exit,
         }
     }
+}
+
+/// Lets a file that has reached the size which its owner may write (`ulimit -f`, systemd's `LimitFSIZE`) be an error of
+/// writing, as a full disk is, and not the end of the program.
+///
+/// # Errors
+/// When the signal cannot be taken.
+pub fn bear_full_files() -> std::io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Ends the process without a word to its other threads and libraries, which might not let it go.

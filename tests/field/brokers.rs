@@ -20,7 +20,7 @@ use crate::mosquitto::{Mosquitto, Subscriber, free_port, retained, wait};
 use crate::peers::{node, python_programs};
 use crate::program::spotter;
 use crate::publisher::{config, start, tag};
-use crate::scripted::{Packet, Scripted, WELCOME_5, WELCOME_311};
+use crate::scripted::{Packet, Scripted};
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -347,28 +347,6 @@ fn a_broker_without_retain_or_qos_1_is_served_with_what_it_has() {
         let wildcards = !holds(welcome, &[0x28, 0]);
         assert_eq!(subscribed.holds("/#"), wildcards);
         assert!(wildcards || subscribed.holds("spotter/v1/edge-1/command/snapshot"));
-    }
-}
-
-#[test]
-fn a_broker_that_takes_qos_1_and_acknowledges_nothing_is_served_without() {
-    for (version, welcome) in [(MqttVersion::V311, WELCOME_311), (MqttVersion::V5, WELCOME_5)] {
-        let broker = Scripted::start(move |peer| {
-            if peer.welcome(welcome).is_none() {
-                return;
-            }
-            while let Some(packet) = peer.packet() {
-                if packet.kind() != 3 {
-                    peer.acknowledge(&packet, version == MqttVersion::V5);
-                }
-            }
-        });
-        let keep_alive = Duration::from_secs(5);
-        let (publisher, handle) = start(&Mqtt { keep_alive, version, ..config(broker.port()) });
-        (1..=10).for_each(|track| handle.tag(&tag(track)));
-        assert!(wait(|| handle.counts().acknowledged == 10), "{:?}", handle.counts());
-        assert_eq!((handle.counts().connections, handle.counts().dropped), (3, 0), "{:?}", handle.counts());
-        assert_eq!(publisher.stop(GRACE).unsent, 0);
     }
 }
 

@@ -48,6 +48,7 @@ mod colour;
 mod descriptors;
 mod disconnect;
 mod discover;
+mod drawn_post;
 mod error_texts;
 mod full_log;
 mod genicam;

@@ -106,7 +106,7 @@ fn a_tag_that_a_broker_of_3_1_1_cuts_for_is_set_aside_and_the_rest_goes_on() {
 fn cuts(welcome: &'static [u8], goodbye: &'static [u8], away: usize) -> Scripted {
     let left = AtomicUsize::new(0);
     Scripted::start(move |peer| {
-        if left.try_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+        if left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
             return peer.close();
         }
         if peer.welcome(welcome).is_none() {
@@ -125,18 +125,43 @@ fn cuts(welcome: &'static [u8], goodbye: &'static [u8], away: usize) -> Scripted
 
 #[test]
 fn a_broker_that_says_nothing_or_is_away_after_each_end_is_not_blocked_either() {
-    for (version, broker) in
-        [(MqttVersion::V5, cuts(WELCOME_5, b"\xE0\x00", 0)), (MqttVersion::V311, cuts(WELCOME_311, b"", 3))]
-    {
-        let (publisher, handle) = start(&Mqtt { version, ..config(broker.port()) });
+    let brokers =
+        [(MqttVersion::V5, cuts(WELCOME_5, b"\xE0\x00", 0)), (MqttVersion::V311, cuts(WELCOME_311, b"", 3))];
+    let nodes = brokers.each_ref().map(|(version, broker)| {
+        let (publisher, handle) = start(&Mqtt { version: *version, ..config(broker.port()) });
         handle.tags(&[tag(1), large(2), tag(3), tag(4)]);
-        // The pauses between its attempts grow up to a quarter of a minute.
-        let begun = Instant::now();
+        (publisher, handle)
+    });
+    // The pauses between its attempts grow up to a quarter of a minute.
+    let begun = Instant::now();
+    for (publisher, handle) in nodes {
         while handle.counts().waiting > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(400), "{version:?}: {:?}", handle.counts());
+            assert!(begun.elapsed() < Duration::from_secs(400), "{:?}", handle.counts());
             std::thread::park_timeout(Duration::from_millis(50));
         }
         assert_eq!(handle.counts().dropped, 1, "{:?}", handle.counts());
+        assert_eq!(publisher.stop(GRACE).unsent, 0);
+    }
+}
+
+#[test]
+fn a_broker_that_takes_qos_1_and_acknowledges_nothing_is_served_without() {
+    for (version, welcome) in [(MqttVersion::V311, WELCOME_311), (MqttVersion::V5, WELCOME_5)] {
+        let broker = Scripted::start(move |peer| {
+            if peer.welcome(welcome).is_none() {
+                return;
+            }
+            while let Some(packet) = peer.packet() {
+                if packet.kind() != 3 {
+                    peer.acknowledge(&packet, version == MqttVersion::V5);
+                }
+            }
+        });
+        let keep_alive = Duration::from_secs(5);
+        let (publisher, handle) = start(&Mqtt { keep_alive, version, ..config(broker.port()) });
+        (1..=10).for_each(|track| handle.tag(&tag(track)));
+        assert!(wait(|| handle.counts().acknowledged == 10), "{:?}", handle.counts());
+        assert_eq!((handle.counts().connections, handle.counts().dropped), (3, 0), "{:?}", handle.counts());
         assert_eq!(publisher.stop(GRACE).unsent, 0);
     }
 }

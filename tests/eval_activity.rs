@@ -1,0 +1,85 @@
+//! `spotter eval activity`: on real clips where they are there, on a film without anybody, and on folders that make no sense.
+//!
+//! The clips are not part of the repository: they are looked for in the folder that `SPOTTER_SHARED` names, or in
+//! `../shared`, and their test is skipped where they are absent.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+#[path = "support/pipeline.rs"]
+mod pipeline;
+#[path = "support/program.rs"]
+mod program;
+
+use program::{Ended, spotter};
+
+fn eval(folder: &Path, more: &[&str]) -> Ended {
+    let fixed = ["eval".as_ref(), "activity".as_ref(), folder.as_os_str()];
+    spotter(fixed.into_iter().chain(more.iter().map(OsStr::new)))
+}
+
+#[test]
+fn of_a_film_without_anybody_nothing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("empty.avi");
+    pipeline::Pipeline::start(&format!(
+        "videotestsrc num-buffers=30 pattern=gradient ! video/x-raw,framerate=10/1,width=320,height=240 ! jpegenc ! avimux ! \
+         filesink location={}",
+        film.display()
+    ))
+    .play_out();
+    fs::write(folder.path().join("truth.csv"), "clip,from_s,to_s,label\nempty.avi,0.5,2.5,walk\n").unwrap();
+    let ended = eval(folder.path(), &["--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let score: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let walk = &score["labels"]["walk"];
+    assert_eq!(
+        (&walk["events"], &walk["told"], &walk["right"]),
+        (&1.into(), &0.into(), &0.0.into()),
+        "{score}"
+    );
+    assert_eq!(walk["told_s"], serde_json::json!({ "nothing": 2.0 }));
+    let ended = eval(folder.path(), &[]);
+    assert!(ended.stdout.contains("walk") && ended.stdout.contains("nothing 2.0"), "{}", ended.stdout);
+}
+
+#[test]
+fn folders_that_make_no_sense_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = eval(folder.path(), &[]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("truth.csv"), "{}", ended.stderr);
+    fs::write(folder.path().join("no.mp4"), "no film").unwrap();
+    fs::write(folder.path().join("truth.csv"), "clip,from_s,to_s,label\nno.mp4,0,1,walk\n").unwrap();
+    let ended = eval(folder.path(), &[]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("no.mp4"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_real_clip_is_scored_alike_each_time() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared = std::env::var_os("SPOTTER_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    let clip = shared.join("data/activities/upfall/a3-t1-c1.mp4");
+    if !clip.exists() {
+        println!("skipped: there is no {}", clip.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(&clip, folder.path().join("fall.mp4")).unwrap();
+    let truth =
+        "clip,from_s,to_s,label\nfall.mp4,0,0.8,stand\nfall.mp4,0.8,1.5,fall\nfall.mp4,1.5,7.7,fallen\n";
+    fs::write(folder.path().join("truth.csv"), truth).unwrap();
+    let [one, other] = [(), ()].map(|()| eval(folder.path(), &["--json"]));
+    assert_eq!((one.code, &one.stdout), (Some(0), &other.stdout), "{}", one.stderr);
+    let score: Value = serde_json::from_str(&one.stdout).unwrap();
+    assert_eq!(score["time_s"], 7.7);
+    let told = score["labels"]["fallen"]["told_s"].as_object().unwrap();
+    let all: f64 = told.values().map(|time_s| time_s.as_f64().unwrap()).sum();
+    assert!((all - 6.2).abs() < 1e-6, "{score}");
+}
