@@ -1,6 +1,6 @@
 //! How well activities are told of clips whose truth is known.
 //!
-//! [`truth`] reads what happens in the clips, the command line plays them through the whole path, and [`score`] compares.
+//! [`truth()`] reads what happens in the clips, the command line plays them through the whole path, and [`score()`] compares.
 
 mod score;
 mod truth;
