@@ -16,7 +16,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use answer::Answer;
-pub(super) use came::Came;
+pub(super) use came::{Came, WEB_PAGE};
 
 /// Name of the element that speaks HTTP, where there is one.
 pub(super) const HTTP: &str = "http";

@@ -8,7 +8,7 @@ use gstreamer::glib;
 
 use super::error::CaptureError;
 use super::heard::{Missing, Notes};
-use super::pictures::Came;
+use super::pictures::{Came, WEB_PAGE};
 use super::reach::{Unreachable, reach};
 use crate::config::{Capture, Decoder, Source, Transport};
 
@@ -207,9 +207,6 @@ const BROKE_IN_PICTURE: &str = "the connection broke in the middle of a picture"
 const SOUND_ONLY: &str = "there is no video in it";
 /// Said when nothing tells what comes.
 const UNTOLD: &str = "what comes is no video that can be told";
-/// Said of a page in the place of video.
-pub(super) const WEB_PAGE: &str =
-    "it is a web page and no video: the address leads to a page of the camera, such as the one to log in";
 /// Types beside `text/` of what is no video.
 const NO_VIDEO: [&str; 5] =
     ["application/pdf", "application/zip", "application/xml", "application/x-executable", "application/sdp"];

@@ -1,8 +1,13 @@
 //! Real people behind a post that is drawn into `vtest.avi`: how many of them a line there counts.
 
+use std::time::Duration;
+
 use crate::films::ffmpeg;
 use crate::footage;
-use crate::program::spotter;
+use crate::program::Program;
+
+/// How long a replay may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The frames that are looked at: 57 s.
 const FRAMES: u32 = 400;
@@ -25,7 +30,7 @@ fn crossings(film: &std::path::Path, filter: &str) -> usize {
         drawn.display()
     );
     std::fs::write(&config, text).unwrap();
-    let ran = spotter([
+    let replay = Program::start([
         "replay".as_ref(),
         drawn.as_os_str(),
         "--no-activities".as_ref(),
@@ -36,6 +41,7 @@ fn crossings(film: &std::path::Path, filter: &str) -> usize {
         "--tags".as_ref(),
         tags.as_os_str(),
     ]);
+    let ran = replay.wait(PATIENCE);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let tags = std::fs::read_to_string(&tags).unwrap();
     let is_crossing = |tag: &serde_json::Value| tag["kind"] == "line" && tag["phase"] == "start";

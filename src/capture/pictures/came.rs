@@ -2,12 +2,13 @@
 //!
 //! Pure. Read by [`super::super::reason`] and [`super::super::stream`].
 
-use super::super::reason::WEB_PAGE;
-
 /// So many bytes of the beginning are kept: enough for the headers of the first part.
 const KEPT: usize = 1024;
 /// So many characters of a text are shown.
 const SHOWN: usize = 40;
+/// Said of a page in the place of video.
+pub(in crate::capture) const WEB_PAGE: &str =
+    "it is a web page and no video: the address leads to a page of the camera, such as the one to log in";
 /// Said when the answer ends before its first byte.
 const EMPTY: &str = "the server's answer is empty";
 
