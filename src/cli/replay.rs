@@ -7,12 +7,11 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use sha2::{Digest, Sha256};
 use spotter::activity::Share;
-use spotter::capture::{Next, Stream, Timing, missing_bytes};
+use spotter::capture::{Stream, Timing, missing_bytes};
 use spotter::clock::Timestamp;
 use spotter::config::{self, Activities, Capture, Config, Objects, Source};
 use spotter::daemon::open_recognizer;
@@ -24,15 +23,13 @@ use spotter::recognize::Recognizer;
 use spotter::tag::{Body, Phase, Tag};
 use uuid::Uuid;
 
-use super::footage::ensure_utf8;
+use super::footage::{configured, ensure_utf8, next};
 use super::log::complain;
 use super::output::say;
 use super::{Outcome, ranges, run::refuse};
 use outputs::{BestView, TagFile, TrackFile};
 use progress::Progress;
 
-/// How long a file may give no frame before it counts as hanging.
-const SILENCE: Duration = Duration::from_secs(30);
 /// A file that ends this much before the length it states was cut short, unless its frames are that slow.
 const CUT_SHORT: Duration = Duration::from_secs(1);
 
@@ -143,14 +140,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 
 /// The camera that the file plays, with the settings that count.
 fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<config::Camera> {
-    let configured = match (config, &arguments.camera) {
-        (None, _) => None,
-        (Some(config), None) => config.cameras.first(),
-        (Some(config), Some(name)) => {
-            let found = config.cameras.iter().find(|camera| camera.name == *name);
-            Some(found.with_context(|| format!("the configuration has no camera {name}"))?)
-        }
-    };
+    let configured = configured(config, arguments.camera.as_ref())?;
     let name = match (&arguments.camera, configured) {
         (Some(name), _) => name.clone(),
         (None, Some(camera)) => camera.name.clone(),
@@ -195,15 +185,6 @@ fn boot(file: &Path) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
-}
-
-/// The next frame, or nothing at the end of the file.
-fn next(stream: &mut Stream) -> anyhow::Result<Option<Frame>> {
-    match stream.next(SILENCE)? {
-        Next::Frame(frame) => Ok(Some(frame)),
-        Next::Idle => Err(stream.silent(SILENCE).into()),
-        Next::End => Ok(None),
-    }
 }
 
 #[derive(Default)]

@@ -1,12 +1,11 @@
 //! `spotter eval activity`: how well activities are told of clips whose truth is known.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use spotter::activity::Share;
-use spotter::capture::{Next, Stream, Timing};
+use spotter::capture::{Stream, Timing};
 use spotter::clock::Timestamp;
 use spotter::config::{self, Activities, Capture, Config, Objects, Source};
 use spotter::daemon::open_recognizer;
@@ -15,12 +14,10 @@ use spotter::name::Name;
 use spotter::recognize::Recognizer;
 use spotter::tag::{Body, Label, Phase, Tag, TrackId};
 
+use crate::cli::footage::{configured, next};
 use crate::cli::log::complain;
 use crate::cli::output::{OutputError, say};
 use crate::cli::{Outcome, ranges, run::refuse};
-
-/// How long a clip may give no frame before it counts as hanging.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// What nothing is called in the confusion of time.
 const NOTHING: &str = "nothing";
@@ -81,14 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 
 /// A camera with the settings that count.
 fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<config::Camera> {
-    let found = match (config, &arguments.camera) {
-        (None, _) => None,
-        (Some(config), None) => config.cameras.first(),
-        (Some(config), Some(name)) => {
-            let found = config.cameras.iter().find(|camera| camera.name == *name);
-            Some(found.with_context(|| format!("the configuration has no camera {name}"))?)
-        }
-    };
+    let found = configured(config, arguments.camera.as_ref())?;
     let source = Source::File { path: PathBuf::new(), repeat: false, frame_rate: None };
     Ok(config::Camera {
         name: Name::new("clip")?,
@@ -107,12 +97,8 @@ fn play(recognizer: &mut Recognizer, camera: &config::Camera, clip: &Clip) -> an
     let capture = Capture { source, ..camera.capture.clone() };
     let mut stream = Stream::open(camera.name.clone(), &capture, Timing::Simulated(Timestamp::EPOCH))?;
     let mut diary = Diary::default();
-    loop {
-        match stream.next(SILENCE)? {
-            Next::Frame(frame) => diary.read(&recognizer.recognize(0, &frame)?.tags),
-            Next::Idle => return Err(stream.silent(SILENCE).into()),
-            Next::End => break,
-        }
+    while let Some(frame) = next(&mut stream)? {
+        diary.read(&recognizer.recognize(0, &frame)?.tags);
     }
     diary.read(&recognizer.cut(0).tags);
     Ok(diary.told)
