@@ -1,8 +1,9 @@
 //! Activities: what people do over time.
 //!
 //! ```text
-//! track, frame -> pose -> joint window at 25 Hz -> skeleton classifier --+
-//!           \---------> kinematics: speed, posture, falls ---------------+-> evidence -> Belief
+//! track, frame -> pose -> joint window at 25 Hz -> skeleton classifier: gestures --+
+//!           \-------\--> boxes and joints at 10 Hz -> posture classifier -> falls --+-> evidence -> Belief
+//!            \--------> kinematics: speed -----------------------------------------/
 //! frame -> clip window at the model's pace -> clip classifier ---------------------------> Belief
 //! ```
 //!
@@ -35,6 +36,7 @@ pub use observer::{Models, Observed, Observer};
 pub use parameters::Parameters;
 pub use person::Person;
 pub use pose::PoseEstimator;
+pub use posture::{ClassifyPosture, PostureClassifier, PostureWindow, Roles};
 pub use scores::ActivityError;
 pub use skeleton::SkeletonClassifier;
 pub use window::JointWindow;

@@ -72,6 +72,8 @@ pub struct Models {
     pub detect: String,
     /// Name of the package that finds people's joints.
     pub pose: String,
+    /// Name of the package that tells how people hold themselves.
+    pub posture: String,
     /// Name of the package that recognises activities by joints.
     pub skeleton: String,
     /// Names of packages that recognise activities by short clips.
@@ -136,6 +138,7 @@ impl Default for Models {
             directories: model_directories(),
             detect: "centernet-mobilenetv3-coco".to_owned(),
             pose: "movenet-lightning".to_owned(),
+            posture: "posture-tcn".to_owned(),
             skeleton: "skeleton-tcn-jhmdb".to_owned(),
             clips: Vec::new(),
         }

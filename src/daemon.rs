@@ -107,7 +107,9 @@ impl DaemonError {
                 !error.may_pass()
             }
             Detect(DetectError::Output { .. })
-            | Activity(ActivityError::Output { .. } | ActivityError::Joints { .. })
+            | Activity(
+                ActivityError::Output { .. } | ActivityError::Joints { .. } | ActivityError::Values { .. },
+            )
             | Labels(_)
             | Publish(PublishError::Tls { .. } | PublishError::Root(_)) => true,
             Runtime(_) | Recognize(_) | Publish(_) | Thread(_) | Panicked(_) => false,

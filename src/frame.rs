@@ -196,6 +196,17 @@ impl Image {
         Image { shown: orientation.size(square), orientation, ..self }
     }
 
+    /// What is shown, turned or mirrored once more. Where a point of it lies in this picture, [`Orientation::stored`] of
+    /// `next` says.
+    #[must_use]
+    pub fn turned(&self, next: Orientation) -> Self {
+        Image {
+            shown: next.size(self.shown),
+            orientation: self.orientation.then(next),
+            ..self.clone()
+        }
+    }
+
     /// Width in pixels, as it is shown.
     pub fn width(&self) -> u32 {
         self.shown.0

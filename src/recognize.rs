@@ -6,6 +6,7 @@
 mod dating;
 mod known;
 mod scene;
+mod turned;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -150,6 +151,11 @@ impl Recognizer {
         let mut detections = detector.detect(&frame.image)?;
         let scene = scenes[index].as_mut().expect(NO_SCENE);
         scene.last = frame.at;
+        if let Some(turn) = scene.turned_look() {
+            let turned = detector.detect(&frame.image.turned(turn))?;
+            scene.take_turned(&turned, &frame.image);
+        }
+        scene.add_turned(&mut detections, &frame.image);
         scene.keep_wanted(&mut detections);
         let ended = scene.tracker.step(frame.at, &detections);
         let tags = scene.told_of_tracks(&ended);

@@ -585,7 +585,7 @@ fn check_accepts_a_good_file_and_shows_no_password() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let said = ended.stdout.replace(&folder.0.path().display().to_string(), "<folder>");
     insta::assert_snapshot!(said, @"
-    <folder>/spotter.toml: valid; node edge-1, models centernet-mobilenetv3-coco, movenet-lightning, skeleton-tcn-jhmdb, broker broker.example:8883
+    <folder>/spotter.toml: valid; node edge-1, models centernet-mobilenetv3-coco, movenet-lightning, posture-tcn, skeleton-tcn-jhmdb, broker broker.example:8883
       camera ramp: rtsp://***@cam/1
       camera door: <folder>/clip.avi
     ");
@@ -638,6 +638,7 @@ fn check_looks_for_what_the_file_names() {
     <folder>/spotter.toml: runtime.onnxruntime: ONNX Runtime's library <folder>/lib.so ([runtime] onnxruntime) cannot be used: it is no library that can be loaded here: <folder>/lib.so: cannot open shared object file: No such file or directory
     <folder>/spotter.toml: models.detect: there is no model package `yolo`; looked in <folder>/.; found none
     <folder>/spotter.toml: models.pose: there is no model package `movenet-lightning`; looked in <folder>/.; found none
+    <folder>/spotter.toml: models.posture: there is no model package `posture-tcn`; looked in <folder>/.; found none
     <folder>/spotter.toml: models.skeleton: there is no model package `skeleton-tcn-jhmdb`; looked in <folder>/.; found none
     "#);
 }

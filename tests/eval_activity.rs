@@ -18,6 +18,9 @@ mod program;
 
 use program::{Ended, spotter};
 
+/// Of the ten real falls.
+const FALLS_TOLD: u64 = 9;
+
 fn eval(folder: &Path, more: &[&str]) -> Ended {
     let fixed = ["eval".as_ref(), "activity".as_ref(), folder.as_os_str()];
     spotter(fixed.into_iter().chain(more.iter().map(OsStr::new)))
@@ -61,25 +64,63 @@ fn folders_that_make_no_sense_are_named() {
     assert!(ended.stderr.contains("no.mp4"), "{}", ended.stderr);
 }
 
-#[test]
-fn a_real_clip_is_scored_alike_each_time() {
+/// The folder of the real clips, where it is there.
+fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared = std::env::var_os("SPOTTER_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let clip = shared.join("data/activities/upfall/a3-t1-c1.mp4");
-    if !clip.exists() {
-        println!("skipped: there is no {}", clip.display());
-        return;
+    let clips = shared.join("data/activities/upfall");
+    let there = clips.exists();
+    if !there {
+        println!("skipped: there is no {}", clips.display());
     }
+    there.then_some(clips)
+}
+
+#[test]
+fn a_real_clip_is_scored_alike_each_time() {
+    let Some(shared) = shared() else { return };
+    let clip = shared.join("a3-t1-c1.mp4");
     let folder = tempfile::tempdir().unwrap();
+    let people = folder.path().join("people.jsonl");
     fs::copy(&clip, folder.path().join("fall.mp4")).unwrap();
     let truth =
         "clip,from_s,to_s,label\nfall.mp4,0,0.8,stand\nfall.mp4,0.8,1.5,fall\nfall.mp4,1.5,7.7,fallen\n";
     fs::write(folder.path().join("truth.csv"), truth).unwrap();
-    let [one, other] = [(), ()].map(|()| eval(folder.path(), &["--json"]));
+    let arguments = ["--json", "--people", people.to_str().unwrap()];
+    let [one, other] = [(), ()].map(|()| eval(folder.path(), &arguments));
     assert_eq!((one.code, &one.stdout), (Some(0), &other.stdout), "{}", one.stderr);
     let score: Value = serde_json::from_str(&one.stdout).unwrap();
     assert_eq!(score["time_s"], 7.7);
     let told = score["labels"]["fallen"]["told_s"].as_object().unwrap();
     let all: f64 = told.values().map(|time_s| time_s.as_f64().unwrap()).sum();
     assert!((all - 6.2).abs() < 1e-6, "{score}");
+    let seen: Vec<Value> =
+        fs::read_to_string(&people).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(seen.len() > 60, "{} lines", seen.len());
+    assert!(seen.iter().all(|line| line["clip"] == "fall.mp4" && line["box"].as_array().unwrap().len() == 4));
+    assert!(seen.iter().any(|line| line["joints"].as_array().is_some_and(|joints| joints.len() == 13)));
+}
+
+/// The clips of real falls: each is told, and nothing else is told to be one.
+#[test]
+fn real_falls_are_told() {
+    let Some(shared) = shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let truth = fs::read_to_string(shared.join("truth.csv")).unwrap();
+    let (head, rows) = truth.split_once('\n').unwrap();
+    let is_fall = |row: &&str| (1..=5).any(|kind| row.starts_with(&format!("a{kind}-t1-")));
+    let rows: Vec<&str> = rows.lines().filter(is_fall).collect();
+    for row in &rows {
+        let name = row.split(',').next().unwrap();
+        fs::copy(shared.join(name), folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("truth.csv"), format!("{head}\n{}\n", rows.join("\n"))).unwrap();
+    let ended = eval(folder.path(), &["--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let score: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let of = |label: &str, figure: &str| score["labels"][label][figure].as_u64().unwrap_or(0);
+    println!("{score}");
+    assert_eq!(of("fall", "events"), 10, "{score}");
+    assert!(of("fall", "told") >= FALLS_TOLD, "{score}");
+    assert_eq!((of("fall", "false_events"), of("fallen", "false_events")), (0, 0), "{score}");
 }

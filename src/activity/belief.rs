@@ -36,6 +36,13 @@ pub enum Subject {
     Scene,
 }
 
+impl Judgement {
+    /// Who says the label.
+    pub fn model_of(&self, label: &str) -> &Arc<ModelRef> {
+        self.others.iter().find(|(other, _)| **other == *label).map_or(&self.model, |(_, model)| model)
+    }
+}
+
 /// What one classifier says of one subject after a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -43,6 +50,8 @@ pub struct Judgement {
     pub subject: Subject,
     /// Who says so.
     pub model: Arc<ModelRef>,
+    /// Labels that another model says.
+    pub others: Arc<[(Label, Arc<ModelRef>)]>,
     /// Where the subject is, relative to the image.
     pub bbox: BBox,
     /// What is believed.

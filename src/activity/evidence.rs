@@ -1,12 +1,14 @@
-//! One posterior over everything somebody may do: what the skeleton classifier says, times what speed and posture allow.
+//! One posterior over everything somebody may do: postures, divided by speed and by what the skeleton classifier says.
 //!
-//! [`super::Person`] owns one. The classifier knows joints, and nothing of places; speed knows nothing of joints. So they
+//! [`super::Person`] owns one. The posture classifier says whether somebody is on their feet, and speed whether they stand,
+//! walk or run then. The skeleton classifier knows joints, and nothing of places; speed knows nothing of joints. So they
 //! are independent looks at the same thing, and their likelihoods are multiplied. What the classifier does not know is
 //! split between standing, walking, running and what nobody knows: it was trained without people who just stand there.
 
 use super::kinematics::share;
 use super::parameters::Parameters;
-use super::posture::{Kind, Lying, above, below};
+use super::posture::{ClassifyPosture, Kind, Lying, above, below};
+use super::scores::ActivityError;
 use crate::tag::Label;
 
 /// How people move about while they do something.
@@ -24,9 +26,6 @@ pub enum Motion {
 
 /// A classifier of a person's joints over time.
 pub trait Classify {
-    /// Why it gives nothing.
-    type Error;
-
     /// Steps of a window.
     fn steps(&self) -> usize;
 
@@ -50,30 +49,29 @@ pub trait Classify {
     ///
     /// # Errors
     /// When the model fails.
-    fn classify(&mut self, joints: &[f32]) -> Result<&[f32], Self::Error>;
+    fn classify(&mut self, joints: &[f32]) -> Result<&[f32], ActivityError>;
 }
 
-/// Places of the labels that are there without a classifier.
+/// Places of the labels that are there whatever the classifiers know.
 const STAND: usize = 0;
 const WALK: usize = 1;
 const RUN: usize = 2;
 const FALL: usize = 3;
 const FALLEN: usize = 4;
-const LIE: usize = 5;
-const OWN: [&str; 6] = ["stand", "walk", "run", "fall", "fallen", "lie"];
+const OWN: [&str; 5] = ["stand", "walk", "run", "fall", "fallen"];
 
 /// Even the steadiest stand is as likely as this to look like moving.
 const STAND_UNSTEADY: f32 = 0.001;
 
 /// What speed and posture say at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Moment<'p> {
     /// Body heights per second; nothing when it is not known.
     pub(super) speed: Option<f32>,
     /// Whether any joint moved in the classifier's window, 0..=1.
     pub(super) stirring: f32,
-    /// Whether they stand on both feet, 0..=1.
-    pub(super) on_feet: f32,
+    /// The probability of each of the posture classifier's labels.
+    pub(super) postures: &'p [f32],
     pub(super) lying: Lying,
 }
 
@@ -81,7 +79,15 @@ pub(super) struct Moment {
 #[derive(Clone, Debug)]
 pub(super) struct Evidence {
     labels: Vec<Label>,
-    /// For each of the classifier's labels its place in `labels` and how people move; nothing where it means unknown.
+    /// For each label of the posture classifier its place in `labels`; nothing for those that have none of their own.
+    postures: Vec<Option<usize>>,
+    /// Who is on their feet, among the posture classifier's labels.
+    up: usize,
+    /// Where lying is told.
+    lie: usize,
+    /// The first of the skeleton classifier's labels; those before it are ours or the posture classifier's.
+    gestures: usize,
+    /// For each of the skeleton classifier's labels its place in `labels` and how people move; nothing where it means unknown.
     places: Vec<Option<(usize, Motion)>>,
     /// For each label its probability given that the person is not down, smoothed.
     smoothed: Vec<f32>,
@@ -91,32 +97,59 @@ pub(super) struct Evidence {
 impl Evidence {
     pub(super) fn new() -> Self {
         let labels: Vec<Label> = OWN.iter().map(|label| Label::from(*label)).collect();
-        Evidence { smoothed: vec![0.0; labels.len()], labels, places: Vec::new(), begun: false }
+        Evidence {
+            smoothed: vec![0.0; labels.len()],
+            gestures: labels.len(),
+            labels,
+            postures: Vec::new(),
+            up: 0,
+            lie: 0,
+            places: Vec::new(),
+            begun: false,
+        }
     }
 
-    /// Learns the labels of a classifier, when it has others than the last one.
-    pub(super) fn know(&mut self, classifier: &impl Classify) {
-        if self.places.len() == classifier.labels().len() {
+    /// Learns the labels of classifiers, when they have others than the last ones. Without one of gestures there are none.
+    pub(super) fn know(&mut self, postures: &impl ClassifyPosture, gestures: Option<&impl Classify>) {
+        let known = gestures.map_or(0, |gestures| gestures.labels().len());
+        if (self.postures.len(), self.places.len()) == (postures.labels().len(), known) {
             return;
         }
         *self = Evidence::new();
-        for index in 0..classifier.labels().len() {
+        let roles = postures.roles();
+        self.up = roles.up;
+        for (index, label) in postures.labels().iter().enumerate() {
+            let has_place = ![roles.up, roles.fall].contains(&index);
+            let place = has_place.then(|| self.place_of(label));
+            if index == roles.lie {
+                self.lie = place.unwrap_or_default();
+            }
+            self.postures.push(place);
+        }
+        self.gestures = self.labels.len();
+        for index in 0..known {
+            let Some(classifier) = gestures else { break };
             let (label, motion) = (classifier.published(index), classifier.motion(index));
             let place = match (motion, self.labels.iter().position(|known| known == label)) {
                 _ if classifier.unknown() == Some(index) => None,
                 (Motion::Walking, _) => Some(WALK),
                 (Motion::Running, _) => Some(RUN),
-                // Posture decides who is down.
-                (_, Some(FALL | FALLEN | LIE)) => None,
-                (_, Some(own)) => Some(own),
-                (_, None) => {
-                    self.labels.push(Label::clone(label));
-                    Some(self.labels.len() - 1)
-                }
+                (_, Some(gait @ ..=RUN)) => Some(gait),
+                // The posture classifier decides.
+                (_, Some(place)) if place < self.gestures => None,
+                _ => Some(self.place_of(label)),
             };
             self.places.push(place.map(|place| (place, motion)));
         }
         self.smoothed.resize(self.labels.len(), 0.0);
+    }
+
+    /// Where a label is, which is added when it is new.
+    fn place_of(&mut self, label: &Label) -> usize {
+        self.labels.iter().position(|known| known == label).unwrap_or_else(|| {
+            self.labels.push(Label::clone(label));
+            self.labels.len() - 1
+        })
     }
 
     /// Every label.
@@ -124,43 +157,78 @@ impl Evidence {
         &self.labels
     }
 
-    /// The scores of every label, best first, `dt_s` seconds after the last. `classified` are the classifier's
+    /// Those that the skeleton classifier says.
+    pub(super) fn gestures(&self) -> &[Label] {
+        &self.labels[self.gestures..]
+    }
+
+    /// The scores of every label, best first, `dt_s` seconds after the last. `classified` are the skeleton classifier's
     /// probabilities, when it was asked.
     pub(super) fn judge(
         &mut self,
         classified: Option<&[f32]>,
-        moment: &Moment,
+        moment: &Moment<'_>,
         dt_s: f32,
         parameters: &Parameters,
     ) -> Vec<(Label, f32)> {
-        let standing = self.posterior(classified, moment, parameters);
+        let now = self.unless_down(classified, moment, parameters);
         let follows = if self.begun { share(dt_s, parameters.smoothing) } else { 1.0 };
         self.begun = true;
-        for (smoothed, now) in self.smoothed.iter_mut().zip(standing) {
+        for (smoothed, now) in self.smoothed.iter_mut().zip(now) {
             *smoothed += (now - *smoothed) * follows;
         }
-        let Lying { kind, probability } = moment.lying;
+        self.down(&moment.lying)
+    }
+
+    /// The scores of every label as they are, with another opinion of whether the person is down.
+    pub(super) fn down(&self, lying: &Lying) -> Vec<(Label, f32)> {
+        let Lying { kind, probability } = *lying;
         let down = match kind {
             Kind::Fall => FALL,
             Kind::Fallen => FALLEN,
-            Kind::Lie => LIE,
+            Kind::Lie => self.lie,
         };
-        let mut scores: Vec<(Label, f32)> = self
-            .labels
-            .iter()
-            .zip(&self.smoothed)
-            .enumerate()
-            .map(|(place, (label, smoothed))| {
-                let score = smoothed * (1.0 - probability) + if place == down { probability } else { 0.0 };
-                (Label::clone(label), score.clamp(0.0, 1.0))
-            })
-            .collect();
+        let score = |(place, (label, smoothed)): (usize, (&Label, &f32))| {
+            let score = smoothed * (1.0 - probability) + if place == down { probability } else { 0.0 };
+            (Label::clone(label), score.clamp(0.0, 1.0))
+        };
+        let mut scores: Vec<(Label, f32)> =
+            self.labels.iter().zip(&self.smoothed).enumerate().map(score).collect();
         scores.sort_by(|a, b| b.1.total_cmp(&a.1));
         scores
     }
 
-    /// For each label its probability now, given that the person is not down; the rest is unknown.
-    fn posterior(&self, classified: Option<&[f32]>, moment: &Moment, parameters: &Parameters) -> Vec<f32> {
+    /// For each label its probability now, given that the person is not down. Who is on their feet stands, walks or runs;
+    /// a gesture takes its share from all of them, and from those who sit as well.
+    fn unless_down(
+        &self,
+        classified: Option<&[f32]>,
+        moment: &Moment<'_>,
+        parameters: &Parameters,
+    ) -> Vec<f32> {
+        let mut now = self.posterior(classified, moment, parameters);
+        let gestures: f32 = now[self.gestures..].iter().sum();
+        let postures = || self.postures.iter().zip(moment.postures);
+        let seated = postures().filter_map(|(place, probability)| Some(((*place)?, *probability)));
+        let seated: Vec<(usize, f32)> = seated.filter(|(place, _)| *place != self.lie).collect();
+        let up = moment.postures.get(self.up).copied().unwrap_or(1.0);
+        let not_down = seated.iter().map(|(_, probability)| probability).sum::<f32>() + up;
+        if not_down > 0.0 {
+            now[..=RUN].iter_mut().for_each(|gait| *gait *= up / not_down);
+            for (place, probability) in seated {
+                now[place] = (1.0 - gestures).max(0.0) * probability / not_down;
+            }
+        }
+        now
+    }
+
+    /// For each gait and gesture its probability now, given that the person is on their feet; the rest is unknown.
+    fn posterior(
+        &self,
+        classified: Option<&[f32]>,
+        moment: &Moment<'_>,
+        parameters: &Parameters,
+    ) -> Vec<f32> {
         let likelihood = Likelihood::of(moment.speed, parameters);
         let mut weights = vec![0.0; self.labels.len()];
         let mut known = 0.0;
@@ -181,14 +249,10 @@ impl Evidence {
         }
         let unknown = (1.0 - known).clamp(0.0, 1.0);
         let gait = unknown * (1.0 - parameters.unknown_share) / 3.0;
-        // To sit there is as likely as to stand there, but has no label. Who moves along does not sit.
-        let sits = (1.0 - parameters.seated_gait) * (1.0 - moment.on_feet) * likelihood.stand.min(1.0);
-        let mut nameless = unknown * parameters.unknown_share;
         for place in [STAND, WALK, RUN] {
-            let weight = weights[place] + gait * likelihood.of_gait(place);
-            weights[place] = weight * (1.0 - sits);
-            nameless += weight * sits;
+            weights[place] += gait * likelihood.of_gait(place);
         }
+        let nameless = unknown * parameters.unknown_share;
         let sum = weights.iter().sum::<f32>() + nameless;
         if sum > 0.0 {
             weights.iter_mut().for_each(|weight| *weight /= sum);

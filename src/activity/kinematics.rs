@@ -10,8 +10,8 @@ use super::parameters::Parameters;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 
-/// At most so many boxes are kept: the growth window at 25 a second. When it is full the oldest goes.
-const MOST_SIGHTS: usize = 64;
+/// At most so many boxes are kept: the growth window at 30 a second and some. When it is full the oldest goes.
+const MOST_SIGHTS: usize = 96;
 /// A fit takes at least so many boxes, going back up to [`SLOWEST`] where frames are rare.
 const LEAST_SIGHTS: usize = 3;
 const SLOWEST: Duration = Duration::from_secs(3);
@@ -99,7 +99,7 @@ impl Stature {
         let (up, down, seated) = parameters.height_follows;
         let follows = match seen - known {
             taller if taller > 0.0 => up,
-            shorter if shorter > parameters.feet_height.0.ln() => down,
+            shorter if shorter > parameters.seated_below.ln() => down,
             _ => seated,
         };
         self.log_height = Some(known + (seen - known) * share(dt_s, follows));
@@ -133,6 +133,11 @@ impl Movement {
             self.sights.pop_front();
         }
         self.sights.push_back((at, edges));
+    }
+
+    /// The boxes, oldest first.
+    pub(super) fn sights(&self) -> impl Iterator<Item = (Timestamp, Edges)> {
+        self.sights.iter().copied()
     }
 
     pub(super) fn clear(&mut self) {

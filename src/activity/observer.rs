@@ -12,6 +12,7 @@ use super::clip::{ClipClassifier, ClipWindow};
 use super::parameters::Parameters;
 use super::person::Person;
 use super::pose::PoseEstimator;
+use super::posture::PostureClassifier;
 use super::scores::ActivityError;
 use super::skeleton::SkeletonClassifier;
 use super::smooth::Smooth;
@@ -27,26 +28,51 @@ use crate::track::{Track, Tracker};
 /// be later than it is early.
 const EARLY: f64 = 0.5;
 
+/// Who lies is at the place of somebody who lay there when the boxes overlap by this, as IoU.
+const SAME_PLACE: f32 = 0.2;
+
 /// The models that activities are recognised with; one worker owns them.
 pub struct Models {
     /// Finds people's joints.
     pub pose: PoseEstimator,
-    /// Recognises by joints.
+    /// Tells how people hold themselves.
+    pub posture: PostureClassifier,
+    /// Recognises gestures by joints.
     pub skeleton: SkeletonClassifier,
     /// Recognise by clips.
     pub clips: Vec<ClipClassifier>,
+    /// The labels that the skeleton classifier says.
+    gestures: Arc<[(Label, Arc<ModelRef>)]>,
 }
 
 impl Models {
+    /// From each of them.
+    pub fn new(
+        pose: PoseEstimator,
+        posture: PostureClassifier,
+        skeleton: SkeletonClassifier,
+        clips: Vec<ClipClassifier>,
+    ) -> Self {
+        let gestures = Person::gestures(&posture, &skeleton);
+        let by = |label| (label, Arc::clone(skeleton.model()));
+        let gestures = gestures.into_iter().map(by).collect();
+        Models { pose, posture, skeleton, clips, gestures }
+    }
+
+    /// The labels that the skeleton classifier says, and its model: all that are no postures and no gaits.
+    pub fn gestures(&self) -> &Arc<[(Label, Arc<ModelRef>)]> {
+        &self.gestures
+    }
+
     /// Who they are.
     pub fn references(&self) -> impl Iterator<Item = &Arc<ModelRef>> {
         let clips = self.clips.iter().map(ClipClassifier::model);
-        [self.pose.model(), self.skeleton.model()].into_iter().chain(clips)
+        [self.pose.model(), self.posture.model(), self.skeleton.model()].into_iter().chain(clips)
     }
 
     /// Every label that an activity can have, in the order of the alphabet.
     pub fn labels(&self) -> Vec<Label> {
-        let by_joints = Person::labels(&self.skeleton);
+        let by_joints = Person::labels(&self.posture, &self.skeleton);
         let by_clips = self.clips.iter().flat_map(|clip| clip.labels().to_vec());
         let mut labels: Vec<Label> = by_joints.into_iter().chain(by_clips).collect();
         labels.sort();
@@ -72,7 +98,11 @@ pub struct Observer {
     camera: usize,
     /// The pause between two poses of a person that is asked for, in seconds.
     pose_pause_s: f64,
+    /// Whether gestures are asked for: what the skeleton classifier says beside postures and gaits.
+    gestures: bool,
     people: BTreeMap<TrackId, Followed>,
+    /// Where somebody lay who had fallen and was lost, and when.
+    fallen: Vec<(Timestamp, BBox)>,
     /// By classifier.
     clips: BTreeMap<(usize, Subject), Watched>,
     last: Option<Timestamp>,
@@ -117,12 +147,15 @@ impl Turn {
 }
 
 impl Observer {
-    /// For the camera at index `camera`, whose people are to be looked at once per `pose_pause`.
-    pub fn new(camera: usize, pose_pause: Duration) -> Self {
+    /// For the camera at index `camera`, whose people are to be looked at once per `pose_pause`, for `gestures` as well or
+    /// without.
+    pub fn new(camera: usize, pose_pause: Duration, gestures: bool) -> Self {
         Observer {
             camera,
             pose_pause_s: pose_pause.as_secs_f64(),
+            gestures,
             people: BTreeMap::new(),
+            fallen: Vec::new(),
             clips: BTreeMap::new(),
             last: None,
             interval_s: 0.0,
@@ -167,6 +200,8 @@ impl Observer {
             budget.spent(Look::Joints, begun.elapsed());
             observed.poses += 1;
         }
+        let lost = tracker.tracks().filter(|track| !track.visible);
+        observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
         for (index, (classifier, subjects)) in models.clips.iter_mut().zip(subjects).enumerate() {
             let mut watch = Watch { frame, since_s, index, classifier, budget };
             observed.judgements.extend(self.watch(&mut watch, &subjects)?);
@@ -177,15 +212,22 @@ impl Observer {
     /// Forgets tracks that have ended.
     pub fn forget(&mut self, ended: &[Track]) {
         for track in ended {
-            self.people.remove(&track.id);
+            if self.people.remove(&track.id).is_some_and(|followed| followed.person.fell()) {
+                self.fallen.push((track.last_seen, track.bbox));
+            }
             self.clips.retain(|(_, subject), _| *subject != Subject::Track(track.id));
         }
     }
 
     /// Forgets everything: what follows is a new scene.
     pub fn cut(&mut self, budget: &mut Budget) {
-        *self = Observer::new(self.camera, Duration::from_secs_f64(self.pose_pause_s));
+        *self = Observer::new(self.camera, Duration::from_secs_f64(self.pose_pause_s), self.gestures);
         budget.ask(self.camera, Vec::new());
+    }
+
+    /// Whether a person of the track may be down, or on the way there.
+    pub fn may_be_down(&self, track: TrackId) -> bool {
+        self.people.get(&track).is_some_and(|followed| followed.person.may_be_down())
     }
 
     /// The last pose of a track.
@@ -269,10 +311,33 @@ impl Observer {
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
         followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
         followed.pose = Some(pose);
-        let belief = followed.person.judge(&mut models.skeleton)?;
+        let gestures = self.gestures.then_some(&mut models.skeleton);
+        let belief = followed.person.judge(&mut models.posture, gestures)?;
+        if followed.person.lies() && !followed.person.fell() {
+            // Somebody who fell here was lost, and is found again.
+            let remembered = Parameters::default().fallen_remembered;
+            self.fallen.retain(|(at, _)| frame.at.since(*at) <= remembered);
+            if let Some(place) = self.fallen.iter().position(|(_, bbox)| bbox.iou(&track.bbox) >= SAME_PLACE) {
+                self.fallen.swap_remove(place);
+                followed.person.has_fallen();
+            }
+        }
         Ok(Judgement {
             subject: Subject::Track(track.id),
-            model: Arc::clone(models.skeleton.model()),
+            model: Arc::clone(models.posture.model()),
+            others: Arc::clone(models.gestures()),
+            bbox: track.bbox,
+            belief,
+        })
+    }
+
+    /// What is believed of somebody who is not seen on the frame at `at`.
+    fn miss(&mut self, at: Timestamp, track: &Track, models: &Models) -> Option<Judgement> {
+        let belief = self.people.get_mut(&track.id)?.person.judge_unseen(at)?;
+        Some(Judgement {
+            subject: Subject::Track(track.id),
+            model: Arc::clone(models.posture.model()),
+            others: Arc::clone(models.gestures()),
             bbox: track.bbox,
             belief,
         })
@@ -319,7 +384,8 @@ impl Observer {
             };
             watched.turn = turn.after(at, pause);
             watch.budget.spent(look, std::mem::take(&mut watched.cost) + begun.elapsed());
-            judgements.push(Judgement { subject, model: Arc::clone(watch.classifier.model()), bbox, belief });
+            let (model, others) = (Arc::clone(watch.classifier.model()), Arc::default());
+            judgements.push(Judgement { subject, model, others, bbox, belief });
         }
         Ok(judgements)
     }

@@ -33,6 +33,8 @@ pub struct Parameters {
     /// Time constants with which the body height follows larger sights of the upright person, smaller ones, and ones too
     /// small for somebody on their feet.
     pub height_follows: (Duration, Duration, Duration),
+    /// A box lower than this share of the body height is too small for somebody on their feet.
+    pub seated_below: f32,
 
     /// Speed between standing and walking, and how soft that edge is (the scale of a logistic curve).
     pub walk_from: (f32, f32),
@@ -56,44 +58,26 @@ pub struct Parameters {
     pub gestures_are_rare: f32,
     /// How likely the classifier takes standing, walking or running for another of the three.
     pub gaits_confused: f32,
-    /// What is left of stand, walk and run for somebody who is not on their feet but sits or crouches.
-    pub seated_gait: f32,
     /// The time constant with which scores follow; falls do not wait for it.
     pub smoothing: Duration,
 
-    /// Torso's angle against the vertical, in degrees, above which somebody may lie, and its softness.
-    pub lying_angle: (f32, f32),
-    /// Height of the hips above the ankles below which somebody may lie, and its softness. It is 0.49 for who stands, 0.4
-    /// for who bends, 0.25 for who sits on a chair.
-    pub lying_hips: (f32, f32),
-    /// Width of the box against its height above which somebody may lie, and its softness.
-    pub lying_box: (f32, f32),
-    /// Height of the box below which somebody may lie, and its softness.
-    pub lying_height: (f32, f32),
-    /// Angle of the torso below which somebody is upright, and its softness.
-    pub upright_angle: (f32, f32),
-    /// Height of the hips above the ankles from which somebody is up, be it on a chair, and its softness.
-    pub upright_hips: (f32, f32),
-    /// Height of the hips above the ankles from which somebody is on their feet, and its softness.
-    pub feet_hips: (f32, f32),
-    /// Height of the hips above the knees from which somebody is on their feet, and its softness. It is 0.25 for who stands,
-    /// and what tells who sits facing the camera.
-    pub feet_thighs: (f32, f32),
-    /// Height of the box from which somebody is on their feet, and its softness.
-    pub feet_height: (f32, f32),
     /// The time constant with which the posture follows.
     pub posture_follows: Duration,
-    /// The same for what falls do not wait for: being on their feet, and lying once somebody is down.
+    /// The same for lying once somebody is down, which falls do not wait for.
     pub calm_follows: Duration,
 
-    /// Who falls was seen on their feet for this time before.
-    pub fall_stood: Duration,
-    /// From the last sight on their feet to the first lying; who takes longer lies down.
-    pub fall_within: Duration,
+    /// Who went down fell when that is seen within this time.
+    pub fall_told_by: Duration,
     /// A fall is called `fall` for this time, then `fallen`.
     pub fall_lasts: Duration,
-    /// Who was down is up again after being upright for this time.
+    /// Who is not seen for this time has vanished.
+    pub vanished_after: Duration,
+    /// Who was down is up again after being on their feet for this time.
     pub up_again: Duration,
+    /// Who fell is no longer fallen after neither lying nor falling for this time: they sit on a chair.
+    pub seated_again: Duration,
+    /// For so long it is remembered where somebody lay who had fallen and was lost.
+    pub fallen_remembered: Duration,
 }
 
 impl Default for Parameters {
@@ -114,6 +98,7 @@ impl Default for Parameters {
                 Duration::from_millis(1500),
                 Duration::from_secs(15),
             ),
+            seated_below: 0.8,
 
             walk_from: (0.2, 0.03),
             run_from: (1.7, 0.12),
@@ -124,25 +109,17 @@ impl Default for Parameters {
             unknown_share: 0.04,
             gestures_are_rare: 0.3,
             gaits_confused: 0.3,
-            seated_gait: 0.02,
             smoothing: Duration::from_millis(500),
 
-            lying_angle: (55.0, 6.0),
-            lying_hips: (0.18, 0.03),
-            lying_box: (1.15, 0.12),
-            lying_height: (0.5, 0.05),
-            upright_angle: (42.0, 6.0),
-            upright_hips: (0.18, 0.03),
-            feet_hips: (0.37, 0.02),
-            feet_thighs: (0.155, 0.012),
-            feet_height: (0.8, 0.03),
             posture_follows: Duration::from_millis(150),
             calm_follows: Duration::from_millis(600),
 
-            fall_stood: Duration::from_millis(500),
-            fall_within: Duration::from_secs(1),
+            fall_told_by: Duration::from_millis(1500),
             fall_lasts: Duration::from_millis(1500),
+            vanished_after: Duration::from_millis(400),
             up_again: Duration::from_secs(1),
+            seated_again: Duration::from_secs(10),
+            fallen_remembered: Duration::from_secs(600),
         }
     }
 }

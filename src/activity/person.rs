@@ -7,12 +7,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::activity::belief::{Belief, Window};
 use crate::activity::evidence::{Classify, Evidence, Moment};
 use crate::activity::joints::{BODY_JOINTS, Body};
 use crate::activity::kinematics::{Edges, Movement, REACH, Stature};
 use crate::activity::parameters::Parameters;
-use crate::activity::posture::{Build, Look, Posture, above, look_at_box};
+use crate::activity::posture::{ClassifyPosture, Look, Posture, PostureWindow, Seen, above};
+use crate::activity::scores::ActivityError;
 use crate::activity::window::JointWindow;
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
@@ -24,25 +27,24 @@ pub struct Person {
     parameters: Parameters,
     joints: JointWindow,
     movement: Movement,
-    /// Upright height by boxes and by joints: detectors draw boxes around hair and shoes.
-    box_height: Stature,
-    body_height: Stature,
+    /// Upright height by boxes, in image heights.
+    stature: Stature,
     posture: Posture,
     evidence: Evidence,
     /// When they were first and last seen, since the clock was last set back.
     seen: Option<(Timestamp, Timestamp)>,
     edges: Option<Edges>,
-    /// When a pose last told the posture, and when anything did.
-    posed_at: Option<Timestamp>,
-    posture_at: Option<Timestamp>,
     judged_at: Option<Timestamp>,
     /// What the classifier said last, and of which time.
     classified: Vec<f32>,
     classified_at: Option<Timestamp>,
     /// How far the joint that moved most strayed in the classifier's window, in image heights.
     strayed: f32,
-    /// The classifier's input, kept for its memory.
+    /// The classifiers' inputs, kept for their memory.
     input: Vec<f32>,
+    window: PostureWindow,
+    /// Width of the image by its height.
+    aspect: f32,
 }
 
 impl Person {
@@ -52,27 +54,33 @@ impl Person {
             joints: JointWindow::new(parameters.joints_kept),
             parameters,
             movement: Movement::default(),
-            box_height: Stature::default(),
-            body_height: Stature::default(),
+            stature: Stature::default(),
             posture: Posture::new(),
             evidence: Evidence::new(),
             seen: None,
             edges: None,
-            posed_at: None,
-            posture_at: None,
             judged_at: None,
             classified: Vec::new(),
             classified_at: None,
             strayed: 0.0,
             input: Vec::new(),
+            window: PostureWindow::default(),
+            aspect: 1.0,
         }
     }
 
-    /// Every label that a judgement with this classifier may have.
-    pub fn labels(classifier: &impl Classify) -> Vec<Label> {
+    /// Every label that a judgement with these classifiers may have.
+    pub fn labels(postures: &impl ClassifyPosture, gestures: &impl Classify) -> Vec<Label> {
         let mut evidence = Evidence::new();
-        evidence.know(classifier);
+        evidence.know(postures, Some(gestures));
         evidence.labels().to_vec()
+    }
+
+    /// The labels among them that the classifier of gestures says.
+    pub fn gestures(postures: &impl ClassifyPosture, gestures: &impl Classify) -> Vec<Label> {
+        let mut evidence = Evidence::new();
+        evidence.know(postures, Some(gestures));
+        evidence.gestures().to_vec()
     }
 
     /// Takes in the person's box on a frame whose image is `aspect` times as wide as high. To be called for every frame that
@@ -85,78 +93,104 @@ impl Person {
             _ => self.begin_at(at),
         }
         self.movement.see(at, edges);
-        self.edges = Some(edges);
+        (self.edges, self.aspect) = (Some(edges), aspect);
         if let Some(height) = edges.upright_height()
-            && !self.posture.is_lying()
+            && !self.posture.may_be_down()
         {
-            self.box_height.learn(height, at, &self.parameters);
-        }
-        let holds = self.parameters.pose_holds;
-        if self.posed_at.is_none_or(|posed| at.since(posed) > holds) {
-            self.see_box_posture(at, true);
+            self.stature.learn(height, at, &self.parameters);
         }
     }
 
     /// Takes in the joints of a pose that was made on a frame, after the frame's box.
     pub fn pose(&mut self, mut body: Body) {
-        let at = body.at;
         for joint in &mut body.joints {
             *joint = joint.filter(|place| place.x.abs() <= REACH && place.y.abs() <= REACH);
         }
-        let build = Build::of(&body);
         self.joints.push(body);
-        let Some(build) = build else { return self.see_box_posture(at, false) };
-        if let Some(height) = build.height
-            && !self.posture.is_lying()
-        {
-            self.body_height.learn(height, at, &self.parameters);
-        }
-        let known = self.body_height.height().or(self.box_height.height());
-        let height = known
-            .unwrap_or_else(|| build.height_of_torso().max(self.edges.map_or(0.0, |edges| edges.height())));
-        let look = build.look(height, self.edges.as_ref(), &self.parameters);
-        self.posed_at = Some(at);
-        let dt_s = since_s(self.posture_at.replace(at), at);
-        self.posture.see(look, dt_s, &self.parameters);
     }
 
-    /// What the person does, as of the last box. The classifier is asked when there was a pose since the last time, not too soon after it, and
-    /// enough joints were seen; its answer holds as long as a pose does.
+    /// What the person does, as of the last box. The classifier of `gestures` is asked when there was a pose since the last
+    /// time, not too soon after it, and enough joints were seen; its answer holds as long as a pose does. Without one no gestures are
+    /// told.
     ///
     /// # Errors
-    /// When the classifier fails.
-    pub fn judge<C: Classify>(&mut self, classifier: &mut C) -> Result<Belief, C::Error> {
-        self.evidence.know(classifier);
+    /// When a classifier fails.
+    pub fn judge(
+        &mut self,
+        postures: &mut impl ClassifyPosture,
+        mut gestures: Option<&mut impl Classify>,
+    ) -> Result<Belief, ActivityError> {
+        self.evidence.know(postures, gestures.as_deref());
         let (first, now) = self.seen.unwrap_or_default();
-        self.classify(classifier, now)?;
-        let classified = self.classified_at.map(|_| self.classified.as_slice());
+        if let Some(gestures) = &mut gestures {
+            self.classify(*gestures, now)?;
+        }
+        let (steps, rate_hz) = (postures.steps(), postures.rate_hz());
+        let seen = Seen {
+            boxes: &mut self.movement.sights(),
+            joints: &self.joints,
+            aspect: self.aspect,
+            stature: self.stature.height(),
+        };
+        let roles = postures.roles();
+        let probabilities = postures.classify(self.window.fill(seen, now, steps, rate_hz))?;
+        let dt_s = since_s(self.judged_at.replace(now), now);
+        let of = |role: usize| probabilities.get(role).copied().unwrap_or_default();
+        let look = Look { up: of(roles.up), lie: of(roles.lie), fall: of(roles.fall) };
+        self.posture.see(look, dt_s, &self.parameters);
         let height = self.edges.map_or(1.0, |edges| self.height(&edges));
-        let on_feet = self.posture.on_feet();
         let moment = Moment {
-            speed: self.movement.speed(height, on_feet >= 0.5, &self.parameters),
+            speed: self.movement.speed(height, self.posture.is_up(), &self.parameters),
             stirring: above(self.strayed / height, self.parameters.stirs_from),
-            on_feet,
+            postures: probabilities,
             lying: self.posture.lying(&self.parameters),
         };
-        let dt_s = since_s(self.judged_at.replace(now), now);
+        let classified = self.classified_at.map(|_| self.classified.as_slice());
         let scores = self.evidence.judge(classified, &moment, dt_s, &self.parameters);
-        let span =
-            std::time::Duration::from_secs_f32(classifier.steps() as f32 / classifier.rate_hz().max(1.0));
+        let span = Duration::from_secs_f32(steps as f32 / rate_hz.max(1.0));
         Ok(Belief { window: Window { from: first.max(now - span), to: now }, scores })
     }
 
-    /// Takes the posture from the last box; `alone` when joints have nothing to say of the legs, who know better.
-    fn see_box_posture(&mut self, at: Timestamp, alone: bool) {
-        let edges = self.edges.as_ref();
-        if let Some(look) = edges.and_then(|edges| look_at_box(edges, self.height(edges), &self.parameters)) {
-            let dt_s = since_s(self.posture_at.replace(at), at);
-            let look = Look { on_feet: look.on_feet.filter(|_| alone), ..look };
-            self.posture.see(look, dt_s, &self.parameters);
+    /// What is believed of the person at `now`, who is not seen any more: who vanished while they fell has fallen. Nothing of
+    /// anybody else.
+    pub fn judge_unseen(&mut self, now: Timestamp) -> Option<Belief> {
+        let (first, last) = self.seen?;
+        let unseen = now.since(last);
+        let cut = self.edges.is_some_and(|edges| edges.cut_across);
+        if unseen < self.parameters.vanished_after || cut {
+            return None;
         }
+        self.posture.vanish();
+        if !self.posture.fell() {
+            return None;
+        }
+        self.posture.wait(since_s(self.judged_at.replace(now), now));
+        let scores = self.evidence.down(&self.posture.lying(&self.parameters));
+        Some(Belief { window: Window { from: first.max(last - self.parameters.joints_kept), to: now }, scores })
+    }
+
+    /// Whether the person may be down, or on the way there: they should be looked for with care.
+    pub fn may_be_down(&self) -> bool {
+        self.posture.may_be_down()
+    }
+
+    /// Whether the person lies, however they came to.
+    pub fn lies(&self) -> bool {
+        self.posture.is_down()
+    }
+
+    /// Whether the person fell, and is not up again.
+    pub fn fell(&self) -> bool {
+        self.posture.fell()
+    }
+
+    /// The person is somebody who fell before, and was lost.
+    pub fn has_fallen(&mut self) {
+        self.posture.has_fallen(&self.parameters);
     }
 
     /// Asks the classifier, when there is something new to ask.
-    fn classify<C: Classify>(&mut self, classifier: &mut C, now: Timestamp) -> Result<(), C::Error> {
+    fn classify(&mut self, classifier: &mut impl Classify, now: Timestamp) -> Result<(), ActivityError> {
         let Some(newest) = self.joints.newest().map(|body| body.at) else {
             self.classified_at = None;
             return Ok(());
@@ -181,16 +215,14 @@ impl Person {
 
     /// Height of a box around the upright person, in image heights.
     fn height(&self, edges: &Edges) -> f32 {
-        self.box_height.height().unwrap_or_else(|| edges.least_height())
+        self.stature.height().unwrap_or_else(|| edges.least_height())
     }
 
     /// The first sight, or the first after the clock was set back.
     fn begin_at(&mut self, at: Timestamp) {
         self.seen = Some((at, at));
         self.movement.clear();
-        for known in [&mut self.posed_at, &mut self.posture_at, &mut self.judged_at] {
-            *known = known.map(|known| known.min(at));
-        }
+        self.judged_at = self.judged_at.map(|judged| judged.min(at));
         self.classified_at = None;
     }
 }

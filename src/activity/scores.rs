@@ -22,6 +22,16 @@ pub enum ActivityError {
         /// Which output, with what was found and what was expected.
         bad: BadOutput,
     },
+    /// The model takes other values than those of a posture window.
+    #[error("model `{model}` takes {found} values a step, but a posture window has {expected}")]
+    Values {
+        /// The package's name.
+        model: String,
+        /// The values that it takes.
+        found: usize,
+        /// The values that there are.
+        expected: usize,
+    },
     /// The model takes other joints than those of a body.
     #[error("model `{model}` takes {found} joints, but a body has {expected}")]
     Joints {

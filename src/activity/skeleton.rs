@@ -71,8 +71,6 @@ impl SkeletonClassifier {
 }
 
 impl Classify for SkeletonClassifier {
-    type Error = ActivityError;
-
     fn steps(&self) -> usize {
         self.shape[1]
     }

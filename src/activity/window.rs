@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::joints::{BODY_JOINTS, Body, Position};
+use super::joints::{BODY_JOINTS, Body};
 use crate::clock::Timestamp;
 
 /// Observations of a joint that are further apart say nothing of the time between them.
@@ -62,14 +62,17 @@ impl JointWindow {
         out.clear();
         out.resize(steps * BODY_JOINTS * VALUES, 0.0);
         for joint in 0..BODY_JOINTS {
-            let mut seen = self.bodies.iter().filter_map(|body| Some((body.at, body.joints[joint]?)));
+            let mut seen = self.bodies.iter().filter_map(|body| {
+                let at = body.joints[joint]?;
+                Some((body.at, [at.x, at.y]))
+            });
             // The last observation before the instant, or at it, and the first after it, or at it.
             let mut before = None;
             let mut after = seen.next();
             for step in 0..steps {
-                let instant = until.as_micros().saturating_sub(ago_us(steps - 1 - step, rate_hz));
+                let instant = instant_us(until, steps - 1 - step, rate_hz);
                 while let Some(next) = after
-                    && next.0.as_micros() < instant.saturating_sub(SLACK_US)
+                    && is_before(next.0, instant)
                 {
                     before = after;
                     after = seen.next();
@@ -78,40 +81,46 @@ impl JointWindow {
                     && let Some(at) = between(before, next, instant)
                 {
                     let place = (step * BODY_JOINTS + joint) * VALUES;
-                    out[place..place + VALUES].copy_from_slice(&[at.x, at.y, 1.0]);
+                    out[place..place + VALUES].copy_from_slice(&[at[0], at[1], 1.0]);
                 }
             }
         }
     }
 }
 
-/// How long before the last instant of a grid the one is that has `later` instants after it.
-fn ago_us(later: usize, rate_hz: f32) -> i64 {
-    (later as f64 / f64::from(rate_hz.max(f32::MIN_POSITIVE)) * 1e6).round() as i64
+/// The instant of a grid that ends at `until` and has `later` instants after this one, in microseconds.
+pub(super) fn instant_us(until: Timestamp, later: usize, rate_hz: f32) -> i64 {
+    let ago = (later as f64 / f64::from(rate_hz.max(f32::MIN_POSITIVE)) * 1e6).round() as i64;
+    until.as_micros().saturating_sub(ago)
 }
 
-/// Where a joint is at an instant that is not after `next`, when that can be said.
-fn between(
-    before: Option<(Timestamp, Position)>,
-    next: (Timestamp, Position),
-    instant: i64,
-) -> Option<Position> {
+/// Whether an observation was before an instant, and not at it.
+pub(super) fn is_before(at: Timestamp, instant_us: i64) -> bool {
+    at.as_micros() < instant_us.saturating_sub(SLACK_US)
+}
+
+/// What was observed at an instant that is not after `next`, when that can be said: see [`JointWindow::resample`].
+pub(super) fn between<const N: usize>(
+    before: Option<(Timestamp, [f32; N])>,
+    next: (Timestamp, [f32; N]),
+    instant_us: i64,
+) -> Option<[f32; N]> {
     let end = next.0.as_micros();
-    if end <= instant.saturating_add(SLACK_US) {
+    if end <= instant_us.saturating_add(SLACK_US) {
         return Some(next.1);
     }
     let (start, from) = before?;
     let start = start.as_micros();
     let gap = end.saturating_sub(start);
-    let share = instant.saturating_sub(start) as f32 / gap as f32;
-    let to = next.1;
+    let share = instant_us.saturating_sub(start) as f32 / gap as f32;
     (gap <= LONGEST_GAP_US + SLACK_US)
-        .then_some(Position { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) })
+        .then(|| std::array::from_fn(|value| from[value] + share * (next.1[value] - from[value])))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::joints::Position;
     use proptest::prelude::*;
 
     const STEPS: usize = 40;

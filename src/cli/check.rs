@@ -58,7 +58,7 @@ fn models(config: &Config) -> Vec<&str> {
     let models = &config.models;
     let mut names = vec![models.detect.as_str()];
     if want_activities(&config.cameras) {
-        names.extend([&*models.pose, &*models.skeleton]);
+        names.extend([&*models.pose, &*models.posture, &*models.skeleton]);
         names.extend(models.clips.iter().map(String::as_str));
     }
     names

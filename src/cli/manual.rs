@@ -216,6 +216,12 @@ FIGURES
     what was told of its time
                 the label itself when anybody is told to do it, else what the largest person is told to do
 
+PEOPLE
+    --people    writes for everybody on every frame `clip`, `at_s` (seconds from the clip's first frame), `size` (width and
+                height of the picture in pixels), `track`, `score`, `box` (x, y, width and height, 0 to 1), and `joints`: x, y
+                (0 to 1) and score of nose, shoulders, elbows, wrists, hips, knees and ankles, left before right, or null
+                where none were looked for on that frame
+
 ",
     eval_exit_status!(),
     "

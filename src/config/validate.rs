@@ -84,6 +84,7 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
             .map_or(defaults.directories, |list| list.iter().map(|path| base.join(path)).collect()),
         detect: section.string("detect").unwrap_or(defaults.detect),
         pose: section.string("pose").unwrap_or(defaults.pose),
+        posture: section.string("posture").unwrap_or(defaults.posture),
         skeleton: section.string("skeleton").unwrap_or(defaults.skeleton),
         clips: section.strings("clips").unwrap_or_default(),
     };

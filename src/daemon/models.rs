@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::DaemonError;
-use crate::activity::{self, ClipClassifier, PoseEstimator, Share, SkeletonClassifier};
+use crate::activity::{self, ClipClassifier, PoseEstimator, PostureClassifier, Share, SkeletonClassifier};
 use crate::config;
 use crate::detect::Detector;
 use crate::model::{Package, Runtime, RuntimeError, SessionOptions, Task};
@@ -48,8 +48,9 @@ pub(super) fn loaded(recognizer: &Recognizer) -> Vec<LoadedModel> {
         task: task.to_string(),
     };
     let mut loaded = vec![model(recognizer.detector().model(), Task::Detect)];
-    if let Some(activity::Models { pose, skeleton, clips }) = recognizer.activities() {
+    if let Some(activity::Models { pose, posture, skeleton, clips, .. }) = recognizer.activities() {
         loaded.push(model(pose.model(), Task::Pose));
+        loaded.push(model(posture.model(), Task::Posture));
         loaded.push(model(skeleton.model(), Task::Skeleton));
         loaded.extend(clips.iter().map(|clip| model(clip.model(), Task::Clip)));
     }
@@ -98,16 +99,14 @@ impl<'c> Opening<'c> {
 
     /// The models of activities. Each is tried, whatever became of the others.
     pub(super) fn activities(&mut self) -> Option<activity::Models> {
-        let config::Models { pose, skeleton, clips, .. } = self.models;
+        let config::Models { pose, posture, skeleton, clips, .. } = self.models;
         let pose = self.open("models.pose", pose, PoseEstimator::open);
+        let posture = self.open("models.posture", posture, PostureClassifier::open);
         let skeleton = self.open("models.skeleton", skeleton, SkeletonClassifier::open);
         let clips: Vec<_> =
             clips.iter().map(|name| self.open("models.clips", name, ClipClassifier::open)).collect();
-        Some(activity::Models {
-            pose: pose?,
-            skeleton: skeleton?,
-            clips: clips.into_iter().collect::<Option<_>>()?,
-        })
+        let clips = clips.into_iter().collect::<Option<_>>();
+        Some(activity::Models::new(pose?, posture?, skeleton?, clips?))
     }
 
     fn open<M, E: Into<DaemonError>>(
@@ -188,7 +187,7 @@ mod tests {
         let config = Config::parse(text, Path::new("/nowhere")).unwrap();
         let trial = Trial::of(&config);
         let keys: Vec<&str> = trial.models.iter().map(|model| model.key).collect();
-        assert_eq!(keys, ["models.detect", "models.pose", "models.skeleton", "models.clips"]);
+        assert_eq!(keys, ["models.detect", "models.pose", "models.posture", "models.skeleton", "models.clips"]);
         assert!(trial.models.iter().all(|model| model.version.is_err()));
 
         let started = open_recognizer(&config.runtime, &config.models, &config.cameras, Share::Unlimited);

@@ -3,7 +3,7 @@
 //! Pure. [`crate::config`] reads what an installer wants, [`crate::capture`] what a file says, and [`crate::frame`] shows
 //! pictures so.
 
-use super::Point;
+use super::{BBox, Point};
 
 /// One of the eight ways in which a stored picture is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +96,21 @@ impl Orientation {
         let (x, y) = self.size((shown.x, shown.y));
         Point { x: if self.flipped_x { 1.0 - x } else { x }, y: if self.flipped_y { 1.0 - y } else { y } }
     }
+
+    /// Where in the stored picture the box lies that is shown at `shown`.
+    pub fn stored_box(self, shown: &BBox) -> BBox {
+        let first = self.stored(Point { x: shown.x, y: shown.y });
+        let second = self.stored(Point { x: shown.right(), y: shown.bottom() });
+        BBox::from_corners(first.x, first.y, second.x, second.y)
+    }
+
+    /// The other way round: what is stored, of what is shown in this way.
+    #[must_use]
+    pub const fn undone(self) -> Self {
+        let (flipped_x, flipped_y) =
+            if self.transposed { (self.flipped_y, self.flipped_x) } else { (self.flipped_x, self.flipped_y) };
+        Orientation { transposed: self.transposed, flipped_x, flipped_y }
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +157,19 @@ mod tests {
             assert_eq!(shown(Orientation::of_exif(number).unwrap()), expected, "{number}");
         }
         assert_eq!((Orientation::of_exif(0), Orientation::of_exif(9)), (None, None));
+    }
+
+    #[test]
+    fn what_is_undone_is_as_it_was() {
+        let shown = BBox { x: 0.125, y: 0.25, w: 0.25, h: 0.125 };
+        for orientation in (1..=8).filter_map(Orientation::of_exif) {
+            assert_eq!(orientation.then(orientation.undone()), Orientation::UPRIGHT, "{orientation:?}");
+            let stored = orientation.stored_box(&shown);
+            assert_eq!(orientation.undone().stored_box(&stored), shown, "{orientation:?}");
+        }
+        let lower_left = BBox { x: 0.0, y: 0.75, w: 0.5, h: 0.25 };
+        let upper_left = BBox { x: 0.0, y: 0.0, w: 0.25, h: 0.5 };
+        assert_eq!(Orientation::CLOCKWISE.stored_box(&upper_left), lower_left);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod detect;
 mod input;
 mod output;
 mod pose;
+mod posture;
 mod section;
 mod skeleton;
 
@@ -27,6 +28,7 @@ pub use input::Input;
 pub(super) use input::{Align, Channels, InputType, Layout, Resize};
 pub use output::{Activation, Coordinates, CornerOrder, Output};
 pub use pose::{PointOrder, PoseSpec};
+pub use posture::PostureSpec;
 pub use skeleton::SkeletonSpec;
 
 /// What a model is for.
@@ -36,6 +38,8 @@ pub enum Task {
     Detect,
     /// A person's joints on a crop.
     Pose,
+    /// How a person holds themselves, from their box and joints over time.
+    Posture,
     /// What a person does, from joints over time.
     Skeleton,
     /// What goes on, from frames over time.
@@ -43,14 +47,20 @@ pub enum Task {
 }
 
 impl Task {
-    const ALL: [(&str, Task); 4] =
-        [("detect", Task::Detect), ("pose", Task::Pose), ("skeleton", Task::Skeleton), ("clip", Task::Clip)];
+    const ALL: [(&str, Task); 5] = [
+        ("detect", Task::Detect),
+        ("pose", Task::Pose),
+        ("posture", Task::Posture),
+        ("skeleton", Task::Skeleton),
+        ("clip", Task::Clip),
+    ];
 
     /// The sections of its manifest, and whether they must be there.
     fn sections(self) -> &'static [(&'static str, bool)] {
         match self {
             Task::Detect => &[("input", true), ("output", true), ("thresholds", true), ("objects", false)],
             Task::Pose => &[("input", true), ("output", true), ("thresholds", true), ("crop", true)],
+            Task::Posture => &[("input", true), ("output", true), ("postures", true)],
             Task::Skeleton => &[("input", true), ("output", true), ("activities", false)],
             Task::Clip => &[("input", true), ("output", true), ("clip", true)],
         }
@@ -63,6 +73,7 @@ impl fmt::Display for Task {
         f.write_str(match self {
             Task::Detect => "detect",
             Task::Pose => "pose",
+            Task::Posture => "posture",
             Task::Skeleton => "skeleton",
             Task::Clip => "clip",
         })
@@ -90,6 +101,7 @@ pub(super) enum Labels {
 pub(super) enum Spec {
     Detect(DetectSpec),
     Pose(PoseSpec),
+    Posture(PostureSpec),
     Skeleton(SkeletonSpec),
     Clip(ClipSpec),
 }
@@ -99,6 +111,7 @@ impl Spec {
         match self {
             Spec::Detect(_) => Task::Detect,
             Spec::Pose(_) => Task::Pose,
+            Spec::Posture(_) => Task::Posture,
             Spec::Skeleton(_) => Task::Skeleton,
             Spec::Clip(_) => Task::Clip,
         }
@@ -110,6 +123,7 @@ impl Spec {
             Spec::Detect(DetectSpec { input, .. }) | Spec::Pose(PoseSpec { input, .. }) => {
                 (&input.name, input.element, input.shape().to_vec())
             }
+            Spec::Posture(spec) => (&spec.input, InputType::F32, spec.shape().to_vec()),
             Spec::Skeleton(spec) => (&spec.input, InputType::F32, spec.shape().to_vec()),
             Spec::Clip(ClipSpec { input, .. }) => (input.name(), input.element, input.shape().to_vec()),
         }
@@ -120,6 +134,7 @@ impl Spec {
         match self {
             Spec::Detect(spec) => spec.labels(),
             Spec::Pose(_) => Vec::new(),
+            Spec::Posture(spec) => spec.labels(),
             Spec::Skeleton(spec) => spec.labels(),
             Spec::Clip(spec) => spec.unknown.iter().map(|word| ("output.unknown", word.as_str())).collect(),
         }
@@ -129,6 +144,7 @@ impl Spec {
         match task {
             Task::Detect => DetectSpec::read(sections).map(Spec::Detect),
             Task::Pose => PoseSpec::read(sections).map(Spec::Pose),
+            Task::Posture => PostureSpec::read(sections).map(Spec::Posture),
             Task::Skeleton => SkeletonSpec::read(sections).map(Spec::Skeleton),
             Task::Clip => ClipSpec::read(sections).map(Spec::Clip),
         }
@@ -201,7 +217,7 @@ impl Manifest {
         let task = task?;
         let labels = match task {
             Task::Pose => Some(Labels::None),
-            Task::Detect | Task::Skeleton | Task::Clip => top.required(
+            Task::Detect | Task::Posture | Task::Skeleton | Task::Clip => top.required(
                 "labels",
                 "the name of a file in the package with one label per line, or an array of texts",
                 labels,

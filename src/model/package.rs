@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{ClipSpec, DetectSpec, Labels, Manifest, PoseSpec, Problem, SkeletonSpec, Spec, Task};
+use super::manifest::{
+    ClipSpec, DetectSpec, Labels, Manifest, PoseSpec, PostureSpec, Problem, SkeletonSpec, Spec, Task,
+};
 use crate::tag::{Label, ModelRef};
 
 /// The manifest's file name.
@@ -237,6 +239,17 @@ impl Package {
         }
     }
 
+    /// What a classifier of postures takes and gives.
+    ///
+    /// # Errors
+    /// When the package is for another task.
+    pub fn posture(&self) -> Result<&PostureSpec, PackageError> {
+        match self.spec() {
+            Spec::Posture(spec) => Ok(spec),
+            _ => Err(self.not_for(Task::Posture)),
+        }
+    }
+
     /// What a classifier of joint windows takes and gives.
     ///
     /// # Errors
@@ -338,6 +351,7 @@ fn key(task: Task) -> &'static str {
     match task {
         Task::Detect => "models.detect",
         Task::Pose => "models.pose",
+        Task::Posture => "models.posture",
         Task::Skeleton => "models.skeleton",
         Task::Clip => "models.clips",
     }

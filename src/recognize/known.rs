@@ -18,8 +18,20 @@ pub struct Known {
     pub(super) vocabulary: Vocabulary,
     pub(super) objects: Objects,
     pub(super) thresholds: Thresholds,
-    /// The names of the models of the activities, and their labels; nothing when activities are not recognised.
-    activities: Option<(String, Vec<Label>)>,
+    /// Nothing when activities are not recognised.
+    activities: Option<Activities>,
+}
+
+/// What the models of the activities know.
+#[derive(Clone, Debug)]
+struct Activities {
+    /// The names of the models.
+    models: String,
+    labels: Vec<Label>,
+    /// Those among them that the skeleton classifier says.
+    gestures: Vec<Label>,
+    /// The detector's labels for what has a pose.
+    people: Vec<String>,
 }
 
 impl Known {
@@ -29,18 +41,29 @@ impl Known {
             vocabulary: Vocabulary { model: detector.model().clone(), labels: detector.labels().into() },
             objects: detector.objects().clone(),
             thresholds: detector.thresholds(),
-            activities: activities.map(words),
+            activities: activities.map(Activities::of),
         }
     }
 
     /// The same with these models of the activities.
     pub fn with_activities(self, activities: &activity::Models) -> Self {
-        Known { activities: Some(words(activities)), ..self }
+        Known { activities: Some(Activities::of(activities)), ..self }
     }
 
     /// Whether activities are recognised.
     pub fn has_activities(&self) -> bool {
         self.activities.is_some()
+    }
+
+    /// The classes that have poses.
+    pub(super) fn people(&self) -> Vec<ClassId> {
+        self.activities.as_ref().map_or_else(Vec::new, |activities| self.classes(&activities.people))
+    }
+
+    /// Whether a camera asks for anything that the skeleton classifier says.
+    pub(super) fn wants_gestures(&self, camera: &config::Camera) -> bool {
+        let gestures = self.activities.iter().flat_map(|activities| &activities.gestures);
+        gestures.into_iter().any(|label| camera.activities.of(label).enabled)
     }
 
     /// What cameras ask for and the models do not give, a line each.
@@ -88,10 +111,13 @@ impl Known {
     }
 }
 
-/// The names of the models of the activities, and their labels.
-fn words(models: &activity::Models) -> (String, Vec<Label>) {
-    let names: Vec<&str> = models.references().map(|model| model.name.as_str()).collect();
-    (names.join(", "), models.labels())
+impl Activities {
+    fn of(models: &activity::Models) -> Self {
+        let names: Vec<&str> = models.references().map(|model| model.name.as_str()).collect();
+        let gestures = models.gestures().iter().map(|(label, _)| label.clone()).collect();
+        let people = models.pose.of().to_vec();
+        Activities { models: names.join(", "), labels: models.labels(), gestures, people }
+    }
 }
 
 /// Labels that cameras ask for and no model has.
@@ -124,11 +150,11 @@ impl UnknownLabels {
         let mut unknown = unknown("objects.labels", of_objects, known, model());
         unknown.extend(self::unknown("zone.labels", of_zones, known, model()));
         unknown.extend(self::unknown("line.labels", of_lines, known, model()));
-        if let Some((names, labels)) = &models.activities {
+        if let Some(Activities { models, labels, .. }) = &models.activities {
             let watched = cameras.iter().filter(|camera| camera.activities.enabled);
             let of_activities = watched
                 .map(|camera| (&camera.name, camera.activities.labels.keys().map(String::as_str).collect()));
-            unknown.extend(self::unknown("activities.labels", of_activities, labels, names.clone()));
+            unknown.extend(self::unknown("activities.labels", of_activities, labels, models.clone()));
         }
         (!unknown.is_empty()).then_some(UnknownLabels(unknown))
     }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use super::Recognized;
 use super::known::Known;
+use super::turned::{Suspicion, TurnedLooks};
 use crate::activity::{Budget, Observer, Subject};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::detect::{ClassId, Detection};
-use crate::frame::Frame;
+use crate::frame::{Frame, Image};
+use crate::geometry::Orientation;
 use crate::name::Name;
 use crate::rules::{ActivityRules, LineRules, ObjectRules, ZoneRules};
 use crate::tag::{FrameTracks, Label, Tag, TrackBox, TrackId};
@@ -26,6 +28,9 @@ pub(super) struct Scene {
     /// None when the camera wants no activities.
     pub(super) observer: Option<Observer>,
     pub(super) activities: ActivityRules,
+    /// Classes that have poses, and the looks for those of them who lie.
+    people: Vec<ClassId>,
+    turned: TurnedLooks,
     pub(super) zones: ZoneRules,
     lines: LineRules,
     /// Whether the tracks of every frame are given out.
@@ -51,6 +56,8 @@ impl Scene {
             objects: ObjectRules::new(name.clone(), known.vocabulary.clone(), interval),
             observer: observer(index, camera, known),
             activities: ActivityRules::new(name.clone(), camera.activities.clone()),
+            people: known.people(),
+            turned: TurnedLooks::default(),
             tells_tracks: camera.tracks,
             last: Timestamp::EPOCH,
             left: Vec::new(),
@@ -76,7 +83,8 @@ impl Scene {
             tags.extend(self.activities.end_all());
             self.activities = ActivityRules::new(camera.name.clone(), new.clone());
         }
-        if (old.enabled, old.pose_rate_hz) != (new.enabled, new.pose_rate_hz) {
+        let gestures = [&self.camera, camera].map(|camera| known.wants_gestures(camera));
+        if (old.enabled, old.pose_rate_hz, gestures[0]) != (new.enabled, new.pose_rate_hz, gestures[1]) {
             self.observer.iter_mut().for_each(|observer| observer.cut(budget));
             self.observer = observer(index, camera, known);
         }
@@ -104,6 +112,25 @@ impl Scene {
         tags.extend(self.lines.end(&ended));
         tags.extend(self.objects.end(&ended));
         Recognized { tags, occupancies: self.zones.occupancies(self.last), ..Recognized::default() }
+    }
+
+    /// The turn in which the frame that was captured last is to be looked at for people who lie; nothing as a rule.
+    pub(super) fn turned_look(&mut self) -> Option<Orientation> {
+        let observer = self.observer.as_ref()?;
+        let suspicions = self.tracker.tracks().filter(|track| observer.may_be_down(track.id));
+        let suspicion =
+            suspicions.map(|track| if track.visible { Suspicion::Down } else { Suspicion::Lost }).max();
+        self.turned.due(self.last, suspicion.unwrap_or(Suspicion::None))
+    }
+
+    /// Takes what was found on the turned picture.
+    pub(super) fn take_turned(&mut self, turned: &[Detection], image: &Image) {
+        self.turned.take(turned, &self.people, aspect(image));
+    }
+
+    /// Adds who was found on the turned picture, now or a moment ago.
+    pub(super) fn add_turned(&mut self, detections: &mut Vec<Detection>, image: &Image) {
+        self.turned.add(detections, self.last, aspect(image));
     }
 
     /// What is to be said of the tracks after a step that `ended` some: what somebody did ends before they do, and begins
@@ -149,6 +176,11 @@ impl Scene {
     }
 }
 
+/// Width of the image by its height.
+fn aspect(image: &Image) -> f32 {
+    image.width() as f32 / image.height() as f32
+}
+
 fn tracker_config(camera: &config::Camera, known: &Known) -> TrackerConfig {
     let thresholds = known.thresholds;
     let score = camera.objects.score.unwrap_or(thresholds.score());
@@ -163,5 +195,6 @@ fn tracker_config(camera: &config::Camera, known: &Known) -> TrackerConfig {
 /// Who looks at what people do; nobody when the camera does not want it or there are no models for it.
 fn observer(index: usize, camera: &config::Camera, known: &Known) -> Option<Observer> {
     let pause = Duration::from_secs_f32(1.0 / camera.activities.pose_rate_hz);
-    (known.has_activities() && camera.activities.enabled).then(|| Observer::new(index, pause))
+    let gestures = known.wants_gestures(camera);
+    (known.has_activities() && camera.activities.enabled).then(|| Observer::new(index, pause, gestures))
 }

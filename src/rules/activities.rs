@@ -215,7 +215,7 @@ impl Stream {
     }
 
     fn tag(&self, camera: &Name, phase: Phase, current: &Current, summary: Option<ActivitySummary>) -> Tag {
-        let Judgement { subject, model, bbox, belief } = &self.last;
+        let Judgement { subject, bbox, belief, .. } = &self.last;
         let others = belief.scores.iter().filter(|(label, score)| *label != current.label && *score > 0.0);
         Tag {
             camera: camera.clone(),
@@ -228,7 +228,7 @@ impl Stream {
             label: Arc::clone(&current.label),
             score: score_of(belief, &current.label).clamp(0.0, 1.0),
             bbox: bbox.clipped(),
-            model: Arc::clone(model),
+            model: Arc::clone(self.last.model_of(&current.label)),
             latency: Duration::ZERO,
             clock: Standing::default(),
             at_by: ClockOf::default(),
@@ -267,6 +267,7 @@ mod tests {
         Judgement {
             subject,
             model: Arc::new(model),
+            others: Arc::default(),
             bbox: BBox { x: 0.4, y: 0.2, w: 0.1, h: 0.3 },
             belief: Belief {
                 window: Window { from: at(tenths.saturating_sub(16)), to: at(tenths) },

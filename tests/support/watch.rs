@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use spotter::activity::{Body, Classify, Judgement, Parameters, Person, Subject};
+use spotter::activity::{Body, Classify, ClassifyPosture, Judgement, Parameters, Person, Subject};
 use spotter::clock::Timestamp;
 use spotter::config;
 use spotter::detect::{ClassId, Detection};
@@ -104,28 +104,37 @@ pub fn frames(shots: Vec<Shot>, given: Given) -> Vec<Frame> {
     frames
 }
 
-/// What is told of somebody in these frames, with the rules that everybody has who configures none.
-pub fn watch<C: Classify>(frames: Vec<Frame>, parameters: &Parameters, classifier: &mut C) -> Vec<Event>
-where
-    C::Error: std::fmt::Debug,
-{
+/// What is told of somebody in these frames, with the rules that everybody has who configures none. With a classifier of
+/// gestures, they are told as well.
+pub fn watch(
+    frames: Vec<Frame>,
+    parameters: &Parameters,
+    postures: &mut impl ClassifyPosture,
+    mut gestures: Option<&mut impl Classify>,
+) -> Vec<Event> {
+    let mut activities = config::Activities::default();
+    if let Some(gestures) = gestures.as_deref() {
+        for label in Person::gestures(postures, gestures) {
+            activities.labels.insert(label.to_string(), activities.default);
+        }
+    }
     let model = ModelRef { name: "puppet".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
     let model = Arc::new(model);
     let mut person = Person::new(parameters.clone());
-    let mut rules = ActivityRules::new(Name::new("stage").unwrap(), config::Activities::default());
+    let mut rules = ActivityRules::new(Name::new("stage").unwrap(), activities);
     let mut tags = Vec::new();
     for Frame { boxes, body } in frames {
         for (at, bbox) in &boxes {
             person.see(*at, bbox, ASPECT);
         }
         body.into_iter().for_each(|body| person.pose(body));
-        let belief = person.judge(classifier).unwrap();
+        let belief = person.judge(postures, gestures.as_deref_mut()).unwrap();
         let sum: f32 = belief.scores.iter().map(|(_, score)| score).sum();
         assert!(sum <= 1.0 + 1e-4 && belief.scores.iter().all(|(_, score)| *score >= 0.0), "{belief:?}");
         assert!(belief.scores.is_sorted_by(|a, b| a.1 >= b.1), "{belief:?}");
         let (subject, model) = (Subject::Track(TrackId(1)), Arc::clone(&model));
         let bbox = boxes.last().expect("a frame has a box").1;
-        tags.extend(rules.observe(vec![Judgement { subject, model, bbox, belief }]));
+        tags.extend(rules.observe(vec![Judgement { subject, model, others: Arc::default(), bbox, belief }]));
     }
     tags.extend(rules.end_all());
     events(&tags)

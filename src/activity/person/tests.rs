@@ -1,13 +1,14 @@
 //! People who are seen oddly: cut by the border, by a clock that jumps, with no box at all. What people do as a rule is in
 //! `tests/activity.rs`.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Parameters, Person};
-use crate::activity::{BODY_JOINTS, Belief, Body, Classify, Motion, Position};
+use crate::activity::{
+    ActivityError, BODY_JOINTS, Belief, Body, Classify, ClassifyPosture, Motion, Position, Roles,
+};
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 use crate::tag::Label;
@@ -32,8 +33,6 @@ fn says(labels: &[(&str, Motion, f32)]) -> Fixed {
 }
 
 impl Classify for Fixed {
-    type Error = Infallible;
-
     fn steps(&self) -> usize {
         40
     }
@@ -58,9 +57,48 @@ impl Classify for Fixed {
         self.labels.iter().position(|label| &**label == "unknown")
     }
 
-    fn classify(&mut self, joints: &[f32]) -> Result<&[f32], Infallible> {
+    fn classify(&mut self, joints: &[f32]) -> Result<&[f32], ActivityError> {
         assert_eq!(joints.len(), 40 * BODY_JOINTS * 3);
         self.asked += 1;
+        Ok(&self.probabilities)
+    }
+}
+
+/// A classifier that says the same posture of everybody.
+struct Posed {
+    labels: Vec<Label>,
+    probabilities: [f32; 4],
+}
+
+/// One that says of everybody that they are up, sit, lie or fall.
+fn posed(probabilities: [f32; 4]) -> Posed {
+    Posed { labels: ["up", "sit", "lie", "fall"].map(Label::from).to_vec(), probabilities }
+}
+
+const UP: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
+const LIES: [f32; 4] = [0.0, 0.0, 1.0, 0.0];
+const FALLS: [f32; 4] = [0.0, 0.0, 0.1, 0.9];
+
+impl ClassifyPosture for Posed {
+    fn steps(&self) -> usize {
+        24
+    }
+
+    fn rate_hz(&self) -> f32 {
+        10.0
+    }
+
+    fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    fn roles(&self) -> Roles {
+        Roles { up: 0, lie: 2, fall: 3 }
+    }
+
+    fn classify(&mut self, window: &[f32]) -> Result<&[f32], ActivityError> {
+        assert_eq!(window.len(), 24 * 51);
+        assert!(window.iter().all(|value| value.abs() <= 4.0), "{window:?}");
         Ok(&self.probabilities)
     }
 }
@@ -74,9 +112,13 @@ fn upright(x: f32) -> BBox {
     BBox::from_center(x, 0.5, 0.08, 0.3)
 }
 
+/// What is believed of somebody who is on their feet.
 fn judge(person: &mut Person, classifier: &mut Fixed) -> Belief {
-    let Ok(belief) = person.judge(classifier);
-    belief
+    judge_as(person, UP, classifier)
+}
+
+fn judge_as(person: &mut Person, posture: [f32; 4], classifier: &mut Fixed) -> Belief {
+    person.judge(&mut posed(posture), Some(classifier)).unwrap()
 }
 
 fn score(belief: &Belief, label: &str) -> f32 {
@@ -117,18 +159,20 @@ fn who_walks_out_of_the_picture_walks_to_the_end() {
 }
 
 #[test]
-fn who_stands_half_below_the_border_neither_lies_nor_runs() {
-    let tall = |frame: usize| 0.3 + 0.02 * (frame % 3) as f32;
-    let belief = seen((0..20).map(|frame| BBox { x: 0.4, y: 1.0 - tall(frame), w: 0.2, h: tall(frame) }));
-    assert!(score(&belief, "stand") > 0.5, "{belief:?}");
-    assert!(score(&belief, "lie") < 0.1, "{belief:?}");
-}
-
-#[test]
-fn who_lies_from_the_beginning_did_not_fall() {
-    let belief = seen((0..20).map(|_| BBox::from_center(0.5, 0.8, 0.2, 0.08)));
-    assert_eq!(&*belief.scores[0].0, "lie", "{belief:?}");
-    assert_eq!(score(&belief, "fallen"), 0.0);
+fn who_sits_is_told_to_sit_and_may_wave() {
+    let mut person = Person::new(Parameters::default());
+    let sits = [0.1, 0.9, 0.0, 0.0];
+    for frame in 0..20 {
+        person.see(at_ms(frame * 100), &upright(0.5), ASPECT);
+        judge_as(&mut person, sits, &mut says(&[]));
+    }
+    let belief = judge_as(&mut person, sits, &mut says(&[]));
+    assert!(score(&belief, "sit") > 0.85, "{belief:?}");
+    assert!(score(&belief, "stand") < 0.15, "{belief:?}");
+    let mut person = Person::new(Parameters::default());
+    let mut waves = says(&[("unknown", Motion::OnTheSpot, 0.02), ("wave", Motion::OnTheSpot, 0.98)]);
+    let belief = stirring(&mut person, sits, &mut waves, 0..30);
+    assert!(score(&belief, "wave") > 0.6 && score(&belief, "sit") < 0.4, "{belief:?}");
 }
 
 #[test]
@@ -148,22 +192,27 @@ const ABOVE_HIPS: [f32; BODY_JOINTS] =
     [0.13, 0.1, 0.1, 0.05, 0.05, 0.0, 0.0, 0.0, 0.0, -0.075, -0.075, -0.15, -0.15];
 
 /// Somebody who stands and lifts all of their joints up and down, every 100 ms.
-fn stirring(person: &mut Person, classifier: &mut Fixed, frames: std::ops::Range<i64>) -> Belief {
+fn stirring(
+    person: &mut Person,
+    posture: [f32; 4],
+    classifier: &mut Fixed,
+    frames: std::ops::Range<i64>,
+) -> Belief {
     for frame in frames {
         let y = 0.5 + if frame % 4 < 2 { 0.02 } else { -0.02 };
         person.see(at_ms(frame * 100), &upright(0.5), ASPECT);
         let joints = ABOVE_HIPS.map(|above| Some(Position { x: 0.75, y: y - above }));
         person.pose(Body { at: at_ms(frame * 100), joints });
-        judge(person, classifier);
+        judge_as(person, posture, classifier);
     }
-    judge(person, classifier)
+    judge_as(person, posture, classifier)
 }
 
 #[test]
 fn the_classifier_is_asked_for_some_poses_and_its_answer_ages() {
     let mut person = Person::new(Parameters::default());
     let mut classifier = says(&[("unknown", Motion::OnTheSpot, 0.1), ("wave", Motion::OnTheSpot, 0.9)]);
-    let belief = stirring(&mut person, &mut classifier, 0..30);
+    let belief = stirring(&mut person, UP, &mut classifier, 0..30);
     assert!(score(&belief, "wave") > 0.7, "{belief:?}");
     assert!((10..=15).contains(&classifier.asked), "{} times in three seconds", classifier.asked);
     let asked = classifier.asked;
@@ -182,7 +231,7 @@ fn the_classifiers_gaits_are_the_gaits() {
     let labels =
         [("stroll", Motion::Walking, 0.9), ("unknown", Motion::Moving, 0.1), ("fall", Motion::Moving, 0.0)];
     let mut classifier = says(&labels);
-    let belief = stirring(&mut person, &mut classifier, 0..30);
+    let belief = stirring(&mut person, UP, &mut classifier, 0..30);
     assert!(
         score(&belief, "stand") > 0.5,
         "the classifier says walk, but they stay where they are: {belief:?}"
@@ -197,22 +246,27 @@ fn the_classifiers_gaits_are_the_gaits() {
     let belief = judge(&mut person, &mut classifier);
     assert!(score(&belief, "walk") > 0.9, "{belief:?}");
     let labels: Vec<&str> = belief.scores.iter().map(|(label, _)| &**label).collect();
-    assert_eq!(labels.len(), 6, "{labels:?}");
+    // Stand, walk, run, fall, fallen, and sit and lie of the posture classifier.
+    assert_eq!(labels.len(), 7, "{labels:?}");
 }
 
 #[test]
 fn a_clock_that_is_set_back_keeps_who_has_fallen() {
     let mut person = Person::new(Parameters::default());
     let lying = BBox::from_center(0.5, 0.62, 0.2, 0.07);
-    for frame in 0..40 {
-        let bbox = if frame < 20 { upright(0.5) } else { lying };
+    for frame in 0..50 {
+        let (bbox, posture) = match frame {
+            0..20 => (upright(0.5), UP),
+            20..30 => (lying, FALLS),
+            _ => (lying, LIES),
+        };
         person.see(at_ms(100_000 + frame * 100), &bbox, ASPECT);
-        judge(&mut person, &mut says(&[]));
+        judge_as(&mut person, posture, &mut says(&[]));
     }
-    assert_eq!(&*judge(&mut person, &mut says(&[])).scores[0].0, "fallen");
+    assert_eq!(&*judge_as(&mut person, LIES, &mut says(&[])).scores[0].0, "fallen");
     for frame in 0..5 {
         person.see(at_ms(frame * 100), &lying, ASPECT);
-        let belief = judge(&mut person, &mut says(&[]));
+        let belief = judge_as(&mut person, LIES, &mut says(&[]));
         assert_eq!(&*belief.scores[0].0, "fallen");
         assert_eq!((belief.window.from, belief.window.to), (at_ms(0), at_ms(frame * 100)));
     }

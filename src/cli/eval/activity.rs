@@ -1,5 +1,7 @@
 //! `spotter eval activity`: how well activities are told of clips whose truth is known.
 
+mod people;
+
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -14,6 +16,7 @@ use spotter::name::Name;
 use spotter::recognize::Recognizer;
 use spotter::tag::{Body, Label, Phase, Tag, TrackId};
 
+use self::people::PeopleFile;
 use crate::cli::footage::{configured, next};
 use crate::cli::log::complain;
 use crate::cli::output::{OutputError, say};
@@ -40,6 +43,12 @@ pub(super) struct Arguments {
     /// A tag comes in time until so many seconds after the end of what happens.
     #[arg(long, value_name = "SECONDS", default_value_t = Rules::default().grace_s, value_parser = ranges::number(0.0..=3600.0))]
     grace: f64,
+    /// Frames per second that the files were recorded at, from 0.1 to 1000, when that is not what they state.
+    #[arg(long, value_name = "N", value_parser = ranges::number(0.1..=1000.0))]
+    frame_rate: Option<f64>,
+    /// Write everybody's boxes and joints to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    people: Option<PathBuf>,
     /// Take models and runtime from this configuration, and objects and activities from the camera that `--camera` names.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -60,10 +69,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let camera = camera(arguments, config.as_ref())?;
     let mut recognizer = open_recognizer(&runtime, &models, std::slice::from_ref(&camera), Share::Unlimited)?;
     let mut told = Vec::new();
+    let mut people = arguments.people.as_deref().map(PeopleFile::create).transpose()?;
     for (index, clip) in clips.iter().enumerate() {
         complain!("{} of {}: {}", index + 1, clips.len(), clip.name);
-        told.push(play(&mut recognizer, &camera, clip).with_context(|| clip.name.clone())?);
+        let capture = Capture { source: source(clip.file.clone(), arguments.frame_rate), ..camera.capture.clone() };
+        let played = play(&mut recognizer, &camera.name, &capture, clip, people.as_mut());
+        told.push(played.with_context(|| clip.name.clone())?);
     }
+    people.map_or(Ok(()), PeopleFile::finish)?;
     let names = |group: &String| group.split(',').map(|label| label.trim().to_owned()).collect();
     let rules = Rules { grace_s: arguments.grace, same: arguments.same.iter().map(names).collect() };
     let pairs = clips.iter().zip(&told).map(|(clip, told)| (clip.ranges.as_slice(), told.as_slice()));
@@ -79,10 +92,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 /// A camera with the settings that count.
 fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<config::Camera> {
     let found = configured(config, arguments.camera.as_ref())?;
-    let source = Source::File { path: PathBuf::new(), repeat: false, frame_rate: None };
     Ok(config::Camera {
         name: Name::new("clip")?,
-        capture: Capture::of(source),
+        capture: Capture::of(source(PathBuf::new(), None)),
         objects: found.map_or_else(Objects::default, |camera| camera.objects.clone()),
         activities: found.map_or_else(Activities::default, |camera| camera.activities.clone()),
         tracks: false,
@@ -91,14 +103,25 @@ fn camera(arguments: &Arguments, config: Option<&Config>) -> anyhow::Result<conf
     })
 }
 
+fn source(path: PathBuf, frame_rate: Option<f64>) -> Source {
+    Source::File { path, repeat: false, frame_rate }
+}
+
 /// What is told of a clip, in the order of the start tags.
-fn play(recognizer: &mut Recognizer, camera: &config::Camera, clip: &Clip) -> anyhow::Result<Vec<Told>> {
-    let source = Source::File { path: clip.file.clone(), repeat: false, frame_rate: None };
-    let capture = Capture { source, ..camera.capture.clone() };
-    let mut stream = Stream::open(camera.name.clone(), &capture, Timing::Simulated(Timestamp::EPOCH))?;
+fn play(
+    recognizer: &mut Recognizer,
+    camera: &Name,
+    capture: &Capture,
+    clip: &Clip,
+    mut people: Option<&mut PeopleFile>,
+) -> anyhow::Result<Vec<Told>> {
+    let mut stream = Stream::open(camera.clone(), capture, Timing::Simulated(Timestamp::EPOCH))?;
     let mut diary = Diary::default();
     while let Some(frame) = next(&mut stream)? {
         diary.read(&recognizer.recognize(0, &frame)?.tags);
+        if let Some(people) = &mut people {
+            people.add(&clip.name, &frame, recognizer)?;
+        }
     }
     diary.read(&recognizer.cut(0).tags);
     Ok(diary.told)

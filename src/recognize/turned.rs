@@ -1,0 +1,247 @@
+//! Looks at the turned picture, for people who lie.
+//!
+//! Detectors learn from pictures in which people are upright. Of somebody who lies they find the legs, or nothing. In a
+//! picture that is turned by a quarter or a half, so that the head is up, they find the same person whole.
+//!
+//! [`super::Recognizer`] asks after each usual look whether such a look is due, and in which turn. There is one every few
+//! seconds, and more while somebody may be down. Who lies stays where they are, so what a look has found holds for the
+//! frames up to the next one.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::detect::{ClassId, Detection};
+use crate::geometry::Orientation;
+
+/// The turns, in the order in which they are tried.
+const TURNS: [Orientation; 3] =
+    [Orientation::HALF_TURN, Orientation::CLOCKWISE, Orientation::COUNTERCLOCKWISE];
+/// The pause between two looks while nobody is down.
+const SWEEP: Duration = Duration::from_millis(2500);
+/// The same while somebody may be down.
+const WATCH: Duration = Duration::from_millis(250);
+/// The same while somebody is lost who may be down.
+const SEARCH: Duration = Duration::from_millis(120);
+/// What a look has found holds for so long: for another look in the same turn.
+const HOLDS: Duration = Duration::from_millis(650);
+/// Who was found in a turn is looked for in the same one for so long,
+const KEPT: Duration = Duration::from_secs(3);
+/// but each look of so many is in another one, which may show more of them:
+const OTHER_TURN: u32 = 3;
+/// more by this factor of score times length is worth a change.
+const BETTER: f32 = 1.2;
+/// A score below this is no find.
+const LEAST_SCORE: f32 = 0.25;
+/// So much is added to the log-odds of a find: a detector is less sure of who lies, whichever way they are turned.
+const SURER: f32 = 0.6;
+/// Who lies across the picture has a box this many times as wide as high.
+const LYING_WIDTH: f32 = 1.1;
+/// Who is upright has a box this many times as high as wide.
+const UPRIGHT_HEIGHT: f32 = 1.3;
+/// A box that is covered by this share of its area is a part of the one that covers it.
+const PART: f32 = 0.7;
+/// Two boxes that overlap by this, as IoU, are of the same person.
+const SAME: f32 = 0.45;
+
+/// Whether somebody of a camera's people may be down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Suspicion {
+    /// Nobody.
+    None,
+    /// Somebody who is seen.
+    Down,
+    /// Somebody who is not seen any more.
+    Lost,
+}
+
+/// When to look at the turned picture of one camera, and what came of it.
+#[derive(Debug, Default)]
+pub(super) struct TurnedLooks {
+    last: Option<Timestamp>,
+    /// The turn of the last look.
+    turn: usize,
+    /// Looks since somebody was found first.
+    looks: u32,
+    /// Whom looks have found, in the picture's own coordinates, in which turn, and when that was new last.
+    finds: Vec<Detection>,
+    finds_turn: usize,
+    /// When they were found.
+    looked: Option<Timestamp>,
+    found: Option<Timestamp>,
+}
+
+impl TurnedLooks {
+    /// The turn that a frame at `at` is to be looked at in; nothing when no look is due.
+    pub(super) fn due(&mut self, at: Timestamp, suspicion: Suspicion) -> Option<Orientation> {
+        let keeps = self.found.is_some_and(|found| at.since(found) <= KEPT && found <= at);
+        let pause = match suspicion {
+            Suspicion::Lost => SEARCH,
+            Suspicion::None if !keeps => SWEEP,
+            _ => WATCH,
+        };
+        if self.last.is_some_and(|last| at.since(last) < pause && last <= at) {
+            return None;
+        }
+        self.last = Some(at);
+        self.looks = if keeps { self.looks + 1 } else { 0 };
+        if !keeps {
+            self.finds.clear();
+            self.turn = (self.turn + 1) % TURNS.len();
+        } else if self.looks.is_multiple_of(OTHER_TURN) {
+            let others = 1 + (self.looks / OTHER_TURN) as usize % (TURNS.len() - 1);
+            self.turn = (self.finds_turn + others) % TURNS.len();
+        } else {
+            self.turn = self.finds_turn;
+        }
+        Some(TURNS[self.turn])
+    }
+
+    /// Takes what the look has found that was due last; `turned` are in the turned picture's coordinates, and `aspect` is
+    /// the frame's width by its height.
+    pub(super) fn take(&mut self, turned: &[Detection], people: &[ClassId], aspect: f32) {
+        let turn = TURNS[self.turn];
+        let whole = |found: &Detection| {
+            let bbox = turn.stored_box(&found.bbox);
+            let score = 1.0 / (1.0 + (1.0 - found.score) / found.score * (-SURER).exp());
+            Detection { bbox, score, ..*found }
+        };
+        // In a picture that is turned by a quarter, who is upright lies.
+        let lies = |found: &Detection| {
+            !turn.is_sideways() || found.bbox.w * aspect >= LYING_WIDTH * found.bbox.h
+        };
+        let people = turned.iter().filter(|found| people.contains(&found.class) && found.score >= LEAST_SCORE);
+        let finds: Vec<Detection> = people.map(whole).filter(lies).collect();
+        if self.turn == self.finds_turn || worth(&finds) > BETTER * worth(&self.finds) {
+            (self.finds, self.finds_turn, self.looked) = (finds, self.turn, self.last);
+        }
+    }
+
+    /// Adds whom the last look has found to the `detections` of a frame at `at`, while that holds. Who was found as well
+    /// without the turn stays one, and parts give way to the whole.
+    pub(super) fn add(&mut self, detections: &mut Vec<Detection>, at: Timestamp, aspect: f32) {
+        let Some(looked) = self.looked.filter(|looked| *looked <= at && at.since(*looked) <= HOLDS) else {
+            return;
+        };
+        for find in &self.finds {
+            if add_whole(detections, *find, aspect) {
+                self.found = Some(looked);
+            }
+        }
+    }
+}
+
+/// How much of people who lie is shown, and how surely.
+fn worth(finds: &[Detection]) -> f32 {
+    finds.iter().map(|find| find.score * find.bbox.w.max(find.bbox.h)).fold(0.0, f32::max)
+}
+
+/// Adds somebody who lies; says whether that tells anything new.
+fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32) -> bool {
+    let share = |other: &Detection| other.bbox.intersection(&whole.bbox) / other.bbox.area().max(f32::EPSILON);
+    let is_same = |other: &Detection| other.class == whole.class;
+    let is_upright = |other: &Detection| other.bbox.h > UPRIGHT_HEIGHT * other.bbox.w * aspect;
+    // Somebody upright, or several of them, who are seen better without the turn.
+    let upright = |other: &Detection| {
+        is_same(other) && is_upright(other) && other.score + 0.1 >= whole.score && share(other) >= PART
+    };
+    if detections.iter().any(upright) {
+        return false;
+    }
+    let same = |other: &&mut Detection| is_same(other) && other.bbox.iou(&whole.bbox) >= SAME;
+    if let Some(other) = detections.iter_mut().find(same) {
+        let is_better = whole.score > other.score;
+        if is_better {
+            *other = whole;
+        }
+        return is_better;
+    }
+    let is_part = |other: &Detection| {
+        is_same(other) && share(other) >= PART && other.bbox.area() < whole.bbox.area() && !is_upright(other)
+    };
+    detections.retain(|other| !(is_part(other) && other.score <= whole.score));
+    detections.push(whole);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::BBox;
+
+    const PERSON: ClassId = ClassId(0);
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_micros(ms * 1000)
+    }
+
+    fn detection(score: f32, bbox: [f32; 4]) -> Detection {
+        let [x, y, w, h] = bbox;
+        Detection { class: PERSON, score, bbox: BBox { x, y, w, h } }
+    }
+
+    /// How many looks there are in ten seconds of ten frames.
+    fn looks(suspicion: Suspicion, finds: bool) -> usize {
+        let mut turned = TurnedLooks::default();
+        let mut looks = 0;
+        for frame in 0..100 {
+            let now = at(frame * 100);
+            if turned.due(now, suspicion).is_some() {
+                looks += 1;
+                let found = if finds { vec![detection(0.5, [0.4, 0.1, 0.1, 0.5])] } else { Vec::new() };
+                turned.take(&found, &[PERSON], 1.0);
+            }
+            turned.add(&mut Vec::new(), now, 1.0);
+        }
+        looks
+    }
+
+    #[test]
+    fn looks_are_rare_until_somebody_may_be_down() {
+        assert_eq!(looks(Suspicion::None, false), 4);
+        assert_eq!(looks(Suspicion::Down, false), 34);
+        assert_eq!(looks(Suspicion::Lost, false), 50);
+        assert_eq!(looks(Suspicion::None, true), 34);
+    }
+
+    #[test]
+    fn a_clock_set_back_keeps_nobody_waiting() {
+        let mut turned = TurnedLooks::default();
+        assert!(turned.due(at(100_000), Suspicion::None).is_some());
+        assert!(turned.due(at(50_000), Suspicion::None).is_some());
+        assert!(turned.due(at(50_100), Suspicion::None).is_none());
+    }
+
+    #[test]
+    fn the_whole_takes_the_place_of_its_parts_for_a_moment() {
+        let mut turned = TurnedLooks::default();
+        assert_eq!(turned.due(at(0), Suspicion::Down), Some(Orientation::CLOCKWISE));
+        let legs = detection(0.4, [0.5, 0.82, 0.2, 0.1]);
+        let passer_by = detection(0.7, [0.1, 0.2, 0.1, 0.5]);
+        // Upright in the picture that was turned clockwise: the head is up, so it was to the left.
+        turned.take(&[detection(0.5, [0.05, 0.3, 0.15, 0.4])], &[PERSON], 4.0 / 3.0);
+        for (ms, found) in [(0, [0.3, 0.8, 0.4, 0.15]), (600, [0.3, 0.8, 0.4, 0.15]), (700, [0.5, 0.82, 0.2, 0.1])]
+        {
+            let mut detections = vec![passer_by, legs];
+            turned.add(&mut detections, at(ms), 4.0 / 3.0);
+            assert_eq!(detections.len(), 2, "{ms}: {detections:?}");
+            assert_eq!(detections[0], passer_by);
+            let BBox { x, y, w, h } = detections[1].bbox;
+            assert_eq!([x, y, w, h].map(|side| (side * 100.0).round() / 100.0), found, "{ms}");
+        }
+    }
+
+    #[test]
+    fn who_is_upright_is_not_found_twice() {
+        let mut turned = TurnedLooks::default();
+        let upright = detection(0.7, [0.4, 0.2, 0.1, 0.5]);
+        for frame in 0..6 {
+            let now = at(frame * 1000);
+            let Some(turn) = turned.due(now, Suspicion::Down) else { panic!("no look is due") };
+            let mut detections = vec![upright];
+            let seen = Detection { score: 0.5, bbox: turn.undone().stored_box(&upright.bbox), ..upright };
+            turned.take(&[seen], &[PERSON], 1.0);
+            turned.add(&mut detections, now, 1.0);
+            assert_eq!(detections, [upright], "{turn:?}");
+        }
+    }
+}
