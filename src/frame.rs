@@ -200,11 +200,7 @@ impl Image {
     /// `next` says.
     #[must_use]
     pub fn turned(&self, next: Orientation) -> Self {
-        Image {
-            shown: next.size(self.shown),
-            orientation: self.orientation.then(next),
-            ..self.clone()
-        }
+        Image { shown: next.size(self.shown), orientation: self.orientation.then(next), ..self.clone() }
     }
 
     /// Width in pixels, as it is shown.

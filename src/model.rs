@@ -19,7 +19,8 @@ pub use expect::{BadOutput, Expected, Wanted};
 pub use input::{ClipTensor, InputTensor, Placement};
 pub use manifest::{
     Activation, BadThresholds, ClipActivation, ClipInput, ClipScope, ClipSpec, Coordinates, CornerOrder,
-    DetectSpec, Input, Objects, Output, PointOrder, PoseSpec, PostureSpec, Problem, SkeletonSpec, Task, Thresholds,
+    DetectSpec, Input, Objects, Output, PointOrder, PoseSpec, PostureSpec, Problem, SkeletonSpec, Task,
+    Thresholds,
 };
 pub use package::{Package, PackageError};
 pub use runtime::{NO_REPORTS, Runtime, RuntimeError};

@@ -187,7 +187,8 @@ struct Models {
 }
 
 fn committed() -> Models {
-    let package = |name| Package::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).unwrap();
+    let package =
+        |name| Package::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).unwrap();
     let (runtime, options) = (Runtime::load(None).unwrap(), SessionOptions { intra_threads: 1 });
     Models {
         posture: PostureClassifier::open(&package("posture-tcn"), &runtime, &options).unwrap(),
@@ -232,6 +233,8 @@ const MISTAKES: &[Mistake] = &[
     ("growth is nothing", |wrong| wrong.growth_errors = 50.0),
     ("scores are slow", |wrong| wrong.smoothing = Duration::from_secs(4)),
     ("posture is slow", |wrong| wrong.posture_follows = Duration::from_secs(3)),
+    ("a fall takes no time", |wrong| wrong.fall_within = Duration::ZERO),
+    ("a fall takes any time", |wrong| wrong.fall_within = Duration::from_secs(9)),
     ("a fall lasts long", |wrong| wrong.fall_lasts = Duration::from_secs(4)),
     ("a fall is over at once", |wrong| wrong.fall_lasts = Duration::from_millis(300)),
     ("up at once", |wrong| (wrong.up_again, wrong.calm_follows) = (Duration::ZERO, Duration::ZERO)),

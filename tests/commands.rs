@@ -101,7 +101,7 @@ fn every_command_is_carried_out_and_answered() {
     let models = desk.ask("models", "", "reply-models");
     let tasks: Vec<&str> =
         models["result"]["models"].as_array().unwrap().iter().map(|m| m["task"].as_str().unwrap()).collect();
-    assert_eq!(tasks, ["detect", "pose", "skeleton"]);
+    assert_eq!(tasks, ["detect", "pose", "posture", "skeleton"]);
 
     let taken = desk.ask("snapshot", r#"{"camera":"ramp"}"#, "reply-snapshot");
     let result = &taken["result"];

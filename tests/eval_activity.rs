@@ -94,8 +94,11 @@ fn a_real_clip_is_scored_alike_each_time() {
     let told = score["labels"]["fallen"]["told_s"].as_object().unwrap();
     let all: f64 = told.values().map(|time_s| time_s.as_f64().unwrap()).sum();
     assert!((all - 6.2).abs() < 1e-6, "{score}");
-    let seen: Vec<Value> =
-        fs::read_to_string(&people).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seen: Vec<Value> = fs::read_to_string(&people)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert!(seen.len() > 60, "{} lines", seen.len());
     assert!(seen.iter().all(|line| line["clip"] == "fall.mp4" && line["box"].as_array().unwrap().len() == 4));
     assert!(seen.iter().any(|line| line["joints"].as_array().is_some_and(|joints| joints.len() == 13)));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use spotter::activity::{ClipClassifier, PoseEstimator, SkeletonClassifier};
+use spotter::activity::{ClipClassifier, PoseEstimator, PostureClassifier, SkeletonClassifier};
 use spotter::detect::Detector;
 use spotter::model::{Package, Runtime, SessionOptions, Task};
 use tempfile::TempDir;
@@ -64,6 +64,7 @@ fn opened(package: &Package, runtime: &Runtime, task: Task) -> Result<(), String
     match task {
         Task::Detect => Detector::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),
         Task::Pose => PoseEstimator::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),
+        Task::Posture => PostureClassifier::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),
         Task::Skeleton => {
             SkeletonClassifier::open(package, runtime, &options).map(drop).map_err(|e| said(&e))
         }

@@ -111,6 +111,11 @@ fn walkers_walk_and_nobody_falls() {
         ["stand", "run"].iter().all(|other| walk > times.share(|label| label == *other)),
         "walk: {walk:.3}"
     );
-    assert!(!story.tags.iter().any(|tag| ["fall", "fallen", "lie", "sit"].contains(&tag["label"].as_str().unwrap())));
+    assert!(
+        !story
+            .tags
+            .iter()
+            .any(|tag| ["fall", "fallen", "lie", "sit"].contains(&tag["label"].as_str().unwrap()))
+    );
     assert!(mean_s >= 1.0, "an activity holds for {mean_s:.2} s");
 }

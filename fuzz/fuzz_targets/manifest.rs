@@ -57,6 +57,7 @@ fn check(package: &Package) {
             let spec = package.pose().expect("its task");
             assert!(pixels(spec.input.width(), spec.input.height()) > 0);
         }
+        Task::Posture => drop(format!("{:?}", package.posture().expect("its task"))),
         Task::Skeleton => drop(format!("{:?}", package.skeleton().expect("its task"))),
         Task::Clip => drop(format!("{:?}", package.clip().expect("its task"))),
     }

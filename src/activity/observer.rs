@@ -317,7 +317,8 @@ impl Observer {
             // Somebody who fell here was lost, and is found again.
             let remembered = Parameters::default().fallen_remembered;
             self.fallen.retain(|(at, _)| frame.at.since(*at) <= remembered);
-            if let Some(place) = self.fallen.iter().position(|(_, bbox)| bbox.iou(&track.bbox) >= SAME_PLACE) {
+            if let Some(place) = self.fallen.iter().position(|(_, bbox)| bbox.iou(&track.bbox) >= SAME_PLACE)
+            {
                 self.fallen.swap_remove(place);
                 followed.person.has_fallen();
             }

@@ -66,6 +66,10 @@ pub struct Parameters {
     /// The same for lying once somebody is down, which falls do not wait for.
     pub calm_follows: Duration,
 
+    /// From the last moment on their feet, or seated for a while, to being down: who takes longer lies down.
+    pub fall_within: Duration,
+    /// For how long somebody is seated who may fall off a chair.
+    pub seated_before: Duration,
     /// Who went down fell when that is seen within this time.
     pub fall_told_by: Duration,
     /// A fall is called `fall` for this time, then `fallen`.
@@ -114,6 +118,8 @@ impl Default for Parameters {
             posture_follows: Duration::from_millis(150),
             calm_follows: Duration::from_millis(600),
 
+            fall_within: Duration::from_millis(1800),
+            seated_before: Duration::from_millis(2500),
             fall_told_by: Duration::from_millis(1500),
             fall_lasts: Duration::from_millis(1500),
             vanished_after: Duration::from_millis(400),

@@ -166,7 +166,10 @@ impl Person {
         }
         self.posture.wait(since_s(self.judged_at.replace(now), now));
         let scores = self.evidence.down(&self.posture.lying(&self.parameters));
-        Some(Belief { window: Window { from: first.max(last - self.parameters.joints_kept), to: now }, scores })
+        Some(Belief {
+            window: Window { from: first.max(last - self.parameters.joints_kept), to: now },
+            scores,
+        })
     }
 
     /// Whether the person may be down, or on the way there: they should be looked for with care.

@@ -17,6 +17,8 @@ pub(super) use window::Seen;
 const LEAST_LOOKS: u32 = 2;
 /// Who vanishes fell when it was at least as likely as this that they were going down.
 const VANISHED: f32 = 0.25;
+/// Who is down fell when that is so many times as likely as that they lay down.
+const FELL: f32 = 2.5;
 /// Nothing of posture is surer than this.
 const SUREST: f32 = 0.95;
 
@@ -44,11 +46,18 @@ impl Look {
     fn down(&self) -> f32 {
         self.lie + self.fall
     }
+
+    /// Whether who is down fell: a false alarm costs more than a fall that is told as lying.
+    fn fell(&self) -> bool {
+        self.fall >= FELL * self.lie
+    }
 }
 
 /// Somebody who is down.
 #[derive(Clone, Copy, Debug)]
 struct Down {
+    /// They went down faster than who lies down.
+    quick: bool,
     fell: bool,
     for_s: f32,
     /// For how long they have been on their feet again, and for how long neither lying nor falling.
@@ -80,13 +89,24 @@ pub(super) struct Posture {
     seen: bool,
     /// How many moments in a row they have been down.
     down_looks: u32,
+    /// For how long they have been neither on their feet nor down, and how long ago they were last on their feet or had been
+    /// seated for a while.
+    seated_s: f32,
+    unsteady_s: f32,
     down: Option<Down>,
 }
 
 impl Posture {
     /// Of somebody not seen yet, who is taken to be on their feet.
     pub(super) fn new() -> Self {
-        Posture { look: Look { up: 1.0, lie: 0.0, fall: 0.0 }, seen: false, down_looks: 0, down: None }
+        Posture {
+            look: Look { up: 1.0, lie: 0.0, fall: 0.0 },
+            seen: false,
+            down_looks: 0,
+            seated_s: 0.0,
+            unsteady_s: 0.0,
+            down: None,
+        }
     }
 
     /// Takes in a moment, `dt_s` seconds after the last one.
@@ -99,11 +119,16 @@ impl Posture {
         self.look.up += (look.up - self.look.up) * follows;
         self.look.lie += (look.lie - self.look.lie) * down_follows;
         self.look.fall += (look.fall - self.look.fall) * down_follows;
+        let seated = look.up + look.down() < 0.5;
+        self.seated_s = if seated { self.seated_s + dt_s } else { 0.0 };
+        let steady = look.up >= 0.5 || self.seated_s >= parameters.seated_before.as_secs_f32();
+        self.unsteady_s = if steady { 0.0 } else { self.unsteady_s + dt_s };
         self.down_looks = if look.down() >= 0.5 { self.down_looks.saturating_add(1) } else { 0 };
         match &mut self.down {
             None if self.look.down() >= 0.5 && self.down_looks >= LEAST_LOOKS => {
-                let fell = self.look.fall >= self.look.lie;
-                self.down = Some(Down { fell, for_s: 0.0, up_s: 0.0, not_lying_s: 0.0 });
+                let quick = self.unsteady_s <= parameters.fall_within.as_secs_f32();
+                let fell = quick && self.look.fell();
+                self.down = Some(Down { quick, fell, for_s: 0.0, up_s: 0.0, not_lying_s: 0.0 });
             }
             None => {}
             Some(down) => {
@@ -118,7 +143,7 @@ impl Posture {
     /// They are not seen any more: who vanishes while they fall has fallen.
     pub(super) fn vanish(&mut self) {
         if self.down.is_none() && self.look.down() >= VANISHED && self.look.fall >= self.look.lie {
-            self.down = Some(Down { fell: true, for_s: 0.0, up_s: 0.0, not_lying_s: 0.0 });
+            self.down = Some(Down { quick: true, fell: true, for_s: 0.0, up_s: 0.0, not_lying_s: 0.0 });
         }
     }
 
@@ -132,7 +157,7 @@ impl Posture {
     /// They are somebody who fell before, and was lost.
     pub(super) fn has_fallen(&mut self, parameters: &Parameters) {
         let for_s = parameters.fall_lasts.as_secs_f32();
-        self.down = Some(Down { fell: true, for_s, up_s: 0.0, not_lying_s: 0.0 });
+        self.down = Some(Down { quick: true, fell: true, for_s, up_s: 0.0, not_lying_s: 0.0 });
     }
 
     /// Whether somebody is down, however they came to be.
@@ -173,7 +198,7 @@ impl Down {
         self.up_s = if look.up >= 0.5 { self.up_s + dt_s } else { 0.0 };
         self.not_lying_s = if look.down() < 0.5 { self.not_lying_s + dt_s } else { 0.0 };
         // The first moments of a fall may look like lying down.
-        if !self.fell && self.for_s <= parameters.fall_told_by.as_secs_f32() && look.fall > look.lie {
+        if self.quick && !self.fell && self.for_s <= parameters.fall_told_by.as_secs_f32() && look.fell() {
             (self.fell, self.for_s) = (true, 0.0);
         }
     }
@@ -224,6 +249,6 @@ mod tests {
         assert_eq!(told(&[(20, UP), (20, LIES)]), [(21, Kind::Lie)]);
         assert_eq!(told(&[(20, UP), (1, FALLS), (20, UP)]), []);
         // A fall that looked like lying down at first.
-        assert_eq!(told(&[(20, UP), (5, LIES), (10, FALLS)]), [(21, Kind::Lie), (28, Kind::Fall)]);
+        assert_eq!(told(&[(20, UP), (5, LIES), (10, FALLS)]), [(21, Kind::Lie), (34, Kind::Fall)]);
     }
 }

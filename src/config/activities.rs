@@ -11,8 +11,9 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// What hardly anybody does before a surveillance camera, or what is told falsely too often there: no tag unless the
 /// configuration asks for it. `docs/activity.md` has the figures.
-const ONLY_WHEN_ASKED: [&str; 11] = [
-    "catch", "clap", "golf", "pick", "pour", "pullup", "push", "sit down", "stand up", "throw", "wave",
+const ONLY_WHEN_ASKED: [&str; 12] = [
+    "catch", "clap", "golf", "jump", "pick", "pour", "pullup", "push", "sit down", "stand up", "throw",
+    "wave",
 ];
 
 /// Which activities become tags, and how sure they must be.

@@ -187,7 +187,10 @@ mod tests {
         let config = Config::parse(text, Path::new("/nowhere")).unwrap();
         let trial = Trial::of(&config);
         let keys: Vec<&str> = trial.models.iter().map(|model| model.key).collect();
-        assert_eq!(keys, ["models.detect", "models.pose", "models.posture", "models.skeleton", "models.clips"]);
+        assert_eq!(
+            keys,
+            ["models.detect", "models.pose", "models.posture", "models.skeleton", "models.clips"]
+        );
         assert!(trial.models.iter().all(|model| model.version.is_err()));
 
         let started = open_recognizer(&config.runtime, &config.models, &config.cameras, Share::Unlimited);

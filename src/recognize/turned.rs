@@ -106,10 +106,10 @@ impl TurnedLooks {
             Detection { bbox, score, ..*found }
         };
         // In a picture that is turned by a quarter, who is upright lies.
-        let lies = |found: &Detection| {
-            !turn.is_sideways() || found.bbox.w * aspect >= LYING_WIDTH * found.bbox.h
-        };
-        let people = turned.iter().filter(|found| people.contains(&found.class) && found.score >= LEAST_SCORE);
+        let lies =
+            |found: &Detection| !turn.is_sideways() || found.bbox.w * aspect >= LYING_WIDTH * found.bbox.h;
+        let people =
+            turned.iter().filter(|found| people.contains(&found.class) && found.score >= LEAST_SCORE);
         let finds: Vec<Detection> = people.map(whole).filter(lies).collect();
         if self.turn == self.finds_turn || worth(&finds) > BETTER * worth(&self.finds) {
             (self.finds, self.finds_turn, self.looked) = (finds, self.turn, self.last);
@@ -137,7 +137,8 @@ fn worth(finds: &[Detection]) -> f32 {
 
 /// Adds somebody who lies; says whether that tells anything new.
 fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32) -> bool {
-    let share = |other: &Detection| other.bbox.intersection(&whole.bbox) / other.bbox.area().max(f32::EPSILON);
+    let share =
+        |other: &Detection| other.bbox.intersection(&whole.bbox) / other.bbox.area().max(f32::EPSILON);
     let is_same = |other: &Detection| other.class == whole.class;
     let is_upright = |other: &Detection| other.bbox.h > UPRIGHT_HEIGHT * other.bbox.w * aspect;
     // Somebody upright, or several of them, who are seen better without the turn.
@@ -219,7 +220,8 @@ mod tests {
         let passer_by = detection(0.7, [0.1, 0.2, 0.1, 0.5]);
         // Upright in the picture that was turned clockwise: the head is up, so it was to the left.
         turned.take(&[detection(0.5, [0.05, 0.3, 0.15, 0.4])], &[PERSON], 4.0 / 3.0);
-        for (ms, found) in [(0, [0.3, 0.8, 0.4, 0.15]), (600, [0.3, 0.8, 0.4, 0.15]), (700, [0.5, 0.82, 0.2, 0.1])]
+        for (ms, found) in
+            [(0, [0.3, 0.8, 0.4, 0.15]), (600, [0.3, 0.8, 0.4, 0.15]), (700, [0.5, 0.82, 0.2, 0.1])]
         {
             let mut detections = vec![passer_by, legs];
             turned.add(&mut detections, at(ms), 4.0 / 3.0);

@@ -344,13 +344,15 @@ mod tests {
         let mut options = config::Activities::default();
         options.labels.insert("walk".to_owned(), config::ActivityRule { enabled: false, ..rule });
         options.labels.insert("run".to_owned(), config::ActivityRule { threshold: 0.9, ..rule });
+        // Told only when somebody asks for it, as golf is not.
+        options.labels.insert("wave".to_owned(), rule);
         let mut rules = ActivityRules::new(Name::new("ramp").unwrap(), options);
         let told = live(
             &mut rules,
             &[
                 (5, &[("walk", 0.9)]),
                 (20, &[("run", 0.85), ("walk", 0.1)]),
-                (20, &[("walk", 0.55), ("wave", 0.52)]),
+                (20, &[("golf", 0.9), ("walk", 0.55), ("wave", 0.52)]),
             ],
         );
         assert_eq!(told, [(135, Phase::Start, "wave".to_owned())]);

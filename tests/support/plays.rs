@@ -204,7 +204,7 @@ pub const CASES: &[Case] = &[
         name: "sit down",
         views: BOTH,
         script: &[(Move::Stand, 2.0), (Move::Sit, 1.3), (Move::Stay, 5.0)],
-        expected: &[event(&["stand"], 0.0, 2.2, (2.0, 5.0)), event(&["sit"], 2.0, 5.5, (8.3, 8.3))],
+        expected: &[event(&["stand"], 0.0, 2.2, (2.0, 5.0)), event(&["sit"], 2.0, 6.3, (8.3, 8.3))],
         never: &[DOWN, &["walk", "run"]],
         may: &["crouch", "bend"],
         by_boxes: false,
@@ -231,7 +231,8 @@ impl Case {
 
     /// Whether this may be told at all. Every event lasts a second at least, so that nothing else may be told.
     pub fn allows(&self, event: &Event) -> bool {
-        let mut scripted = self.expected.iter().flat_map(|expected| expected.labels).chain(&GAITS).chain(self.may);
+        let mut scripted =
+            self.expected.iter().flat_map(|expected| expected.labels).chain(&GAITS).chain(self.may);
         let gesture = self.gesture.filter(|gesture| *gesture.label == *event.label);
         scripted.any(|label| **label == *event.label)
             || gesture.is_some_and(|gesture| event.from_s >= gesture.from_s && event.to_s <= gesture.until_s)

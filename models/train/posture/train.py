@@ -18,8 +18,8 @@ import torch
 from torch.nn import functional as F
 
 from camera import film
-from network import Model, Net, mirror
-from plays import FALL, LABELS, play
+from network import TOLD, Model, Net, mirror, told
+from plays import FALL, play
 from stances import Chance
 from window import JOINTS, SEEN, STATURE, STEPS, VALUES, windows
 
@@ -105,12 +105,13 @@ def figures(net: Net, given: np.ndarray, wanted: np.ndarray) -> dict:
     model = Model(net, 1.0)
     parts = torch.from_numpy(given.astype(np.float32)).split(1024)
     found = torch.cat([model(part) for part in parts]).numpy().argmax(1)
-    confusion = np.zeros((len(LABELS), len(LABELS)), int)
+    wanted = told().numpy().argmax(1)[wanted]
+    confusion = np.zeros((len(TOLD), len(TOLD)), int)
     np.add.at(confusion, (wanted, found), 1)
     return {
         "windows": len(wanted),
         "accuracy": round(float((found == wanted).mean()), 4),
-        "labels": LABELS,
+        "labels": TOLD,
         "confusion": confusion.tolist(),
     }
 

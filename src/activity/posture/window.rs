@@ -50,7 +50,13 @@ pub(in crate::activity) struct Seen<'s> {
 
 impl PostureWindow {
     /// The window of `steps` instants, `rate_hz` of them a second, that ends at `until`.
-    pub(in crate::activity) fn fill(&mut self, seen: Seen<'_>, until: Timestamp, steps: usize, rate_hz: f32) -> &[f32] {
+    pub(in crate::activity) fn fill(
+        &mut self,
+        seen: Seen<'_>,
+        until: Timestamp,
+        steps: usize,
+        rate_hz: f32,
+    ) -> &[f32] {
         let Seen { boxes, joints, aspect, stature } = seen;
         self.values.clear();
         self.values.resize(steps * VALUES, 0.0);
@@ -163,8 +169,7 @@ mod tests {
             }
             joints.push(body);
         }
-        let seen =
-            Seen { boxes: &mut boxes.into_iter(), joints: &joints, aspect, stature: Some(stature) };
+        let seen = Seen { boxes: &mut boxes.into_iter(), joints: &joints, aspect, stature: Some(stature) };
         let mut window = PostureWindow::default();
         let found = window.fill(seen, at(film.len() - 1), STEPS, 10.0);
         assert_eq!(found.len(), expected.len());

@@ -72,7 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut people = arguments.people.as_deref().map(PeopleFile::create).transpose()?;
     for (index, clip) in clips.iter().enumerate() {
         complain!("{} of {}: {}", index + 1, clips.len(), clip.name);
-        let capture = Capture { source: source(clip.file.clone(), arguments.frame_rate), ..camera.capture.clone() };
+        let capture =
+            Capture { source: source(clip.file.clone(), arguments.frame_rate), ..camera.capture.clone() };
         let played = play(&mut recognizer, &camera.name, &capture, clip, people.as_mut());
         told.push(played.with_context(|| clip.name.clone())?);
     }

@@ -167,7 +167,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
     `version = 1.0`: allowed is 1 to 32 characters out of A-Z a-z 0-9 . _ + -
 
     "detect" -> "track"
-    `task = "track"`: allowed is "detect", "pose", "skeleton", "clip"
+    `task = "track"`: allowed is "detect", "pose", "posture", "skeleton", "clip"
 
     "toy.onnx" -> "../toy.onnx"
     `file = "../toy.onnx"`: allowed is the name of a file in the package
