@@ -211,7 +211,8 @@ fn gestures_are_told_of_tracks() {
 /// People who stand before a bad camera, whose joints tremble so much that a classifier sees them do all kinds of things.
 /// Their boxes tremble as well, so that it takes longer until they are sure not to move.
 fn trembling() -> Choice {
-    Choice { only: &["stand", "wait"], noise: 0.05, late_s: 1.5, seeds: 0..2, ..everything(Given::All) }
+    let all = everything(Given::All);
+    Choice { only: &["stand", "wait"], noise: 0.05, late_s: 1.5, seeds: 0..2, gestures: true, ..all }
 }
 
 #[test]

@@ -42,7 +42,9 @@ def project(c: Chance, play: Play, aspect: float) -> tuple[np.ndarray, ...]:
     target = np.append(play.place[c.rng.integers(len(play.place))], 0.45)
     eye = target + distance * np.array([np.cos(around), np.sin(around), 0])
     eye[2] = height
-    aim = target + 0.5 * distance * np.array([c.about(0.25), c.about(0.25), c.about(0.2)])
+    aim = target + 0.5 * distance * np.array(
+        [c.about(0.25), c.about(0.25), c.about(0.2)]
+    )
     ahead = (aim - eye) / np.linalg.norm(aim - eye)
     right = np.cross(ahead, [0, 0, 1])
     right /= np.linalg.norm(right)
@@ -110,8 +112,12 @@ def film(c: Chance, play: Play) -> Film:
         begin = c.rng.integers(steps)
         end = begin + int(c.between(0.3, 2) * RATE_HZ)
         side = c.rng.integers(2)
-        boxes[begin:end, side] += (2 * side - 1) * c.between(0.2, 0.7) * stature[begin:end]
-    size = np.repeat(np.column_stack([np.ptp(boxes[:, :2], 1), np.ptp(boxes[:, 2:], 1)]), 2, 1)
+        boxes[begin:end, side] += (
+            (2 * side - 1) * c.between(0.2, 0.7) * stature[begin:end]
+        )
+    size = np.repeat(
+        np.column_stack([np.ptp(boxes[:, :2], 1), np.ptp(boxes[:, 2:], 1)]), 2, 1
+    )
     slow, fast = c.drift(steps, 4, 4), c.rng.normal(0, 1, (steps, 4))
     # A bad camera makes everything tremble.
     trembles = c.happens(0.15)
@@ -155,11 +161,19 @@ def pose(
     # A pose that is none: an upright body somewhere in the box.
     wrong = c.drift(steps, 1, 4)[:, 0] > np.where(lying, c.between(0.2, 2), 2.3)
     if wrong.any():
-        body = points(np.tile(upright(c), (steps, 1)), np.full(steps, c.between(0, 6)), np.zeros((steps, 2)))
+        body = points(
+            np.tile(upright(c), (steps, 1)),
+            np.full(steps, c.between(0, 6)),
+            np.zeros((steps, 2)),
+        )
         flat = np.stack([body[:, :JOINTS, 1], 0.5 - body[:, :JOINTS, 2]], -1)
         middle = boxes.reshape(steps, 2, 2).mean(-1)[:, None]
         scale = (size * c.between(0.4, 0.9))[:, None, None]
-        fake = middle + flat * scale + c.rng.normal(0, 0.05, true.shape) * size[:, None, None]
+        fake = (
+            middle
+            + flat * scale
+            + c.rng.normal(0, 0.05, true.shape) * size[:, None, None]
+        )
         joints[wrong] = fake[wrong]
     swapped = c.drift(steps, 1, 4)[:, 0] > 1.6
     joints[swapped] = joints[swapped][:, MIRROR]

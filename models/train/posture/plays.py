@@ -6,7 +6,16 @@ import numpy as np
 
 from body import ANGLES, PLACE
 from stances import (
-    Chance, bend, crouch, kneel, lie, on_all_fours, put, sit, sit_on_ground, stand,
+    Chance,
+    bend,
+    crouch,
+    kneel,
+    lie,
+    on_all_fours,
+    put,
+    sit,
+    sit_on_ground,
+    stand,
     upright,
 )  # fmt: skip
 
@@ -118,6 +127,29 @@ class Stage:
                 angles[:, PLACE[f"spread_{s}"]] = np.deg2rad(10 + 10 * wave)
         self.add(angles, JUMP)
 
+    def gesture(self, seconds: float) -> None:
+        """Stand and wave, point, or talk with the hands."""
+        c = self.c
+        n = int(seconds * RATE_HZ)
+        time = np.arange(n) / RATE_HZ
+        begin, end = c.between(0, 1), c.between(0, 1)
+        raised = np.clip(np.minimum(time - begin, seconds - end - time) / 0.5, 0, 1)[
+            :, None
+        ]
+        angles = np.tile(upright(c), (n, 1))
+        active = angles.copy()
+        for s in c.one_of(["l", "r", "lr"]):
+            waves = np.sin(2 * np.pi * (c.between(0.4, 2) * time + c.between(0, 1)))
+            wide = c.between(5, 40)
+            ahead = c.happens(0.4)
+            active[:, PLACE[f"{'arm' if ahead else 'wing'}_{s}"]] = np.deg2rad(
+                c.between(20, 170) + wide * waves * c.happens(0.5)
+            )
+            active[:, PLACE[f"elbow_{s}"]] = np.deg2rad(
+                c.between(0, 100) + wide * waves
+            )
+        self.add(angles + (active - angles) * raised, UP)
+
     def fall(self) -> None:
         """Fall over, collapse or miss a chair; then lie there."""
         c = self.c
@@ -210,7 +242,7 @@ class Stage:
     def lie_down(self) -> None:
         """Lie down on purpose: by way of a seat, the knees or the ground."""
         c = self.c
-        if c.happens(0.4):
+        if c.happens(0.5):
             self.lie_down_at_once()
             return
         way = c.one_of([sit, kneel, crouch, on_all_fours, sit_on_ground])
@@ -272,8 +304,9 @@ class Stage:
 
 
 KINDS = (
-    ["stand", "walk", "walk", "run", "sit", "sit", "ground", "crouch", "bend", "bend"]
-    + ["jump", "lie", "lie", "lie down", "lie down", "fall", "fall", "fall", "fall"]
+    ["stand", "gesture", "walk", "walk", "run", "sit", "sit", "ground", "crouch"]
+    + ["bend", "bend", "jump", "lie", "lie"]
+    + ["lie down", "lie down", "lie down", "fall", "fall", "fall", "fall"]
 )
 
 
@@ -286,6 +319,10 @@ def play(c: Chance) -> Play:
             if turn:
                 stage.go(to, c.between(0.4, 1), UP, UP)
             stage.hold(to, c.between(1, 4), UP)
+    elif kind == "gesture":
+        if c.happens(0.5):
+            stage.come()
+        stage.gesture(c.between(3, 6))
     elif kind == "walk":
         stage.walk(c.between(2, 6), c.between(0.35, 1.0))
         if c.happens(0.5):

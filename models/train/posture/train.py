@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from camera import film
 from network import TOLD, Model, Net, mirror, told
-from plays import FALL, play
+from plays import play
 from stances import Chance
 from window import JOINTS, SEEN, STATURE, STEPS, VALUES, windows
 
@@ -47,8 +47,9 @@ def draw(seed: int, plays: int) -> tuple[np.ndarray, np.ndarray]:
         ends = ends[ends > 0]
         if len(ends) == 0:
             continue
-        # Falls are short: they are taken more often.
-        weight = np.where(scene.label[ends] == FALL, 4.0, 1.0)
+        # Changes are short: what comes within two seconds of one is taken more often.
+        before = scene.label[np.maximum(ends - 20, 0)]
+        weight = np.where(scene.label[ends] != before, 4.0, 1.0)
         count = min(PER_PLAY, len(ends))
         ends = c.rng.choice(ends, count, replace=False, p=weight / weight.sum())
         measured = seen.stature[ends] * np.exp(c.rng.normal(0, 0.06, count))
@@ -87,7 +88,7 @@ def train(given: np.ndarray, wanted: np.ndarray) -> Net:
         flipped = torch.rand(BATCH) < 0.5
         x[flipped] = x[flipped] @ flip
         # Now and then there are no joints, or no stature.
-        x[torch.rand(BATCH) < 0.1, :, JOINTS.start : SEEN.stop] = 0
+        x[torch.rand(BATCH) < 0.15, :, JOINTS.start : SEEN.stop] = 0
         x[torch.rand(BATCH) < 0.2, :, STATURE] = 0
         loss = F.cross_entropy(net(x), y, label_smoothing=0.05)
         optimizer.zero_grad()
@@ -130,9 +131,7 @@ def export(net: Net, folder: Path) -> None:
     )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest = folder / "model.toml"
-    text = re.sub(
-        r'(?m)^sha256 = ".*"$', f'sha256 = "{digest}"', manifest.read_text()
-    )
+    text = re.sub(r'(?m)^sha256 = ".*"$', f'sha256 = "{digest}"', manifest.read_text())
     manifest.write_text(text)
 
 
