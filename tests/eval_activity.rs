@@ -8,6 +8,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -16,14 +17,17 @@ mod pipeline;
 #[path = "support/program.rs"]
 mod program;
 
-use program::{Ended, spotter};
+use program::{Ended, Program};
+
+/// How long ten clips of seven seconds may take, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Of the ten real falls.
 const FALLS_TOLD: u64 = 9;
 
 fn eval(folder: &Path, more: &[&str]) -> Ended {
     let fixed = ["eval".as_ref(), "activity".as_ref(), folder.as_os_str()];
-    spotter(fixed.into_iter().chain(more.iter().map(OsStr::new)))
+    Program::start(fixed.into_iter().chain(more.iter().map(OsStr::new))).wait(PATIENCE)
 }
 
 #[test]

@@ -28,6 +28,9 @@ use crate::track::{Track, Tracker};
 /// be later than it is early.
 const EARLY: f64 = 0.5;
 
+/// Of whoever is smaller than so many pixels, by the longer side of their box, joints are guesses: their box has to do.
+const LEAST_PIXELS: f32 = 40.0;
+
 /// Who lies is at the place of somebody who lay there when the boxes overlap by this, as IoU.
 const SAME_PLACE: f32 = 0.2;
 
@@ -86,7 +89,7 @@ impl Models {
 pub struct Observed {
     /// What is believed of those that were looked at: people in the order of their tracks, then what clips show.
     pub judgements: Vec<Judgement>,
-    /// Poses that were taken.
+    /// Looks at somebody, with a pose of whoever is large enough for one.
     pub poses: u64,
     /// How long people were there since the frame before, summed over people.
     pub person_time: Duration,
@@ -306,11 +309,14 @@ impl Observer {
         track: &Track,
         models: &mut Models,
     ) -> Result<Judgement, ActivityError> {
-        let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
-        pose.forget_face();
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
-        followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
-        followed.pose = Some(pose);
+        followed.pose = None;
+        if pixels(&track.bbox, frame) >= LEAST_PIXELS {
+            let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
+            pose.forget_face();
+            followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
+            followed.pose = Some(pose);
+        }
         let gestures = self.gestures.then_some(&mut models.skeleton);
         let belief = followed.person.judge(&mut models.posture, gestures)?;
         if followed.person.lies() && !followed.person.fell() {
@@ -423,6 +429,11 @@ fn subjects<'l>(
             .map(|track| (Subject::Track(track.id), track.bbox))
             .collect(),
     }
+}
+
+/// The longer side of a box on the frame, in pixels.
+fn pixels(bbox: &BBox, frame: &Frame) -> f32 {
+    (bbox.w * frame.image.width() as f32).max(bbox.h * frame.image.height() as f32)
 }
 
 /// Width of the frame by its height.
