@@ -95,7 +95,7 @@ impl Person {
         self.movement.see(at, edges);
         (self.edges, self.aspect) = (Some(edges), aspect);
         if let Some(height) = edges.upright_height()
-            && !self.posture.may_be_down()
+            && !self.posture.may_be_down(&self.parameters)
         {
             self.stature.learn(height, at, &self.parameters);
         }
@@ -174,7 +174,7 @@ impl Person {
 
     /// Whether the person may be down, or on the way there: they should be looked for with care.
     pub fn may_be_down(&self) -> bool {
-        self.posture.may_be_down()
+        self.posture.may_be_down(&self.parameters)
     }
 
     /// Whether the person lies, however they came to.

@@ -175,9 +175,10 @@ impl Posture {
         self.look.up >= 0.5
     }
 
-    /// Whether somebody may be down, or on the way there.
-    pub(super) fn may_be_down(&self) -> bool {
-        self.down.is_some() || self.look.down() >= 0.3
+    /// Whether somebody may be down, or on the way there, as everybody is who has just left their feet.
+    pub(super) fn may_be_down(&self, parameters: &Parameters) -> bool {
+        let leaves_feet = self.unsteady_s > 0.0 && self.unsteady_s <= parameters.fall_within.as_secs_f32();
+        self.down.is_some() || self.look.down() >= 0.3 || leaves_feet
     }
 
     /// Whether somebody is down. Who fell is so until they are up again, though they crawl or sit on the ground meanwhile.
