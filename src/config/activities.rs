@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::read::Section;
 
-/// Who has fallen is to be told of at once: these labels need no more than [`AT_ONCE`].
-const DOWN: [&str; 2] = ["fall", "fallen"];
-const AT_ONCE: Duration = Duration::from_millis(200);
+/// Who has fallen is to be told of at once, and who walks has gone far within a second: these labels need no more than so
+/// many milliseconds.
+const AT_MOST_MS: [(&str, u64); 4] = [("fall", 200), ("fallen", 200), ("run", 600), ("walk", 600)];
 
 /// What hardly anybody does before a surveillance camera, or what is told falsely too often there: no tag unless the
 /// configuration asks for it. `docs/activity.md` has the figures.
@@ -85,7 +85,8 @@ pub(super) fn read(mut section: Section<'_, '_, '_>, defaults: &Activities) -> A
 
 /// The rule of a label that has none of its own, from the one for all.
 fn unless_told(label: &str, default: ActivityRule) -> ActivityRule {
-    let most = if DOWN.contains(&label) { AT_ONCE } else { Duration::MAX };
+    let quick = AT_MOST_MS.iter().find(|(quick, _)| *quick == label);
+    let most = quick.map_or(Duration::MAX, |(_, most_ms)| Duration::from_millis(*most_ms));
     let enabled = default.enabled && !ONLY_WHEN_ASKED.contains(&label);
     ActivityRule { enabled, min_duration: default.min_duration.min(most), ..default }
 }
