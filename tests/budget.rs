@@ -10,12 +10,15 @@ use spotter::config::{Activities, Camera, Capture, Models, Objects, Runtime, Sou
 use spotter::daemon::open_recognizer;
 use spotter::name::Name;
 use spotter::tag::TrackId;
+use spotter::track::Track;
 
 #[path = "support/footage.rs"]
 mod footage;
 
 const FRAMES: usize = 100;
 const FOOTAGE_S: f32 = 10.0;
+/// Whoever is smaller has no pose.
+const LEAST_PIXELS: f32 = 40.0;
 /// Who was there for so many frames counts.
 const LONG: usize = 80;
 
@@ -36,7 +39,11 @@ fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
     let mut poses = 0;
     for frame in footage::frames(&vtest, FRAMES) {
         poses += recognizer.recognize(0, &frame).unwrap().poses;
-        for track in recognizer.tracker(0).tracks().filter(|track| track.visible) {
+        let is_posed = |track: &&Track| {
+            let size = [track.bbox.w * frame.image.width() as f32, track.bbox.h * frame.image.height() as f32];
+            track.visible && size.iter().any(|pixels| *pixels >= LEAST_PIXELS)
+        };
+        for track in recognizer.tracker(0).tracks().filter(is_posed) {
             let (seen, looked) = looks.entry(track.id).or_default();
             *seen += 1;
             *looked += usize::from(recognizer.pose(0, track.id).is_some_and(|pose| pose.at == frame.at));

@@ -89,9 +89,9 @@ impl Models {
 pub struct Observed {
     /// What is believed of those that were looked at: people in the order of their tracks, then what clips show.
     pub judgements: Vec<Judgement>,
-    /// Looks at somebody, with a pose of whoever is large enough for one.
+    /// Poses that were taken.
     pub poses: u64,
-    /// How long people were there since the frame before, summed over people.
+    /// How long people who are large enough for a pose were there since the frame before, summed over people.
     pub person_time: Duration,
 }
 
@@ -193,15 +193,16 @@ impl Observer {
         self.meet(frame, tracker, &people);
         let subjects: Vec<_> = models.clips.iter().map(|clip| subjects(clip, tracker, &label)).collect();
         self.ask(people.len(), &subjects, models, budget);
+        let posed = people.iter().filter(|track| is_posed(track, frame)).count();
         let mut observed = Observed {
-            person_time: Duration::from_secs_f64(since_s.min(2.0 * self.interval_s)) * people.len() as u32,
+            person_time: Duration::from_secs_f64(since_s.min(2.0 * self.interval_s)) * posed as u32,
             ..Observed::default()
         };
         for track in self.due(frame.at, since_s, &people, budget.stretch()) {
             let begun = Instant::now();
             observed.judgements.push(self.look(frame, track, models)?);
             budget.spent(Look::Joints, begun.elapsed());
-            observed.poses += 1;
+            observed.poses += u64::from(is_posed(track, frame));
         }
         let lost = tracker.tracks().filter(|track| !track.visible);
         observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
@@ -311,7 +312,7 @@ impl Observer {
     ) -> Result<Judgement, ActivityError> {
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
         followed.pose = None;
-        if pixels(&track.bbox, frame) >= LEAST_PIXELS {
+        if is_posed(track, frame) {
             let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
             pose.forget_face();
             followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
@@ -431,9 +432,10 @@ fn subjects<'l>(
     }
 }
 
-/// The longer side of a box on the frame, in pixels.
-fn pixels(bbox: &BBox, frame: &Frame) -> f32 {
-    (bbox.w * frame.image.width() as f32).max(bbox.h * frame.image.height() as f32)
+/// Whether somebody is large enough on the frame for a pose.
+fn is_posed(track: &Track, frame: &Frame) -> bool {
+    let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
+    (track.bbox.w * width).max(track.bbox.h * height) >= LEAST_PIXELS
 }
 
 /// Width of the frame by its height.
