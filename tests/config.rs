@@ -475,7 +475,8 @@ fn rules_of_activities_fill_each_other_up() {
     let rules = &config.cameras[0].activities;
     // Label, whether it is enabled, threshold and shortest duration.
     for (label, enabled, threshold, min_duration_s) in [
-        ("walk", true, 0.6, 2.0),
+        ("stand", true, 0.6, 2.0),
+        ("walk", true, 0.6, 1.2),
         ("wave", false, 0.8, 1.0),
         ("golf", true, 0.6, 5.0),
         ("fall", true, 0.6, 0.2),

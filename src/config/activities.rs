@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::read::Section;
 
-/// Who has fallen is to be told of at once, and who walks has gone far within a second: these labels need no more than so
-/// many milliseconds.
-const AT_MOST_MS: [(&str, u64); 4] = [("fall", 200), ("fallen", 200), ("run", 600), ("walk", 600)];
+/// Who has fallen is to be told of at once: these labels need no more than [`AT_ONCE`].
+const DOWN: [&str; 2] = ["fall", "fallen"];
+const AT_ONCE: Duration = Duration::from_millis(200);
+/// Speed is measured over a second already, so these labels need only [`GAITS_SHARE`] of the usual duration.
+const GAITS: [&str; 2] = ["run", "walk"];
+const GAITS_SHARE: f32 = 0.6;
 
 /// What hardly anybody does before a surveillance camera, or what is told falsely too often there: no tag unless the
 /// configuration asks for it. `docs/activity.md` has the figures.
@@ -85,10 +88,15 @@ pub(super) fn read(mut section: Section<'_, '_, '_>, defaults: &Activities) -> A
 
 /// The rule of a label that has none of its own, from the one for all.
 fn unless_told(label: &str, default: ActivityRule) -> ActivityRule {
-    let quick = AT_MOST_MS.iter().find(|(quick, _)| *quick == label);
-    let most = quick.map_or(Duration::MAX, |(_, most_ms)| Duration::from_millis(*most_ms));
+    let min_duration = if DOWN.contains(&label) {
+        default.min_duration.min(AT_ONCE)
+    } else if GAITS.contains(&label) {
+        default.min_duration.mul_f32(GAITS_SHARE)
+    } else {
+        default.min_duration
+    };
     let enabled = default.enabled && !ONLY_WHEN_ASKED.contains(&label);
-    ActivityRule { enabled, min_duration: default.min_duration.min(most), ..default }
+    ActivityRule { enabled, min_duration, ..default }
 }
 
 fn rule(section: &mut Section<'_, '_, '_>, defaults: ActivityRule) -> ActivityRule {
