@@ -51,8 +51,14 @@ fn of_a_film_without_anybody_nothing_is_told() {
         "{score}"
     );
     assert_eq!(walk["told_s"], serde_json::json!({ "nothing": 2.0 }));
+    assert_eq!(score["calibration_error"], Value::Null);
+    let bins = score["calibration"].as_array().unwrap();
+    assert!(bins.len() == 5 && bins.iter().all(|bin| bin["tags"] == 0 && bin["right"].is_null()), "{score}");
     let ended = eval(folder.path(), &[]);
-    assert!(ended.stdout.contains("walk") && ended.stdout.contains("nothing 2.0"), "{}", ended.stdout);
+    for line in ["walk", "nothing 2.0", "0.9 - 1.0      0       0.0          -      -", "calibration error -"]
+    {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
+    }
 }
 
 #[test]
@@ -98,6 +104,10 @@ fn a_real_clip_is_scored_alike_each_time() {
     let told = score["labels"]["fallen"]["told_s"].as_object().unwrap();
     let all: f64 = told.values().map(|time_s| time_s.as_f64().unwrap()).sum();
     assert!((all - 6.2).abs() < 1e-6, "{score}");
+    let bins = score["calibration"].as_array().unwrap();
+    let of_bins = |figure: &str| bins.iter().map(|bin| bin[figure].as_f64().unwrap()).sum::<f64>();
+    assert!(of_bins("tags") >= 1.0 && of_bins("time_s") > 3.0, "{score}");
+    assert!(score["calibration_error"].as_f64().is_some_and(|error| (0.0..1.0).contains(&error)), "{score}");
     let seen: Vec<Value> = fs::read_to_string(&people)
         .unwrap()
         .lines()

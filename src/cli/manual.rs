@@ -216,6 +216,22 @@ FIGURES
     what was told of its time
                 the label itself when anybody is told to do it, else what the largest person is told to do
 
+CALIBRATION
+    Whether a score is the probability that its label is right. A tag can come at any moment of an activity, and there are
+    few of them. So the present score of each activity counts for as long as the activity is told, from its start tag to its
+    end, at moments of known truth
+    score       bins of scores. An activity ends when its score has been 0.15 below its threshold for its shortest duration,
+                so some scores are low
+    tags        start and update tags with such a score
+    time        for how long activities had such a score, in seconds. This is not the number of independent samples: it
+                may be one activity
+    mean score  mean score of this time
+    right       share of this time in which a line has the label, or one that stands for it, whoever does it
+    calibration error
+                expected calibration error (Guo et al. 2017): the sum over the bins of (share of all time) x
+                |right - mean score|
+    In JSON: `calibration`, a list with from, to, tags, time_s, mean_score and right, and `calibration_error`; null for -
+
 PEOPLE
     --people    writes for everybody on every frame `clip`, `at_s` (seconds from the clip's first frame), `size` (width and
                 height of the picture in pixels), `track`, `score`, `box` (x, y, width and height, 0 to 1), and `joints`: x, y
