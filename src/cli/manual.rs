@@ -232,6 +232,18 @@ CALIBRATION
                 |right - mean score|
     In JSON: `calibration`, a list with from, to, tags, time_s, mean_score and right, and `calibration_error`; null for -
 
+FITTING
+    --fit       tries thresholds from 0.30 to 0.95 in steps of 0.05, and the present one, for each label of truth.csv. It
+                applies the rules of the daemon to the recorded scores, so each clip is decoded once. Labels are fitted in
+                turn, up to three times, because a label of higher score takes the place of another. The threshold with the
+                highest F1 is written. F1 is 2 x right / (2 x right + false + missed). For `fall`, `fallen` and what stands
+                for them, these are events, counted together; for all others, seconds. Of thresholds whose F1 is within
+                0.005 of the best, the present one stays, else the nearest to it. A label with fewer than 2 events or less
+                than 5 s (only events count for falls) keeps its threshold
+    The file has a table [activities.labels.<label>] for each label that can be told, with F1 before and after in comments.
+    A configuration takes it as it is; for one camera, write [camera.activities.labels.<label>] below its [[camera]]. The
+    figures are of the clips that the thresholds were fitted to: measure on other clips before you rely on them
+
 PEOPLE
     --people    writes for everybody on every frame `clip`, `at_s` (seconds from the clip's first frame), `size` (width and
                 height of the picture in pixels), `track`, `score`, `box` (x, y, width and height, 0 to 1), and `joints`: x, y
@@ -246,7 +258,9 @@ EXAMPLES
     spotter eval activity clips/
         Score the default settings.
     spotter eval activity --config spotter.toml --camera ramp --json clips/
-        Score the settings of a camera."
+        Score the settings of a camera.
+    spotter eval activity --fit thresholds.toml clips/
+        Find the thresholds that are best on these clips."
 );
 
 /// Of `spotter eval track --help`.

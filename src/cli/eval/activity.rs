@@ -1,5 +1,6 @@
 //! `spotter eval activity`: how well activities are told of clips whose truth is known.
 
+mod fit;
 mod people;
 mod report;
 
@@ -15,6 +16,7 @@ use spotter::eval::activity::{self, Calibration, Clip, Diary, Recording, Rules};
 use spotter::name::Name;
 use spotter::recognize::Recognizer;
 
+use self::fit::FitFile;
 use self::people::PeopleFile;
 use crate::cli::footage::{configured, next};
 use crate::cli::log::complain;
@@ -24,7 +26,7 @@ use crate::cli::{Outcome, ranges, run::refuse};
 ///
 /// FOLDER holds the clips and the table `truth.csv` of what happens in them. Prints for each label how often it happens
 /// and how often that was told, after how long, how often it was told falsely, and for how much of its time what was told.
-/// Prints also how often scores are right.
+/// Prints also how often scores are right, and writes better thresholds with `--fit`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the clips.
@@ -45,6 +47,9 @@ pub(super) struct Arguments {
     /// Write everybody's boxes and joints to this file, one JSON object per line.
     #[arg(long, value_name = "FILE")]
     people: Option<PathBuf>,
+    /// Find the best threshold of each label on these clips, and write them to this file, for a configuration.
+    #[arg(long, value_name = "FILE")]
+    fit: Option<PathBuf>,
     /// Take models and runtime from this configuration, and objects and activities from the camera that `--camera` names.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -65,10 +70,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let camera = camera(arguments, config.as_ref())?;
     let mut recognizer = open_recognizer(&runtime, &models, std::slice::from_ref(&camera), Share::Unlimited)?;
     let mut people = arguments.people.as_deref().map(PeopleFile::create).transpose()?;
+    let fit_file = arguments.fit.as_deref().map(FitFile::create).transpose()?;
     let names = |group: &String| group.split(',').map(|label| label.trim().to_owned()).collect();
     let rules = Rules { grace_s: arguments.grace, same: arguments.same.iter().map(names).collect() };
     let mut calibration = Calibration::default();
-    let mut diaries = Vec::new();
+    let (mut diaries, mut recordings) = (Vec::new(), Vec::new());
     for (index, clip) in clips.iter().enumerate() {
         complain!("{} of {}: {}", index + 1, clips.len(), clip.name);
         let capture =
@@ -78,8 +84,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let spans = recording.scores(&camera.activities);
         calibration.add(&clip.ranges, diary.scores(), &spans, &rules);
         diaries.push(diary);
+        // Judgements of long clips take room.
+        if fit_file.is_some() {
+            recordings.push(recording);
+        }
     }
     people.map_or(Ok(()), PeopleFile::finish)?;
+    if let Some(file) = fit_file {
+        complain!("fitting thresholds");
+        let known = recognizer.activities().map_or_else(Vec::new, |models| models.labels());
+        let clips: Vec<_> =
+            clips.iter().zip(&recordings).map(|(clip, recording)| (&*clip.ranges, recording)).collect();
+        file.finish(&activity::fit(&clips, &camera.activities, &known, &rules))?;
+    }
     let score = activity::score(
         clips.iter().zip(&diaries).map(|(clip, diary)| (&*clip.ranges, diary.told())),
         &rules,
