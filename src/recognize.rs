@@ -11,7 +11,7 @@ mod turned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::activity::{self, ActivityError, Budget, Pose, Share, Subject};
+use crate::activity::{self, ActivityError, Budget, Judgement, Pose, Share, Subject};
 use crate::capture::{Board, Item};
 use crate::clock::Clock;
 use crate::config;
@@ -61,6 +61,9 @@ pub struct Recognized {
     pub occupancies: Vec<Occupancy>,
     /// What is followed, when the camera wants that told.
     pub tracks: Option<FrameTracks>,
+    /// What the classifiers believe of those that were looked at. The rules made the `activity` tags from it. Its times are
+    /// those of the frame.
+    pub judgements: Vec<Judgement>,
     /// Poses that were taken.
     pub poses: u64,
     /// How long people were there since the frame before, summed over people.
@@ -170,6 +173,7 @@ impl Recognizer {
                     return Err(error.into());
                 }
             };
+            recognized.judgements.clone_from(&observed.judgements);
             recognized.tags.extend(scene.activities.observe(observed.judgements));
             (recognized.poses, recognized.person_time) = (observed.poses, observed.person_time);
         }

@@ -50,7 +50,10 @@ const MODULES: &[(&str, &[&str])] = &[
     // From the tag to the broker: knows nothing of pictures, models and tracks.
     ("publish", &["name", "clock", "geometry", "tag", "telemetry", "config"]),
     // Not on the way: how good it is, and pictures for people.
-    ("eval", &["name", "clock", "geometry", "tag", "model", "detect", "track", "activity"]),
+    (
+        "eval",
+        &["name", "clock", "geometry", "tag", "config", "model", "detect", "track", "activity", "rules"],
+    ),
     ("picture", &["name", "clock", "geometry", "tag", "frame", "detect", "track", "activity"]),
     // Those who join the stages.
     (

@@ -40,7 +40,8 @@ fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
     for frame in footage::frames(&vtest, FRAMES) {
         poses += recognizer.recognize(0, &frame).unwrap().poses;
         let is_posed = |track: &&Track| {
-            let size = [track.bbox.w * frame.image.width() as f32, track.bbox.h * frame.image.height() as f32];
+            let size =
+                [track.bbox.w * frame.image.width() as f32, track.bbox.h * frame.image.height() as f32];
             track.visible && size.iter().any(|pixels| *pixels >= LEAST_PIXELS)
         };
         for track in recognizer.tracker(0).tracks().filter(is_posed) {

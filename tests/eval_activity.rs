@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use spotter::config::Config;
 
 #[path = "support/pipeline.rs"]
 mod pipeline;
@@ -41,7 +42,8 @@ fn of_a_film_without_anybody_nothing_is_told() {
     ))
     .play_out();
     fs::write(folder.path().join("truth.csv"), "clip,from_s,to_s,label\nempty.avi,0.5,2.5,walk\n").unwrap();
-    let ended = eval(folder.path(), &["--json"]);
+    let fitted = folder.path().join("fitted.toml");
+    let ended = eval(folder.path(), &["--json", "--fit", fitted.to_str().unwrap()]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let score: Value = serde_json::from_str(&ended.stdout).unwrap();
     let walk = &score["labels"]["walk"];
@@ -51,8 +53,25 @@ fn of_a_film_without_anybody_nothing_is_told() {
         "{score}"
     );
     assert_eq!(walk["told_s"], serde_json::json!({ "nothing": 2.0 }));
+    assert_eq!(score["calibration_error"], Value::Null);
+    let bins = score["calibration"].as_array().unwrap();
+    assert!(bins.len() == 5 && bins.iter().all(|bin| bin["tags"] == 0 && bin["right"].is_null()), "{score}");
+    let text = fs::read_to_string(&fitted).unwrap();
+    assert!(text.contains("# walk: too little truth, so it keeps its threshold; 1 event, 2.0 s"), "{text}");
+    assert_eq!(rules_of(&text), [("walk".to_owned(), 0.5)]);
     let ended = eval(folder.path(), &[]);
-    assert!(ended.stdout.contains("walk") && ended.stdout.contains("nothing 2.0"), "{}", ended.stdout);
+    for line in ["walk", "nothing 2.0", "0.9 - 1.0      0       0.0          -      -", "calibration error -"]
+    {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
+    }
+}
+
+/// The labels and thresholds that a configuration with this text in it has for its camera.
+fn rules_of(text: &str) -> Vec<(String, f32)> {
+    let camera = "[[camera]]\nname = \"ramp\"\nsource = \"ramp.mp4\"\n";
+    let config = Config::parse(&format!("{text}\n{camera}"), Path::new("")).unwrap();
+    let labels = &config.cameras[0].activities.labels;
+    labels.iter().map(|(label, rule)| (label.clone(), rule.threshold)).collect()
 }
 
 #[test]
@@ -66,6 +85,9 @@ fn folders_that_make_no_sense_are_named() {
     let ended = eval(folder.path(), &[]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("no.mp4"), "{}", ended.stderr);
+    let ended = eval(folder.path(), &["--fit", "/no/such/folder/fitted.toml"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("cannot write /no/such/folder/fitted.toml"), "{}", ended.stderr);
 }
 
 /// The folder of the real clips, where it is there.
@@ -90,7 +112,8 @@ fn a_real_clip_is_scored_alike_each_time() {
     let truth =
         "clip,from_s,to_s,label\nfall.mp4,0,0.8,stand\nfall.mp4,0.8,1.5,fall\nfall.mp4,1.5,7.7,fallen\n";
     fs::write(folder.path().join("truth.csv"), truth).unwrap();
-    let arguments = ["--json", "--people", people.to_str().unwrap()];
+    let fitted = folder.path().join("fitted.toml");
+    let arguments = ["--json", "--people", people.to_str().unwrap(), "--fit", fitted.to_str().unwrap()];
     let [one, other] = [(), ()].map(|()| eval(folder.path(), &arguments));
     assert_eq!((one.code, &one.stdout), (Some(0), &other.stdout), "{}", one.stderr);
     let score: Value = serde_json::from_str(&one.stdout).unwrap();
@@ -98,6 +121,22 @@ fn a_real_clip_is_scored_alike_each_time() {
     let told = score["labels"]["fallen"]["told_s"].as_object().unwrap();
     let all: f64 = told.values().map(|time_s| time_s.as_f64().unwrap()).sum();
     assert!((all - 6.2).abs() < 1e-6, "{score}");
+    let bins = score["calibration"].as_array().unwrap();
+    let of_bins = |figure: &str| bins.iter().map(|bin| bin[figure].as_f64().unwrap()).sum::<f64>();
+    assert!(of_bins("tags") >= 1.0 && of_bins("time_s") > 3.0, "{score}");
+    assert!(score["calibration_error"].as_f64().is_some_and(|error| (0.0..1.0).contains(&error)), "{score}");
+    let text = fs::read_to_string(&fitted).unwrap();
+    let labels: Vec<String> = rules_of(&text).into_iter().map(|(label, _)| label).collect();
+    assert_eq!(labels, ["fall", "fallen", "stand"], "{text}");
+    // The rules that are tried on recorded judgements give what the recogniser told.
+    let figure = |figure: &str| {
+        ["fall", "fallen"]
+            .map(|label| score["labels"][label][figure].as_u64().unwrap_or(0))
+            .iter()
+            .sum::<u64>()
+    };
+    let before = format!("told {} of 2, false {}\n", figure("told"), figure("false_events"));
+    assert!(text.contains(&before), "{before}{text}");
     let seen: Vec<Value> = fs::read_to_string(&people)
         .unwrap()
         .lines()

@@ -216,6 +216,34 @@ FIGURES
     what was told of its time
                 the label itself when anybody is told to do it, else what the largest person is told to do
 
+CALIBRATION
+    Whether a score is the probability that its label is right. A tag can come at any moment of an activity, and there are
+    few of them. So the present score of each activity counts for as long as the activity is told, from its start tag to its
+    end, at moments of known truth
+    score       bins of scores. An activity ends when its score has been 0.15 below its threshold for its shortest duration,
+                so some scores are low
+    tags        start and update tags with such a score
+    time        for how long activities had such a score, in seconds. This is not the number of independent samples: it
+                may be one activity
+    mean score  mean score of this time
+    right       share of this time in which a line has the label, or one that stands for it, whoever does it
+    calibration error
+                expected calibration error (Guo et al. 2017): the sum over the bins of (share of all time) x
+                |right - mean score|
+    In JSON: `calibration`, a list with from, to, tags, time_s, mean_score and right, and `calibration_error`; null for -
+
+FITTING
+    --fit       tries thresholds from 0.30 to 0.95 in steps of 0.05, and the present one, for each label of truth.csv. It
+                applies the rules of the daemon to the recorded scores, so each clip is decoded once. Labels are fitted in
+                turn, up to three times, because a label of higher score takes the place of another. The threshold with the
+                highest F1 is written. F1 is 2 x right / (2 x right + false + missed). For `fall`, `fallen` and what stands
+                for them, these are events, counted together; for all others, seconds. Of thresholds whose F1 is within
+                0.005 of the best, the present one stays, else the nearest to it. A label with fewer than 2 events or less
+                than 5 s (only events count for falls) keeps its threshold
+    The file has a table [activities.labels.<label>] for each label that can be told, with F1 before and after in comments.
+    A configuration takes it as it is; for one camera, write [camera.activities.labels.<label>] below its [[camera]]. The
+    figures are of the clips that the thresholds were fitted to: measure on other clips before you rely on them
+
 PEOPLE
     --people    writes for everybody on every frame `clip`, `at_s` (seconds from the clip's first frame), `size` (width and
                 height of the picture in pixels), `track`, `score`, `box` (x, y, width and height, 0 to 1), and `joints`: x, y
@@ -230,7 +258,9 @@ EXAMPLES
     spotter eval activity clips/
         Score the default settings.
     spotter eval activity --config spotter.toml --camera ramp --json clips/
-        Score the settings of a camera."
+        Score the settings of a camera.
+    spotter eval activity --fit thresholds.toml clips/
+        Find the thresholds that are best on these clips."
 );
 
 /// Of `spotter eval track --help`.

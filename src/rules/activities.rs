@@ -106,12 +106,16 @@ impl ActivityRules {
 
     /// What the subject is doing by the surest of the classifiers, with its present score.
     pub fn current(&self, subject: Subject) -> Option<(&Label, f32)> {
-        let of_subject = self.streams.iter().filter(|((of, _), _)| *of == subject);
-        let told = of_subject.filter_map(|(_, stream)| {
+        let of_subject = self.going_on().filter(|(of, ..)| *of == subject);
+        of_subject.map(|(_, label, score)| (label, score)).max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Every activity that has started and has not ended: the subject, the label and the present score.
+    pub fn going_on(&self) -> impl Iterator<Item = (Subject, &Label, f32)> {
+        self.streams.iter().filter_map(|((subject, _), stream)| {
             let label = &stream.current.as_ref()?.label;
-            Some((label, score_of(&stream.last.belief, label)))
-        });
-        told.max_by(|a, b| a.1.total_cmp(&b.1))
+            Some((*subject, label, score_of(&stream.last.belief, label)))
+        })
     }
 
     fn end_where(&mut self, ends: impl Fn(Subject) -> bool) -> Vec<Tag> {

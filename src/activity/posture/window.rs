@@ -63,7 +63,7 @@ impl PostureWindow {
         self.resample_boxes(boxes, aspect, until, steps, rate_hz);
         joints.resample(until, steps, rate_hz, &mut self.joints);
         let Some(&last) = self.boxes.iter().flatten().last() else { return &self.values };
-        let unit = self.boxes.iter().flatten().map(|edges| length(edges)).fold(1e-3, f32::max);
+        let unit = self.boxes.iter().flatten().map(length).fold(1e-3, f32::max);
         let foot = [(last[0] + last[1]) / 2.0, last[3]];
         let stature = stature.filter(|height| *height > 0.0);
         let steps = self.values.chunks_exact_mut(VALUES).zip(&self.boxes);

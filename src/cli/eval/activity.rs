@@ -1,34 +1,32 @@
 //! `spotter eval activity`: how well activities are told of clips whose truth is known.
 
+mod fit;
 mod people;
+mod report;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use serde_json::{Map, Value, json};
 use spotter::activity::Share;
 use spotter::capture::{Stream, Timing};
 use spotter::clock::Timestamp;
 use spotter::config::{self, Activities, Capture, Config, Objects, Source};
 use spotter::daemon::open_recognizer;
-use spotter::eval::activity::{self, ActivityScore, Clip, LabelScore, Rules, Told};
+use spotter::eval::activity::{self, Calibration, Clip, Diary, Recording, Rules};
 use spotter::name::Name;
 use spotter::recognize::Recognizer;
-use spotter::tag::{Body, Label, Phase, Tag, TrackId};
 
+use self::fit::FitFile;
 use self::people::PeopleFile;
 use crate::cli::footage::{configured, next};
 use crate::cli::log::complain;
-use crate::cli::output::{OutputError, say};
 use crate::cli::{Outcome, ranges, run::refuse};
-
-/// What nothing is called in the confusion of time.
-const NOTHING: &str = "nothing";
 
 /// Scores the activities that are told of clips, through the whole path from the file to the tag.
 ///
 /// FOLDER holds the clips and the table `truth.csv` of what happens in them. Prints for each label how often it happens
 /// and how often that was told, after how long, how often it was told falsely, and for how much of its time what was told.
+/// Prints also how often scores are right, and writes better thresholds with `--fit`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the clips.
@@ -49,6 +47,9 @@ pub(super) struct Arguments {
     /// Write everybody's boxes and joints to this file, one JSON object per line.
     #[arg(long, value_name = "FILE")]
     people: Option<PathBuf>,
+    /// Find the best threshold of each label on these clips, and write them to this file, for a configuration.
+    #[arg(long, value_name = "FILE")]
+    fit: Option<PathBuf>,
     /// Take models and runtime from this configuration, and objects and activities from the camera that `--camera` names.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -68,25 +69,39 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         config.as_ref().map(|config| (config.runtime.clone(), config.models.clone())).unwrap_or_default();
     let camera = camera(arguments, config.as_ref())?;
     let mut recognizer = open_recognizer(&runtime, &models, std::slice::from_ref(&camera), Share::Unlimited)?;
-    let mut told = Vec::new();
     let mut people = arguments.people.as_deref().map(PeopleFile::create).transpose()?;
+    let fit_file = arguments.fit.as_deref().map(FitFile::create).transpose()?;
+    let names = |group: &String| group.split(',').map(|label| label.trim().to_owned()).collect();
+    let rules = Rules { grace_s: arguments.grace, same: arguments.same.iter().map(names).collect() };
+    let mut calibration = Calibration::default();
+    let (mut diaries, mut recordings) = (Vec::new(), Vec::new());
     for (index, clip) in clips.iter().enumerate() {
         complain!("{} of {}: {}", index + 1, clips.len(), clip.name);
         let capture =
             Capture { source: source(clip.file.clone(), arguments.frame_rate), ..camera.capture.clone() };
         let played = play(&mut recognizer, &camera.name, &capture, clip, people.as_mut());
-        told.push(played.with_context(|| clip.name.clone())?);
+        let (diary, recording) = played.with_context(|| clip.name.clone())?;
+        let spans = recording.scores(&camera.activities);
+        calibration.add(&clip.ranges, diary.scores(), &spans, &rules);
+        diaries.push(diary);
+        // Judgements of long clips take room.
+        if fit_file.is_some() {
+            recordings.push(recording);
+        }
     }
     people.map_or(Ok(()), PeopleFile::finish)?;
-    let names = |group: &String| group.split(',').map(|label| label.trim().to_owned()).collect();
-    let rules = Rules { grace_s: arguments.grace, same: arguments.same.iter().map(names).collect() };
-    let pairs = clips.iter().zip(&told).map(|(clip, told)| (clip.ranges.as_slice(), told.as_slice()));
-    let score = activity::score(pairs, &rules);
-    if arguments.json {
-        say!("{}", json(&score, &rules))?;
-    } else {
-        show(&score, &rules)?;
+    if let Some(file) = fit_file {
+        complain!("fitting thresholds");
+        let known = recognizer.activities().map_or_else(Vec::new, |models| models.labels());
+        let clips: Vec<_> =
+            clips.iter().zip(&recordings).map(|(clip, recording)| (&*clip.ranges, recording)).collect();
+        file.finish(&activity::fit(&clips, &camera.activities, &known, &rules))?;
     }
+    let score = activity::score(
+        clips.iter().zip(&diaries).map(|(clip, diary)| (&*clip.ranges, diary.told())),
+        &rules,
+    );
+    report::print(&score, &calibration, &rules, arguments.json)?;
     Ok(Outcome::Done)
 }
 
@@ -108,130 +123,24 @@ fn source(path: PathBuf, frame_rate: Option<f64>) -> Source {
     Source::File { path, repeat: false, frame_rate }
 }
 
-/// What is told of a clip, in the order of the start tags.
+/// What is told of a clip, and the judgements that this comes of.
 fn play(
     recognizer: &mut Recognizer,
     camera: &Name,
     capture: &Capture,
     clip: &Clip,
     mut people: Option<&mut PeopleFile>,
-) -> anyhow::Result<Vec<Told>> {
+) -> anyhow::Result<(Diary, Recording)> {
     let mut stream = Stream::open(camera.clone(), capture, Timing::Simulated(Timestamp::EPOCH))?;
-    let mut diary = Diary::default();
+    let (mut diary, mut recording) = (Diary::default(), Recording::new(camera.clone()));
     while let Some(frame) = next(&mut stream)? {
-        diary.read(&recognizer.recognize(0, &frame)?.tags);
+        let recognized = recognizer.recognize(0, &frame)?;
+        diary.read(&recognized.tags);
+        recording.add(frame.at, recognized.judgements);
         if let Some(people) = &mut people {
             people.add(&clip.name, &frame, recognizer)?;
         }
     }
     diary.read(&recognizer.cut(0).tags);
-    Ok(diary.told)
-}
-
-/// What is told of a clip.
-#[derive(Default)]
-struct Diary {
-    told: Vec<Told>,
-    /// What goes on: its place in `told`.
-    open: Vec<(Option<TrackId>, Label, usize)>,
-}
-
-impl Diary {
-    fn read(&mut self, tags: &[Tag]) {
-        let seconds = |at: Timestamp| at.since(Timestamp::EPOCH).as_secs_f64();
-        for tag in tags {
-            let Body::Activity(activity) = &tag.body else { continue };
-            let is_this = |(track, label, _): &(Option<TrackId>, Label, usize)| {
-                *track == tag.track && *label == tag.label
-            };
-            match tag.phase {
-                Phase::Start => {
-                    self.open.push((tag.track, tag.label.clone(), self.told.len()));
-                    self.told.push(Told {
-                        label: tag.label.to_string(),
-                        at_s: seconds(tag.at),
-                        since_s: seconds(activity.since),
-                        until_s: f64::INFINITY,
-                        height: f64::from(tag.bbox.h),
-                    });
-                }
-                Phase::Update => {}
-                Phase::End => {
-                    if let (Some(place), Some(summary)) =
-                        (self.open.iter().position(is_this), &activity.summary)
-                    {
-                        let (.., told) = self.open.swap_remove(place);
-                        self.told[told].until_s = seconds(summary.ended);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What was told for how long, longest first.
-fn times<'a>(score: &'a LabelScore) -> Vec<(&'a str, f64)> {
-    let named = |(told, time_s): (&'a Option<String>, &f64)| (told.as_deref().unwrap_or(NOTHING), *time_s);
-    let mut times: Vec<(&str, f64)> = score.told_s.iter().map(named).collect();
-    times.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    times
-}
-
-fn json(score: &ActivityScore, rules: &Rules) -> Value {
-    let of_label = |(label, figures): (&String, &LabelScore)| {
-        let told_s: Map<String, Value> =
-            times(figures).into_iter().map(|(told, time_s)| (told.to_owned(), time_s.into())).collect();
-        let value = json!({
-            "events": figures.events,
-            "told": figures.delays_s.len(),
-            "recall": figures.recall(),
-            "delay_s": { "median": figures.median_delay_s(), "most": figures.delays_s.last() },
-            "false_events": figures.false_events,
-            "false_per_hour": score.false_per_hour(label),
-            "time_s": figures.time_s,
-            "right": score.right(label, rules),
-            "told_s": told_s,
-        });
-        (label.clone(), value)
-    };
-    json!({ "time_s": score.time_s, "labels": score.labels.iter().map(of_label).collect::<Map<String, Value>>() })
-}
-
-fn show(score: &ActivityScore, rules: &Rules) -> Result<(), OutputError> {
-    let widest = score.labels.keys().map(|label| label.chars().count()).max().unwrap_or(0).max(5);
-    say!(
-        "{:<widest$} {:>6} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>6}",
-        "label",
-        "events",
-        "told",
-        "delay [s]",
-        "most [s]",
-        "false",
-        "false/h",
-        "time [s]",
-        "right"
-    )?;
-    let shown = |figure: Option<f64>, digits: usize| {
-        figure.map_or("-".to_owned(), |figure| format!("{figure:.digits$}"))
-    };
-    for (label, figures) in &score.labels {
-        say!(
-            "{label:<widest$} {:>6} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8.1} {:>6}",
-            figures.events,
-            figures.delays_s.len(),
-            shown(figures.median_delay_s(), 1),
-            shown(figures.delays_s.last().copied(), 1),
-            figures.false_events,
-            shown(score.false_per_hour(label), 1),
-            figures.time_s,
-            shown(score.right(label, rules), 3),
-        )?;
-    }
-    say!("\n{:<widest$} what was told of its time, in seconds", "label")?;
-    for (label, figures) in score.labels.iter().filter(|(_, figures)| figures.time_s > 0.0) {
-        let times: Vec<String> =
-            times(figures).into_iter().map(|(told, time_s)| format!("{told} {time_s:.1}")).collect();
-        say!("{label:<widest$} {}", times.join(", "))?;
-    }
-    say!("\n{:.1} s of known truth", score.time_s)
+    Ok((diary, recording))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::truth::Range;
+use super::truth::{Range, covered_s};
 
 /// An activity that was told, from its start tag to its end tag.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    fn are_same(&self, one: &str, other: &str) -> bool {
+    /// Whether two labels are equal or stand for each other.
+    pub(super) fn are_same(&self, one: &str, other: &str) -> bool {
         one == other || self.same.iter().any(|group| group.contains(one) && group.contains(other))
     }
 }
@@ -54,6 +55,8 @@ pub struct LabelScore {
     /// Of this time, for how long what was told at each moment, in seconds. `None` for nothing. The label itself counts when
     /// anybody is told to do it; else what the largest person is told to do.
     pub told_s: BTreeMap<Option<String>, f64>,
+    /// How long it was told although neither it nor a label that stands for it happened, in seconds of known truth.
+    pub false_s: f64,
 }
 
 /// The figures of all clips together.
@@ -71,6 +74,13 @@ impl LabelScore {
         (self.events > 0).then(|| self.delays_s.len() as f64 / self.events as f64)
     }
 
+    /// For how long the label, which this is the score of, was told while it happened, or a label that stands for it.
+    pub(super) fn right_s(&self, label: &str, rules: &Rules) -> f64 {
+        let is_right = |told: &Option<String>| told.as_ref().is_some_and(|told| rules.are_same(told, label));
+        // A sum of nothing would be -0.
+        self.told_s.iter().filter(|(told, _)| is_right(told)).fold(0.0, |sum, (_, time_s)| sum + time_s)
+    }
+
     /// Half of the delays are no longer, in seconds.
     pub fn median_delay_s(&self) -> Option<f64> {
         self.delays_s.get(self.delays_s.len().checked_sub(1)? / 2).copied()
@@ -81,12 +91,7 @@ impl ActivityScore {
     /// Share of a label's time in which it was told, or a label that stands for it.
     pub fn right(&self, label: &str, rules: &Rules) -> Option<f64> {
         let score = self.labels.get(label).filter(|score| score.time_s > 0.0)?;
-        let right = score
-            .told_s
-            .iter()
-            .filter(|(told, _)| told.as_ref().is_some_and(|told| rules.are_same(told, label)));
-        // A sum of nothing would be -0.
-        Some(right.fold(0.0, |sum, (_, time_s)| sum + time_s) / score.time_s)
+        Some(score.right_s(label, rules) / score.time_s)
     }
 
     /// How often in an hour a label was told although it did not happen.
@@ -122,7 +127,10 @@ pub fn score<'a>(clips: impl IntoIterator<Item = (&'a [Range], &'a [Told])>, rul
             let is_false = is_scored(told.at_s) && !ranges.iter().any(|range| is_of(told, range, rules));
             label.false_events += usize::from(is_false);
         }
-        score.time_s += known_s(ranges);
+        for (label, false_s) in false_times(ranges, told, rules) {
+            score.labels.entry(label.to_owned()).or_default().false_s += false_s;
+        }
+        score.time_s += covered_s(ranges, 0.0, f64::INFINITY);
     }
     for label in score.labels.values_mut() {
         label.delays_s.sort_by(f64::total_cmp);
@@ -158,14 +166,22 @@ fn told_at(at_s: f64, range: &Range, told: &[Told], rules: &Rules) -> Option<Str
         .map(|told| told.label.clone())
 }
 
-/// For how long any range speaks, each moment counted once.
-fn known_s(ranges: &[Range]) -> f64 {
-    let (mut known_s, mut until_s) = (0.0, 0.0_f64);
-    for range in ranges {
-        known_s += (range.to_s - range.from_s.max(until_s)).max(0.0);
-        until_s = until_s.max(range.to_s);
+/// For how long each label was told although it did not happen. Two people who are told to do the same count once.
+fn false_times<'a>(ranges: &[Range], told: &'a [Told], rules: &Rules) -> BTreeMap<&'a str, f64> {
+    let mut in_order: Vec<&Told> = told.iter().collect();
+    in_order.sort_by(|one, other| one.since_s.total_cmp(&other.since_s));
+    // Of each label, until when its time has been counted, and its false time.
+    let mut counted: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for told in in_order {
+        let (until_s, false_s) = counted.entry(&told.label).or_default();
+        let (from_s, to_s) = (told.since_s.max(*until_s), told.until_s);
+        if to_s > from_s {
+            let right = ranges.iter().filter(|range| rules.are_same(&range.label, &told.label));
+            *false_s += covered_s(ranges, from_s, to_s) - covered_s(right, from_s, to_s);
+            *until_s = to_s;
+        }
     }
-    known_s
+    counted.into_iter().map(|(label, (_, false_s))| (label, false_s)).collect()
 }
 
 #[cfg(test)]
@@ -219,6 +235,21 @@ mod tests {
         let score = score([(&ranges[..], &tags[..])], &Rules::default());
         assert_eq!((score.labels["run"].false_events, score.labels["walk"].false_events), (1, 0));
         assert_eq!(score.labels["walk"].told_s, [(Some("run".to_owned()), 2.0)].into());
+    }
+
+    #[test]
+    fn time_that_a_label_is_told_falsely_counts_once_and_only_where_the_truth_is_known() {
+        let ranges = [range("walk", 2.0, 4.0), range("fallen", 4.0, 8.0)];
+        let tags = [
+            told("walk", 1.5, 1.0, 6.0),
+            told("walk", 5.5, 5.0, 7.0),
+            told("fall", 4.5, 3.5, 5.0),
+            told("sit", 9.0, 8.5, f64::INFINITY),
+        ];
+        let score = score([(&ranges[..], &tags[..])], &falls());
+        let false_s = |label: &str| score.labels[label].false_s;
+        assert_eq!((false_s("walk"), false_s("fall"), false_s("sit")), (3.0, 0.5, 0.0));
+        assert_eq!(score.labels["fallen"].right_s("fallen", &falls()), 1.0);
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub struct Range {
     pub label: String,
 }
 
+/// For how long at least one of `ranges` holds between two moments, in seconds. They come in the order of their begins.
+pub(super) fn covered_s<'a>(ranges: impl IntoIterator<Item = &'a Range>, from_s: f64, to_s: f64) -> f64 {
+    let (mut covered_s, mut until_s) = (0.0, from_s);
+    for range in ranges {
+        covered_s += (range.to_s.min(to_s) - range.from_s.max(until_s)).max(0.0);
+        until_s = until_s.max(range.to_s);
+    }
+    covered_s
+}
+
 /// Why the truth of a folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TruthError {
@@ -115,6 +125,17 @@ pub fn truth(folder: &Path) -> Result<Vec<Clip>, TruthError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_that_two_ranges_cover_counts_once() {
+        let range = |from_s, to_s| Range { from_s, to_s, label: "walk".to_owned() };
+        let ranges = [range(1.0, 4.0), range(2.0, 3.0), range(3.5, 5.0), range(8.0, 9.0)];
+        for (from_s, to_s, expected) in
+            [(0.0, f64::INFINITY, 5.0), (0.0, 1.0, 0.0), (2.5, 4.5, 2.0), (4.5, 8.5, 1.0), (6.0, 7.0, 0.0)]
+        {
+            assert_eq!(covered_s(&ranges, from_s, to_s), expected, "{from_s} to {to_s}");
+        }
+    }
 
     fn read(table: &str) -> Result<Vec<Clip>, String> {
         let folder = tempfile::tempdir().unwrap();
