@@ -8,9 +8,8 @@ use super::read::Section;
 /// Who has fallen is to be told of at once: these labels need no more than [`AT_ONCE`].
 const DOWN: [&str; 2] = ["fall", "fallen"];
 const AT_ONCE: Duration = Duration::from_millis(200);
-/// Speed is measured over a second already, so these labels need only [`GAITS_SHARE`] of the usual duration.
+/// Speed is measured over a second already, so these labels need only three fifths of the usual duration.
 const GAITS: [&str; 2] = ["run", "walk"];
-const GAITS_SHARE: f32 = 0.6;
 
 /// What hardly anybody does before a surveillance camera, or what is told falsely too often there: no tag unless the
 /// configuration asks for it. `docs/activity.md` has the figures.
@@ -91,7 +90,7 @@ fn unless_told(label: &str, default: ActivityRule) -> ActivityRule {
     let min_duration = if DOWN.contains(&label) {
         default.min_duration.min(AT_ONCE)
     } else if GAITS.contains(&label) {
-        default.min_duration.mul_f32(GAITS_SHARE)
+        default.min_duration * 3 / 5
     } else {
         default.min_duration
     };

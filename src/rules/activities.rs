@@ -259,7 +259,11 @@ mod tests {
     const WALKER: Subject = Subject::Track(TrackId(1));
 
     fn rules() -> ActivityRules {
-        ActivityRules::new(Name::new("ramp").unwrap(), config::Activities::default())
+        let mut options = config::Activities::default();
+        // Walking is told sooner by default; here all labels but falls are alike.
+        let labels = ["walk", "run"].map(|label| (label.to_owned(), options.default));
+        options.labels.extend(labels);
+        ActivityRules::new(Name::new("ramp").unwrap(), options)
     }
 
     fn at(tenths: u64) -> Timestamp {

@@ -142,7 +142,7 @@ pub(super) mod tests {
         assert_eq!(
             told(&options),
             [
-                ("walk".to_owned(), 1.0, 0.0, 3.0),
+                ("walk".to_owned(), 0.6, 0.0, 3.0),
                 ("stand".to_owned(), 1.5, 0.5, 1.9),
                 ("stand".to_owned(), 4.0, 3.0, 5.9)
             ]
@@ -151,7 +151,7 @@ pub(super) mod tests {
         strict
             .labels
             .insert("stand".to_owned(), crate::config::ActivityRule { threshold: 0.7, ..options.default });
-        assert_eq!(told(&strict), [("walk".to_owned(), 1.0, 0.0, 3.0)]);
+        assert_eq!(told(&strict), [("walk".to_owned(), 0.6, 0.0, 3.0)]);
         let scores: Vec<_> =
             recording.tell(&options).scores().iter().map(|tag| (tag.label.clone(), tag.score)).collect();
         assert_eq!(scores, [("walk".to_owned(), 0.8), ("stand".to_owned(), 0.6), ("stand".to_owned(), 0.6)]);
@@ -165,7 +165,7 @@ pub(super) mod tests {
             let of_label = spans.iter().filter(|span| span.label == label);
             of_label.map(|span| span.to_s - span.from_s).sum::<f64>()
         };
-        assert!((time_s("walk") - 1.9).abs() < 1e-9, "{}", time_s("walk"));
+        assert!((time_s("walk") - 2.3).abs() < 1e-9, "{}", time_s("walk"));
         assert!((time_s("stand") - 4.9).abs() < 1e-9, "{}", time_s("stand"));
         assert!(spans.iter().all(|span| span.score == if span.label == "walk" { 0.8 } else { 0.6 }));
     }
