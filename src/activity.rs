@@ -12,9 +12,11 @@
 
 mod belief;
 mod budget;
+mod classifier;
 mod clip;
 mod crop;
 mod evidence;
+mod fallen;
 mod joints;
 mod kinematics;
 mod observer;

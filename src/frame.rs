@@ -213,6 +213,11 @@ impl Image {
         self.shown.1
     }
 
+    /// Width by height, as it is shown.
+    pub fn aspect(&self) -> f32 {
+        self.width() as f32 / self.height() as f32
+    }
+
     /// Width and height in pixels, as it is stored.
     pub fn stored_size(&self) -> (u32, u32) {
         self.stored

@@ -17,7 +17,7 @@ mod footage;
 
 const FRAMES: usize = 100;
 const FOOTAGE_S: f32 = 10.0;
-/// Whoever is smaller has no pose.
+/// A smaller person has no pose.
 const LEAST_PIXELS: f32 = 40.0;
 /// Who was there for so many frames counts.
 const LONG: usize = 80;

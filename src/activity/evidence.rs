@@ -83,7 +83,7 @@ pub(super) struct Evidence {
     postures: Vec<Option<usize>>,
     /// Who is on their feet, among the posture classifier's labels.
     up: usize,
-    /// Where lying is told.
+    /// The place of lying in `labels`.
     lie: usize,
     /// The first of the skeleton classifier's labels; those before it are ours or the posture classifier's.
     gestures: usize,
@@ -127,8 +127,9 @@ impl Evidence {
             self.postures.push(place);
         }
         self.gestures = self.labels.len();
-        for index in 0..known {
-            let Some(classifier) = gestures else { break };
+        let gestures =
+            gestures.into_iter().flat_map(|gestures| (0..known).map(move |index| (gestures, index)));
+        for (classifier, index) in gestures {
             let (label, motion) = (classifier.published(index), classifier.motion(index));
             let place = match (motion, self.labels.iter().position(|known| known == label)) {
                 _ if classifier.unknown() == Some(index) => None,
@@ -208,8 +209,8 @@ impl Evidence {
     ) -> Vec<f32> {
         let mut now = self.posterior(classified, moment, parameters);
         let gestures: f32 = now[self.gestures..].iter().sum();
-        let postures = || self.postures.iter().zip(moment.postures);
-        let seated = postures().filter_map(|(place, probability)| Some(((*place)?, *probability)));
+        let places = self.postures.iter().zip(moment.postures);
+        let seated = places.filter_map(|(place, probability)| Some(((*place)?, *probability)));
         let seated: Vec<(usize, f32)> = seated.filter(|(place, _)| *place != self.lie).collect();
         let up = moment.postures.get(self.up).copied().unwrap_or(1.0);
         let not_down = seated.iter().map(|(_, probability)| probability).sum::<f32>() + up;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::budget::{Budget, Look};
 use super::clip::{ClipClassifier, ClipWindow};
+use super::fallen::FallenPlaces;
 use super::parameters::Parameters;
 use super::person::Person;
 use super::pose::PoseEstimator;
@@ -28,11 +29,8 @@ use crate::track::{Track, Tracker};
 /// be later than it is early.
 const EARLY: f64 = 0.5;
 
-/// Of whoever is smaller than so many pixels, by the longer side of their box, joints are guesses: their box has to do.
+/// A person has a pose from this size on, in pixels of the longer side of the box. The joints of smaller people are guesses.
 const LEAST_PIXELS: f32 = 40.0;
-
-/// Who lies is at the place of somebody who lay there when the boxes overlap by this, as IoU.
-const SAME_PLACE: f32 = 0.2;
 
 /// The models that activities are recognised with; one worker owns them.
 pub struct Models {
@@ -104,8 +102,7 @@ pub struct Observer {
     /// Whether gestures are asked for: what the skeleton classifier says beside postures and gaits.
     gestures: bool,
     people: BTreeMap<TrackId, Followed>,
-    /// Where somebody lay who had fallen and was lost, and when.
-    fallen: Vec<(Timestamp, BBox)>,
+    fallen: FallenPlaces,
     /// By classifier.
     clips: BTreeMap<(usize, Subject), Watched>,
     last: Option<Timestamp>,
@@ -158,7 +155,7 @@ impl Observer {
             pose_pause_s: pose_pause.as_secs_f64(),
             gestures,
             people: BTreeMap::new(),
-            fallen: Vec::new(),
+            fallen: FallenPlaces::default(),
             clips: BTreeMap::new(),
             last: None,
             interval_s: 0.0,
@@ -217,7 +214,7 @@ impl Observer {
     pub fn forget(&mut self, ended: &[Track]) {
         for track in ended {
             if self.people.remove(&track.id).is_some_and(|followed| followed.person.fell()) {
-                self.fallen.push((track.last_seen, track.bbox));
+                self.fallen.keep(track.last_seen, track.bbox);
             }
             self.clips.retain(|(_, subject), _| *subject != Subject::Track(track.id));
         }
@@ -241,7 +238,7 @@ impl Observer {
 
     /// Tells everybody's kinematics where they are; of new people also where they were before they were confirmed.
     fn meet(&mut self, frame: &Frame, tracker: &Tracker, people: &[&Track]) {
-        let aspect = aspect(frame);
+        let aspect = frame.image.aspect();
         for (track, sightings) in tracker.newly_confirmed() {
             if people.iter().any(|person| person.id == track.id) {
                 let followed = self.people.entry(track.id).or_insert_with(Followed::new);
@@ -315,40 +312,22 @@ impl Observer {
         if is_posed(track, frame) {
             let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
             pose.forget_face();
-            followed.person.pose(Body::of(&pose, models.pose.joint_score(), aspect(frame)));
+            followed.person.pose(Body::of(&pose, models.pose.joint_score(), frame.image.aspect()));
             followed.pose = Some(pose);
         }
         let gestures = self.gestures.then_some(&mut models.skeleton);
         let belief = followed.person.judge(&mut models.posture, gestures)?;
-        if followed.person.lies() && !followed.person.fell() {
-            // Somebody who fell here was lost, and is found again.
-            let remembered = Parameters::default().fallen_remembered;
-            self.fallen.retain(|(at, _)| frame.at.since(*at) <= remembered);
-            if let Some(place) = self.fallen.iter().position(|(_, bbox)| bbox.iou(&track.bbox) >= SAME_PLACE)
-            {
-                self.fallen.swap_remove(place);
-                followed.person.has_fallen();
-            }
+        let lies = followed.person.lies() && !followed.person.fell();
+        if lies && self.fallen.take(frame.at, &track.bbox) {
+            followed.person.has_fallen();
         }
-        Ok(Judgement {
-            subject: Subject::Track(track.id),
-            model: Arc::clone(models.posture.model()),
-            others: Arc::clone(models.gestures()),
-            bbox: track.bbox,
-            belief,
-        })
+        Ok(judgement(track, models, belief))
     }
 
     /// What is believed of somebody who is not seen on the frame at `at`.
     fn miss(&mut self, at: Timestamp, track: &Track, models: &Models) -> Option<Judgement> {
         let belief = self.people.get_mut(&track.id)?.person.judge_unseen(at)?;
-        Some(Judgement {
-            subject: Subject::Track(track.id),
-            model: Arc::clone(models.posture.model()),
-            others: Arc::clone(models.gestures()),
-            bbox: track.bbox,
-            belief,
-        })
+        Some(judgement(track, models, belief))
     }
 
     /// Shows a frame to a clip classifier, and classifies who is due.
@@ -432,15 +411,21 @@ fn subjects<'l>(
     }
 }
 
+/// What the posture classifier, and for gestures the skeleton classifier, say of a track.
+fn judgement(track: &Track, models: &Models, belief: Belief) -> Judgement {
+    Judgement {
+        subject: Subject::Track(track.id),
+        model: Arc::clone(models.posture.model()),
+        others: Arc::clone(models.gestures()),
+        bbox: track.bbox,
+        belief,
+    }
+}
+
 /// Whether somebody is large enough on the frame for a pose.
 fn is_posed(track: &Track, frame: &Frame) -> bool {
     let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
     (track.bbox.w * width).max(track.bbox.h * height) >= LEAST_PIXELS
-}
-
-/// Width of the frame by its height.
-fn aspect(frame: &Frame) -> f32 {
-    frame.image.width() as f32 / frame.image.height() as f32
 }
 
 #[cfg(test)]

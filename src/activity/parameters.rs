@@ -80,8 +80,6 @@ pub struct Parameters {
     pub up_again: Duration,
     /// Who fell is no longer fallen after neither lying nor falling for this time: they sit on a chair.
     pub seated_again: Duration,
-    /// For so long it is remembered where somebody lay who had fallen and was lost.
-    pub fallen_remembered: Duration,
 }
 
 impl Default for Parameters {
@@ -125,7 +123,6 @@ impl Default for Parameters {
             vanished_after: Duration::from_millis(400),
             up_again: Duration::from_secs(1),
             seated_again: Duration::from_secs(10),
-            fallen_remembered: Duration::from_secs(600),
         }
     }
 }

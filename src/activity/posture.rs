@@ -13,11 +13,11 @@ pub use classifier::{ClassifyPosture, PostureClassifier, Roles};
 pub use window::PostureWindow;
 pub(super) use window::Seen;
 
-/// Who is down was down in so many moments in a row, since one may be a mistake.
+/// A person counts as down after this number of moments in a row. One moment may be a mistake.
 const LEAST_LOOKS: u32 = 2;
-/// Who vanishes fell when it was at least as likely as this that they were going down.
+/// A person who vanishes has fallen when the probability that they were going down was at least this.
 const VANISHED: f32 = 0.25;
-/// Who is down fell when that is so many times as likely as that they lay down.
+/// A person who is down has fallen when this is as many times as likely as that they lay down.
 const FELL: f32 = 2.5;
 /// Nothing of posture is surer than this.
 const SUREST: f32 = 0.95;

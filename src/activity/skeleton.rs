@@ -6,24 +6,18 @@
 use std::sync::Arc;
 
 use super::BODY_JOINTS;
+use super::classifier::WindowClassifier;
 use super::evidence::{Classify, Motion};
-use super::scores::{ActivityError, Scores, Sum};
-use crate::model::{Elements, Package, Runtime, Session, SessionOptions, SkeletonSpec, TensorView};
+use super::scores::ActivityError;
+use crate::model::{Package, Runtime, SessionOptions, SkeletonSpec};
 use crate::tag::{Label, ModelRef};
 
 /// One model that tells activities from joints, owned by one worker.
 pub struct SkeletonClassifier {
-    session: Session,
-    scores: Scores,
-    shape: [usize; 4],
-    rate_hz: f32,
-    labels: Arc<[Label]>,
+    windows: WindowClassifier<4>,
     /// For each label what it is called in tags, and how people move.
     published: Vec<(Label, Motion)>,
     unknown: Option<usize>,
-    /// Kept between runs for its memory.
-    last: Vec<f32>,
-    model: Arc<ModelRef>,
 }
 
 impl SkeletonClassifier {
@@ -39,48 +33,37 @@ impl SkeletonClassifier {
         options: &SessionOptions,
     ) -> Result<Self, ActivityError> {
         let spec = package.skeleton()?;
-        let model = Arc::clone(package.reference());
         if spec.joints != BODY_JOINTS {
-            let (model, found) = (model.name.clone(), spec.joints);
+            let (model, found) = (package.reference().name.clone(), spec.joints);
             return Err(ActivityError::Joints { model, found, expected: BODY_JOINTS });
         }
-        let session = package.session(runtime, options)?;
-        let labels = Arc::clone(package.labels());
-        let scores = Scores::new("probabilities", Some(&spec.scores), labels.len(), session.outputs())
-            .map_err(|bad| ActivityError::Output { model: model.name.clone(), bad })?;
-        let mut classifier = SkeletonClassifier {
-            session,
-            scores,
-            shape: [1, spec.steps, spec.joints, 3],
-            rate_hz: spec.rate_hz,
+        let input = ([1, spec.steps, spec.joints, 3], spec.rate_hz);
+        let windows = WindowClassifier::open(package, runtime, options, input, &spec.scores)?;
+        let labels = windows.labels();
+        Ok(SkeletonClassifier {
             published: labels.iter().map(|label| published(spec, label)).collect(),
             unknown: labels.iter().position(|label| spec.unknown.as_deref() == Some(&**label)),
-            labels,
-            last: Vec::new(),
-            model,
-        };
-        let nobody = vec![0.0; classifier.shape.iter().product()];
-        classifier.classify(&nobody)?;
-        Ok(classifier)
+            windows,
+        })
     }
 
     /// Who makes the scores.
     pub fn model(&self) -> &Arc<ModelRef> {
-        &self.model
+        self.windows.model()
     }
 }
 
 impl Classify for SkeletonClassifier {
     fn steps(&self) -> usize {
-        self.shape[1]
+        self.windows.steps()
     }
 
     fn rate_hz(&self) -> f32 {
-        self.rate_hz
+        self.windows.rate_hz()
     }
 
     fn labels(&self) -> &[Label] {
-        &self.labels
+        self.windows.labels()
     }
 
     fn published(&self, index: usize) -> &Label {
@@ -96,14 +79,7 @@ impl Classify for SkeletonClassifier {
     }
 
     fn classify(&mut self, joints: &[f32]) -> Result<&[f32], ActivityError> {
-        let input = TensorView { shape: &self.shape, elements: Elements::F32(joints) };
-        let outputs = self.session.run(input)?;
-        let bad = |bad| ActivityError::Output { model: self.model.name.clone(), bad };
-        let scores = self.scores.of(&outputs).map_err(bad)?;
-        self.scores.check(scores, Sum::One).map_err(bad)?;
-        self.last.clear();
-        self.last.extend_from_slice(scores);
-        Ok(&self.last)
+        self.windows.classify(joints)
     }
 }
 

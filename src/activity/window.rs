@@ -66,41 +66,53 @@ impl JointWindow {
                 let at = body.joints[joint]?;
                 Some((body.at, [at.x, at.y]))
             });
-            // The last observation before the instant, or at it, and the first after it, or at it.
-            let mut before = None;
-            let mut after = seen.next();
-            for step in 0..steps {
-                let instant = instant_us(until, steps - 1 - step, rate_hz);
-                while let Some(next) = after
-                    && is_before(next.0, instant)
-                {
-                    before = after;
-                    after = seen.next();
-                }
-                if let Some(next) = after
-                    && let Some(at) = between(before, next, instant)
-                {
+            each_instant(&mut seen, until, steps, rate_hz, |step, at| {
+                if let Some(at) = at {
                     let place = (step * BODY_JOINTS + joint) * VALUES;
                     out[place..place + VALUES].copy_from_slice(&[at[0], at[1], 1.0]);
                 }
-            }
+            });
         }
     }
 }
 
+/// Gives what was observed at each of `steps` instants, `rate_hz` of them a second, the last at `until`; nothing where that
+/// cannot be said: see [`JointWindow::resample`]. Observations come oldest first.
+pub(super) fn each_instant<const N: usize>(
+    observed: &mut dyn Iterator<Item = (Timestamp, [f32; N])>,
+    until: Timestamp,
+    steps: usize,
+    rate_hz: f32,
+    mut give: impl FnMut(usize, Option<[f32; N]>),
+) {
+    // The last observation before the instant, or at it, and the first after it, or at it.
+    let mut before = None;
+    let mut after = observed.next();
+    for step in 0..steps {
+        let instant = instant_us(until, steps - 1 - step, rate_hz);
+        while let Some(next) = after
+            && is_before(next.0, instant)
+        {
+            before = after;
+            after = observed.next();
+        }
+        give(step, after.and_then(|next| between(before, next, instant)));
+    }
+}
+
 /// The instant of a grid that ends at `until` and has `later` instants after this one, in microseconds.
-pub(super) fn instant_us(until: Timestamp, later: usize, rate_hz: f32) -> i64 {
+fn instant_us(until: Timestamp, later: usize, rate_hz: f32) -> i64 {
     let ago = (later as f64 / f64::from(rate_hz.max(f32::MIN_POSITIVE)) * 1e6).round() as i64;
     until.as_micros().saturating_sub(ago)
 }
 
 /// Whether an observation was before an instant, and not at it.
-pub(super) fn is_before(at: Timestamp, instant_us: i64) -> bool {
+fn is_before(at: Timestamp, instant_us: i64) -> bool {
     at.as_micros() < instant_us.saturating_sub(SLACK_US)
 }
 
 /// What was observed at an instant that is not after `next`, when that can be said: see [`JointWindow::resample`].
-pub(super) fn between<const N: usize>(
+fn between<const N: usize>(
     before: Option<(Timestamp, [f32; N])>,
     next: (Timestamp, [f32; N]),
     instant_us: i64,

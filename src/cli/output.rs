@@ -3,6 +3,7 @@
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 /// Why a line could not be printed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,11 @@ pub(super) fn print(text: Arguments<'_>) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
     stdout.write_fmt(text)?;
     Ok(stdout.flush()?)
+}
+
+/// What is said when a file cannot be written.
+pub(super) fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// Prints a line; the result is [`OutputError`]'s.

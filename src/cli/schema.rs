@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use spotter::publish::schema::{Draft, asyncapi, bundled, documents};
 
 use super::Outcome;
-use super::output::say;
+use super::output::{cannot_write, say};
 
 /// Prints the contract: JSON Schema of each message, and an AsyncAPI 3.1 document of the topics.
 ///
@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         for (name, document) in &all {
             let path = folder.join(format!("{name}.json"));
             let text = serde_json::to_string_pretty(document)? + "\n";
-            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            std::fs::write(&path, text).with_context(|| cannot_write(&path))?;
         }
         return Ok(Outcome::Done);
     }

@@ -125,12 +125,12 @@ impl Scene {
 
     /// Takes what was found on the turned picture.
     pub(super) fn take_turned(&mut self, turned: &[Detection], image: &Image) {
-        self.turned.take(turned, &self.people, aspect(image));
+        self.turned.take(turned, &self.people, image.aspect());
     }
 
     /// Adds who was found on the turned picture, now or a moment ago.
     pub(super) fn add_turned(&mut self, detections: &mut Vec<Detection>, image: &Image) {
-        self.turned.add(detections, self.last, aspect(image));
+        self.turned.add(detections, self.last, image.aspect());
     }
 
     /// What is to be said of the tracks after a step that `ended` some: what somebody did ends before they do, and begins
@@ -174,11 +174,6 @@ impl Scene {
             detections.retain(|detection| self.wanted.contains(&detection.class));
         }
     }
-}
-
-/// Width of the image by its height.
-fn aspect(image: &Image) -> f32 {
-    image.width() as f32 / image.height() as f32
 }
 
 fn tracker_config(camera: &config::Camera, known: &Known) -> TrackerConfig {

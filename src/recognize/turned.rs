@@ -22,13 +22,13 @@ const SWEEP: Duration = Duration::from_millis(2500);
 const WATCH: Duration = Duration::from_millis(250);
 /// The same while somebody is lost who may be down.
 const SEARCH: Duration = Duration::from_millis(120);
-/// What a look has found holds for so long: for another look in the same turn.
+/// A find stays valid for this time: long enough for the next look in the same turn.
 const HOLDS: Duration = Duration::from_millis(650);
-/// Who was found in a turn is looked for in the same one for so long,
+/// After a find, the next looks use the same turn for this time.
 const KEPT: Duration = Duration::from_secs(3);
-/// but each look of so many is in another one, which may show more of them:
+/// One look of this number uses another turn, which may show more of the person.
 const OTHER_TURN: u32 = 3;
-/// more by this factor of score times length is worth a change.
+/// The other turn is kept when its score times length is larger by this factor.
 const BETTER: f32 = 1.2;
 /// A score below this is no find.
 const LEAST_SCORE: f32 = 0.25;

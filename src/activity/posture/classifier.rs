@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::window::VALUES;
-use crate::activity::scores::{ActivityError, Scores, Sum};
-use crate::model::{Elements, Package, PostureSpec, Runtime, Session, SessionOptions, TensorView};
+use crate::activity::classifier::WindowClassifier;
+use crate::activity::scores::ActivityError;
+use crate::model::{Package, PostureSpec, Runtime, SessionOptions};
 use crate::tag::{Label, ModelRef};
 
 /// A classifier of a person's boxes and joints over time.
@@ -41,15 +42,8 @@ pub struct Roles {
 
 /// One model that tells postures, owned by one worker.
 pub struct PostureClassifier {
-    session: Session,
-    scores: Scores,
-    shape: [usize; 3],
-    rate_hz: f32,
-    labels: Arc<[Label]>,
+    windows: WindowClassifier<3>,
     roles: Roles,
-    /// Kept between runs for its memory.
-    last: Vec<f32>,
-    model: Arc<ModelRef>,
 }
 
 impl PostureClassifier {
@@ -65,47 +59,33 @@ impl PostureClassifier {
         options: &SessionOptions,
     ) -> Result<Self, ActivityError> {
         let spec = package.posture()?;
-        let model = Arc::clone(package.reference());
         if spec.values != VALUES {
-            let (model, found) = (model.name.clone(), spec.values);
+            let (model, found) = (package.reference().name.clone(), spec.values);
             return Err(ActivityError::Values { model, found, expected: VALUES });
         }
-        let session = package.session(runtime, options)?;
-        let labels = Arc::clone(package.labels());
-        let scores = Scores::new("probabilities", Some(&spec.scores), labels.len(), session.outputs())
-            .map_err(|bad| ActivityError::Output { model: model.name.clone(), bad })?;
-        let mut classifier = PostureClassifier {
-            session,
-            scores,
-            shape: [1, spec.steps, spec.values],
-            rate_hz: spec.rate_hz,
-            roles: roles(spec, &labels),
-            labels,
-            last: Vec::new(),
-            model,
-        };
-        let nobody = vec![0.0; classifier.shape.iter().product()];
-        classifier.classify(&nobody)?;
-        Ok(classifier)
+        let input = ([1, spec.steps, spec.values], spec.rate_hz);
+        let windows = WindowClassifier::open(package, runtime, options, input, &spec.scores)?;
+        let roles = roles(spec, windows.labels());
+        Ok(PostureClassifier { windows, roles })
     }
 
     /// Who makes the scores.
     pub fn model(&self) -> &Arc<ModelRef> {
-        &self.model
+        self.windows.model()
     }
 }
 
 impl ClassifyPosture for PostureClassifier {
     fn steps(&self) -> usize {
-        self.shape[1]
+        self.windows.steps()
     }
 
     fn rate_hz(&self) -> f32 {
-        self.rate_hz
+        self.windows.rate_hz()
     }
 
     fn labels(&self) -> &[Label] {
-        &self.labels
+        self.windows.labels()
     }
 
     fn roles(&self) -> Roles {
@@ -113,14 +93,7 @@ impl ClassifyPosture for PostureClassifier {
     }
 
     fn classify(&mut self, window: &[f32]) -> Result<&[f32], ActivityError> {
-        let input = TensorView { shape: &self.shape, elements: Elements::F32(window) };
-        let outputs = self.session.run(input)?;
-        let bad = |bad| ActivityError::Output { model: self.model.name.clone(), bad };
-        let scores = self.scores.of(&outputs).map_err(bad)?;
-        self.scores.check(scores, Sum::One).map_err(bad)?;
-        self.last.clear();
-        self.last.extend_from_slice(scores);
-        Ok(&self.last)
+        self.windows.classify(window)
     }
 }
 

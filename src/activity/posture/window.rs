@@ -4,7 +4,7 @@
 
 use crate::activity::joints::BODY_JOINTS;
 use crate::activity::kinematics::Edges;
-use crate::activity::window::{JointWindow, between, instant_us, is_before};
+use crate::activity::window::{JointWindow, each_instant};
 use crate::clock::Timestamp;
 
 /// Values of a step: see [`PostureWindow`].
@@ -113,18 +113,7 @@ impl PostureWindow {
             (at, [across(edges.left), across(edges.right), down(edges.top), down(edges.bottom)])
         });
         self.boxes.clear();
-        let mut before = None;
-        let mut after = boxes.next();
-        for step in 0..steps {
-            let instant = instant_us(until, steps - 1 - step, rate_hz);
-            while let Some(next) = after
-                && is_before(next.0, instant)
-            {
-                before = after;
-                after = boxes.next();
-            }
-            self.boxes.push(after.and_then(|next| between(before, next, instant)));
-        }
+        each_instant(&mut boxes, until, steps, rate_hz, |_, edges| self.boxes.push(edges));
     }
 }
 

@@ -9,6 +9,7 @@ use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 
 use super::figure::Figure;
+use crate::cli::output::cannot_write;
 
 const SIZE: (u32, u32) = (640, 480);
 /// Drawn this much larger.
@@ -63,7 +64,7 @@ pub(super) fn draw(folder: &Path, mut drawn: impl FnMut(f32)) -> anyhow::Result<
         let mut picture = resize(&picture, SIZE.0, SIZE.1, FilterType::Triangle);
         add_noise(&mut picture, frame);
         let path = folder.join(format!("{frame:03}.jpg"));
-        picture.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        picture.save(&path).with_context(|| cannot_write(&path))?;
         if frame % 10 == 0 {
             drawn(frame as f32 / FRAMES as f32);
         }

@@ -17,7 +17,7 @@ use spotter::recognize::Recognizer;
 use spotter::tag::{Label, TrackId};
 use spotter::track::{Track, Tracker};
 
-use crate::cli::output::OutputError;
+use crate::cli::output::{OutputError, cannot_write};
 
 /// Whether this output goes to standard output.
 pub(super) fn is_stdout(path: &Path) -> bool {
@@ -200,8 +200,4 @@ impl View {
             joint_score: recognizer.activities().map_or(0.0, |models| models.pose.joint_score()),
         }
     }
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", path.display())
 }

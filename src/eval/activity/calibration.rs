@@ -6,7 +6,7 @@
 use super::diary::TagScore;
 use super::recording::Span;
 use super::score::Rules;
-use super::truth::{Range, covered_s};
+use super::truth::{Range, covered_s, is_known};
 
 /// Where bins of scores begin. The last one ends at 1, which belongs to it.
 const FROM: [f64; 6] = [0.0, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -47,8 +47,7 @@ pub struct Bin {
 impl Calibration {
     /// Adds a clip: what happens there, its tags, and what was told of it for how long. Moments without truth are left out.
     pub fn add(&mut self, ranges: &[Range], tags: &[TagScore], told: &[Span], rules: &Rules) {
-        let is_known = |at_s: f64| ranges.iter().any(|range| (range.from_s..range.to_s).contains(&at_s));
-        for tag in tags.iter().filter(|tag| is_known(tag.at_s)) {
+        for tag in tags.iter().filter(|tag| is_known(ranges, tag.at_s)) {
             self.bin(tag.score).tags += 1;
         }
         for span in told {
@@ -98,14 +97,11 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use super::super::score::tests::{falls, range};
     use super::*;
 
     fn span(label: &str, score: f32, from_s: f64, to_s: f64) -> Span {
         Span { label: label.to_owned(), score, from_s, to_s }
-    }
-
-    fn range(label: &str, from_s: f64, to_s: f64) -> Range {
-        Range { from_s, to_s, label: label.to_owned() }
     }
 
     fn tag(label: &str, score: f32, at_s: f64) -> TagScore {
@@ -115,7 +111,6 @@ mod tests {
     #[test]
     fn scores_count_for_as_long_as_they_were_told() {
         let ranges = [range("walk", 0.0, 4.0), range("fallen", 4.0, 10.0)];
-        let rules = Rules { same: vec![["fall", "fallen"].map(str::to_owned).into()], ..Rules::default() };
         let told = [
             // Right for 3 s of 4.
             span("walk", 0.75, 1.0, 5.0),
@@ -126,7 +121,7 @@ mod tests {
         ];
         let tags = [tag("walk", 0.75, 1.0), tag("fall", 1.0, 8.0), tag("fall", 1.0, 11.0)];
         let mut calibration = Calibration::default();
-        calibration.add(&ranges, &tags, &told, &rules);
+        calibration.add(&ranges, &tags, &told, &falls());
         let bins: Vec<Bin> = calibration.bins().collect();
         let figures: Vec<_> =
             bins.iter().map(|bin| (bin.from, bin.tags, bin.time_s, bin.mean_score, bin.right)).collect();

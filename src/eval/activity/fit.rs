@@ -13,7 +13,7 @@ use super::truth::Range;
 use crate::config::{Activities, ActivityRule};
 use crate::tag::Label;
 
-/// Labels that alarms are made of: what counts is whether they are told and how often falsely, not for how long.
+/// Labels that raise alarms. Their events count, right and false ones; their time does not.
 const ALARMS: [&str; 2] = ["fall", "fallen"];
 
 /// Candidates are multiples of 0.05: from 0.30 to 0.95.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::truth::{Range, covered_s};
+use super::truth::{Range, covered_s, is_known};
 
 /// An activity that was told, from its start tag to its end tag.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +106,6 @@ impl ActivityScore {
 pub fn score<'a>(clips: impl IntoIterator<Item = (&'a [Range], &'a [Told])>, rules: &Rules) -> ActivityScore {
     let mut score = ActivityScore::default();
     for (ranges, told) in clips {
-        let is_scored = |at_s: f64| ranges.iter().any(|range| (range.from_s..range.to_s).contains(&at_s));
         for range in ranges {
             let delay_s = told
                 .iter()
@@ -124,7 +123,8 @@ pub fn score<'a>(clips: impl IntoIterator<Item = (&'a [Range], &'a [Told])>, rul
         }
         for told in told {
             let label = score.labels.entry(told.label.clone()).or_default();
-            let is_false = is_scored(told.at_s) && !ranges.iter().any(|range| is_of(told, range, rules));
+            let is_false =
+                is_known(ranges, told.at_s) && !ranges.iter().any(|range| is_of(told, range, rules));
             label.false_events += usize::from(is_false);
         }
         for (label, false_s) in false_times(ranges, told, rules) {
@@ -185,10 +185,10 @@ fn false_times<'a>(ranges: &[Range], told: &'a [Told], rules: &Rules) -> BTreeMa
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn range(label: &str, from_s: f64, to_s: f64) -> Range {
+    pub fn range(label: &str, from_s: f64, to_s: f64) -> Range {
         Range { from_s, to_s, label: label.to_owned() }
     }
 
@@ -196,7 +196,8 @@ mod tests {
         Told { label: label.to_owned(), at_s, since_s, until_s, height: 0.5 }
     }
 
-    fn falls() -> Rules {
+    /// `fall` and `fallen` stand for each other.
+    pub fn falls() -> Rules {
         Rules { same: vec![["fall", "fallen"].map(str::to_owned).into()], ..Rules::default() }
     }
 

@@ -28,6 +28,11 @@ pub struct Range {
     pub label: String,
 }
 
+/// Whether any of `ranges` speaks of a moment, in seconds from the clip's first frame.
+pub(super) fn is_known(ranges: &[Range], at_s: f64) -> bool {
+    ranges.iter().any(|range| (range.from_s..range.to_s).contains(&at_s))
+}
+
 /// For how long at least one of `ranges` holds between two moments, in seconds. They come in the order of their begins.
 pub(super) fn covered_s<'a>(ranges: impl IntoIterator<Item = &'a Range>, from_s: f64, to_s: f64) -> f64 {
     let (mut covered_s, mut until_s) = (0.0, from_s);

@@ -176,3 +176,19 @@ pub(super) fn resize(section: &mut Section<'_>, allowed: &[(&str, Fit)]) -> Opti
         }
     }
 }
+
+/// The input of a classifier of windows: its name, its steps, the steps per second, and how many numbers or places the key
+/// `of_step` says that a step has, `most` at the most.
+pub(super) fn window(
+    mut section: Section<'_>,
+    of_step: &'static str,
+    most: u32,
+) -> Option<(String, usize, f32, usize)> {
+    let name = section.required("name", INPUT_NAME, section::text);
+    let steps = section.required("steps", "a whole number from 1 to 1024", section::whole(1..=1024));
+    let rate_hz = section.required("rate_hz", "a number from 1 to 120", section::within(1.0..=120.0));
+    let allowed = format!("a whole number from 1 to {most}");
+    let size = section.required(of_step, &allowed, section::whole(1..=most));
+    section.finish();
+    Some((name?, steps? as usize, rate_hz?, size? as usize))
+}

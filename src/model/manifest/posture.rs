@@ -1,6 +1,7 @@
 //! What a manifest says of a classifier of postures.
 
 use super::Sections;
+use super::input::window;
 use super::section::{self, Section};
 
 /// A classifier of how a person holds themselves, from their box and joints over time.
@@ -32,7 +33,7 @@ impl PostureSpec {
 
     /// `None` only when a problem has been noted.
     pub(super) fn read(sections: &mut Sections<'_>) -> Option<Self> {
-        let input = sections.read("input", input);
+        let input = sections.read("input", |section| window(section, "values", 1024));
         let scores = sections.read("output", output);
         let roles = sections.read("postures", roles);
         let ((input, steps, rate_hz, values), scores, (up, lie, fall)) = (input?, scores?, roles?);
@@ -43,15 +44,6 @@ impl PostureSpec {
     pub(super) fn labels(&self) -> Vec<(&'static str, &str)> {
         vec![("postures.up", &self.up), ("postures.lie", &self.lie), ("postures.fall", &self.fall)]
     }
-}
-
-fn input(mut section: Section<'_>) -> Option<(String, usize, f32, usize)> {
-    let name = section.required("name", super::input::INPUT_NAME, section::text);
-    let steps = section.required("steps", "a whole number from 1 to 1024", section::whole(1..=1024));
-    let rate_hz = section.required("rate_hz", "a number from 1 to 120", section::within(1.0..=120.0));
-    let values = section.required("values", "a whole number from 1 to 1024", section::whole(1..=1024));
-    section.finish();
-    Some((name?, steps? as usize, rate_hz?, values? as usize))
 }
 
 fn output(mut section: Section<'_>) -> Option<String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::Value;
 
 use super::Sections;
+use super::input::window;
 use super::section::{self, Section};
 
 /// A classifier of what a person does, from the person's joints over time.
@@ -40,7 +41,7 @@ impl SkeletonSpec {
 
     /// `None` only when a problem has been noted.
     pub(super) fn read(sections: &mut Sections<'_>) -> Option<Self> {
-        let input = sections.read("input", input);
+        let input = sections.read("input", |section| window(section, "joints", 64));
         let output = sections.read("output", output);
         let activities = sections.read("activities", |section| Some(Activities::read(section)));
         let Activities { published, moving, walk, run } = activities.unwrap_or_default();
@@ -56,15 +57,6 @@ impl SkeletonSpec {
         let unknown = self.unknown.iter().map(|word| ("output.unknown", word));
         published.chain(moving).chain(gaits).chain(unknown).map(|(key, word)| (key, word.as_str())).collect()
     }
-}
-
-fn input(mut section: Section<'_>) -> Option<(String, usize, f32, usize)> {
-    let name = section.required("name", super::input::INPUT_NAME, section::text);
-    let steps = section.required("steps", "a whole number from 1 to 1024", section::whole(1..=1024));
-    let rate_hz = section.required("rate_hz", "a number from 1 to 120", section::within(1.0..=120.0));
-    let joints = section.required("joints", "a whole number from 1 to 64", section::whole(1..=64));
-    section.finish();
-    Some((name?, steps? as usize, rate_hz?, joints? as usize))
 }
 
 fn output(mut section: Section<'_>) -> Option<(String, Option<String>)> {

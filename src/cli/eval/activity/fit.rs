@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use spotter::eval::activity::Fit;
 
+use crate::cli::output::cannot_write;
+
 /// The file, and where it is. What it had is overwritten.
 pub(super) struct FitFile {
     path: PathBuf,
@@ -23,8 +25,4 @@ impl FitFile {
     pub(super) fn finish(mut self, fit: &Fit) -> anyhow::Result<()> {
         self.file.write_all(fit.to_string().as_bytes()).with_context(|| cannot_write(&self.path))
     }
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", path.display())
 }

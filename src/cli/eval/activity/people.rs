@@ -10,6 +10,8 @@ use spotter::clock::Timestamp;
 use spotter::frame::Frame;
 use spotter::recognize::Recognizer;
 
+use crate::cli::output::cannot_write;
+
 /// The file, and where it is.
 pub(super) struct PeopleFile {
     path: PathBuf,
@@ -53,8 +55,4 @@ impl PeopleFile {
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.writer.flush().with_context(|| cannot_write(&self.path))
     }
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", path.display())
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::recording::tests::{Scene, recording};
+use super::super::score::tests::{falls, range};
 use super::*;
 use crate::config::Config;
 
@@ -10,14 +11,6 @@ use crate::config::Config;
 const SURE: &[(&str, f32)] = &[("walk", 0.8), ("stand", 0.1)];
 const UNSURE: &[(&str, f32)] = &[("walk", 0.45), ("stand", 0.3)];
 const STILL: &[(&str, f32)] = &[("stand", 0.9), ("walk", 0.1)];
-
-fn range(label: &str, from_s: f64, to_s: f64) -> Range {
-    Range { from_s, to_s, label: label.to_owned() }
-}
-
-fn falls() -> Rules {
-    Rules { same: vec![["fall", "fallen"].map(str::to_owned).into()], ..Rules::default() }
-}
 
 fn fit_one(ranges: &[Range], scenes: &[Scene<'_>]) -> Fit {
     let known: Vec<Label> = ["fall", "fallen", "sit down", "stand", "walk", "wave"].map(Label::from).into();
