@@ -477,6 +477,8 @@ fn rules_of_activities_fill_each_other_up() {
     for (label, enabled, threshold, min_duration_s) in [
         ("stand", true, 0.6, 2.0),
         ("walk", true, 0.6, 1.2),
+        ("run", true, 0.6, 2.0),
+        ("fight", true, 0.6, 0.4),
         ("wave", false, 0.8, 1.0),
         ("golf", true, 0.6, 5.0),
         ("fall", true, 0.6, 0.2),
