@@ -4,6 +4,8 @@
 //! so small things do not flicker between samples), then row by row to RGB. There is no RGB picture at camera size in
 //! between. A picture that is shown turned or mirrored is turned after scaling, when it is small.
 
+mod shrink;
+
 use fast_image_resize::images::{Image as Scaled, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
