@@ -238,6 +238,7 @@ impl Tags {
             camera: self.cameras[(n % 4) as usize].clone(),
             phase,
             track: Some(TrackId(1 + n / 3)),
+            tracks: Vec::new(),
             at,
             label: Arc::from("person"),
             score: part(5),

@@ -99,6 +99,7 @@ fn tag() -> Result<Tag, Failure> {
         camera: Name::new("ramp")?,
         phase: Phase::Update,
         track: Some(TrackId(1)),
+        tracks: Vec::new(),
         at: Timestamp::from_micros(1_767_323_045_678_900),
         label: Arc::from("person"),
         score: 0.631_249,

@@ -5,6 +5,7 @@
 //!           \-------\--> boxes and joints at 10 Hz -> posture classifier -> falls --+-> evidence -> Belief
 //!            \--------> kinematics: speed -----------------------------------------/
 //! frame -> clip window at the model's pace -> clip classifier ---------------------------> Belief
+//! tracks -> groups: which square of the clip ----------/
 //! ```
 //!
 //! [`crate::recognize`] owns the models and asks for the beliefs of every frame; [`crate::rules`] makes tags of them.
@@ -14,9 +15,11 @@ mod belief;
 mod budget;
 mod classifier;
 mod clip;
+mod clips;
 mod crop;
 mod evidence;
 mod fallen;
+mod groups;
 mod joints;
 mod kinematics;
 mod observer;
@@ -27,12 +30,14 @@ mod posture;
 mod scores;
 mod skeleton;
 mod smooth;
+mod turns;
 mod window;
 
 pub use belief::{Belief, Judgement, Subject, Window};
 pub use budget::{Budget, Look, Share};
 pub use clip::{ClipClassifier, ClipWindow};
 pub use evidence::{Classify, Motion};
+pub use groups::GroupId;
 pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
 pub use observer::{Models, Observed, Observer};
 pub use parameters::Parameters;

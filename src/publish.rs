@@ -399,6 +399,7 @@ fn test_tag() -> Tag {
         camera: Name::new("ramp").unwrap(),
         phase: crate::tag::Phase::Start,
         track: Some(crate::tag::TrackId(1)),
+        tracks: Vec::new(),
         at: crate::clock::Timestamp::EPOCH,
         label: Arc::from("person"),
         score: 0.5,

@@ -173,6 +173,7 @@ impl Recognizer {
                     return Err(error.into());
                 }
             };
+            recognized.tags.extend(scene.activities.end_groups(&observed.ended));
             recognized.judgements.clone_from(&observed.judgements);
             recognized.tags.extend(scene.activities.observe(observed.judgements));
             (recognized.poses, recognized.person_time) = (observed.poses, observed.person_time);

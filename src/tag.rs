@@ -54,8 +54,10 @@ pub struct Tag {
     pub camera: Name,
     /// Start, update or end.
     pub phase: Phase,
-    /// The track it belongs to; nothing for what the whole picture shows.
+    /// The track it belongs to; nothing for what a group does or the whole picture shows.
     pub track: Option<TrackId>,
+    /// The tracks of a group that does something, ascending; at least two. None of anything else.
+    pub tracks: Vec<TrackId>,
     /// Capture time of the frame that the statement rests on.
     pub at: Timestamp,
     /// Whose clock says so.

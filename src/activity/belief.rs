@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::groups::GroupId;
 use crate::geometry::BBox;
 use crate::tag::{Label, ModelRef, TrackId};
 
@@ -32,6 +33,8 @@ impl Belief {
 pub enum Subject {
     /// A tracked person.
     Track(TrackId),
+    /// People who are close together.
+    Group(GroupId),
     /// All that the camera shows.
     Scene,
 }
@@ -52,6 +55,8 @@ pub struct Judgement {
     pub model: Arc<ModelRef>,
     /// Labels that another model says.
     pub others: Arc<[(Label, Arc<ModelRef>)]>,
+    /// Who belongs to a group, ascending; at least two. Nobody when the subject is no group.
+    pub members: Vec<TrackId>,
     /// Where the subject is, relative to the image.
     pub bbox: BBox,
     /// What is believed.

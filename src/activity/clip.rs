@@ -1,32 +1,63 @@
-//! What goes on, from frames over time: a video classifier in ONNX, run on the whole frame or around somebody.
+//! What goes on, from frames over time: a video classifier in ONNX, run on the whole frame, around somebody, or on a group.
 //!
 //! A [`ClipClassifier`] owns one model. Each subject (a camera, or a track) has a [`ClipWindow`], which keeps the
-//! frames that a clip needs, each scaled once to the model's size. [`crate::recognize`] shows every frame to the
-//! windows and classifies one when it is due. Memory: a window of T frames holds at most `(T + 2) * 3 * W * H` bytes,
-//! and the classifier's own tensor `3 * T * W * H` elements, whatever the camera's frame rate: see [`ClipWindow`].
+//! frames that a clip needs, each scaled once to the model's size. The groups of a camera share one window of whole pictures,
+//! of which each group's square is cut when the group is classified. [`super::clips`] shows every frame to the windows and
+//! classifies a subject when it is due.
+//!
+//! Memory, whatever the camera's frame rate: a window of T frames holds at most `(T + 2) * 3 * W * H` bytes, one of whole
+//! pictures `(T + 2)` pictures of at most [`PICTURE_PX`] pixels across, and the classifier's own tensor has `3 * T * W * H`
+//! elements. See [`FrameWindow`].
 
 mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Window;
 use super::crop;
 use super::scores::{ActivityError, Scores, Sum, softmax};
 use crate::clock::Timestamp;
-use crate::frame::{Image, Region};
+use crate::frame::{Image, Region, Sampler};
 use crate::geometry::BBox;
 use crate::model::{
     ClipActivation, ClipScope, ClipSpec, ClipTensor, InputTensor, Package, Runtime, Session, SessionOptions,
 };
 use crate::tag::{Label, ModelRef};
 
-pub use window::ClipWindow;
+use window::FrameWindow;
+
+/// Whole pictures are kept with at most so many pixels on the longer side.
+const PICTURE_PX: u32 = 640;
+
+/// The frames that clips of one subject, or of all groups of a camera, are made of.
+pub struct ClipWindow(Frames);
+
+/// What is kept of each frame.
+enum Frames {
+    /// What the model takes, u8 `[H, W, 3]`.
+    Crops(FrameWindow<Vec<u8>>),
+    /// All of it, for groups: where one will be is not known beforehand.
+    Pictures(FrameWindow<Image>),
+}
+
+impl ClipWindow {
+    /// The time that a clip would be of; nothing while there is none.
+    pub fn span(&self) -> Option<Window> {
+        match &self.0 {
+            Frames::Crops(crops) => crops.span(),
+            Frames::Pictures(pictures) => pictures.span(),
+        }
+    }
+}
 
 /// One video classifier, owned by one worker.
 pub struct ClipClassifier {
     session: Session,
     /// Where a frame is scaled before a window keeps it.
     frame: InputTensor,
+    /// Makes whole pictures smaller before a window keeps them.
+    sampler: Sampler,
     tensor: ClipTensor,
     scores: Scores,
     spec: ClipSpec,
@@ -59,6 +90,7 @@ impl ClipClassifier {
         let mut classifier = ClipClassifier {
             session,
             frame: InputTensor::new(spec.input.frame()),
+            sampler: Sampler::default(),
             tensor: ClipTensor::new(&spec.input),
             scores,
             unknown: labels.iter().position(|label| spec.unknown.as_deref() == Some(&**label)),
@@ -71,34 +103,66 @@ impl ClipClassifier {
         Ok(classifier)
     }
 
-    /// An empty window for a new subject.
+    /// An empty window for a new subject; with [`ClipScope::Group`], for all groups of a camera.
     pub fn window(&self) -> ClipWindow {
-        ClipWindow::new(self.spec.input.frames(), self.spec.input.interval())
+        let (frames, interval) = (self.spec.input.frames(), self.spec.input.interval());
+        ClipWindow(match self.spec.scope {
+            ClipScope::Group { .. } => Frames::Pictures(FrameWindow::new(frames, interval)),
+            ClipScope::Frame | ClipScope::Track { .. } => Frames::Crops(FrameWindow::new(frames, interval)),
+        })
     }
 
     /// Shows the frame `image`, taken at `at`, to the `window` of a subject; says whether it was kept. Frames come in
-    /// the order of their times. `bbox` is where the subject is; with [`ClipScope::Frame`] it does not matter.
+    /// the order of their times. `bbox` is where the subject is; it matters only with [`ClipScope::Track`].
     pub fn observe(&mut self, window: &mut ClipWindow, image: &Image, bbox: &BBox, at: Timestamp) -> bool {
-        let wanted = window.wants(at);
-        if wanted {
-            let region = match self.spec.scope {
-                ClipScope::Frame => Region::whole(image),
-                ClipScope::Track { scale, .. } => crop::square(image, bbox, scale),
-            };
-            self.frame.fill(image, region);
-            window.keep(at, self.frame.bytes());
+        match &mut window.0 {
+            Frames::Crops(crops) => {
+                let wanted = crops.wants(at);
+                if wanted {
+                    let region = match self.spec.scope {
+                        ClipScope::Track { scale, .. } => crop::square(image, bbox, scale),
+                        ClipScope::Frame | ClipScope::Group { .. } => Region::whole(image),
+                    };
+                    self.frame.fill(image, region);
+                    crops.keep(at, |spare| {
+                        let mut bytes = spare.unwrap_or_default();
+                        bytes.clear();
+                        bytes.extend_from_slice(self.frame.bytes());
+                        bytes
+                    });
+                }
+                wanted
+            }
+            Frames::Pictures(pictures) => {
+                let wanted = pictures.wants(at);
+                if wanted {
+                    pictures.keep(at, |_| self.sampler.shrink(image, PICTURE_PX));
+                }
+                wanted
+            }
         }
-        wanted
     }
 
-    /// The probability of each label for the clip that ends with the last frame that `window` kept; they sum to at most
-    /// 1. Nothing while the window has not seen enough. The window is one that [`ClipClassifier::window`] made.
+    /// The probability of each label for the clip that ends with the last frame that `window` kept; their sum is at most one.
+    /// Nothing while the window has not seen enough. The window is one that [`ClipClassifier::window`] made. `bbox` is the
+    /// square of a group, which all frames of the clip show; it matters only with [`ClipScope::Group`].
     ///
     /// # Errors
     /// When the model fails, or its scores are no probabilities.
-    pub fn classify(&mut self, window: &ClipWindow) -> Result<Option<&[f32]>, ActivityError> {
-        let Some(frames) = window.clip() else { return Ok(None) };
-        self.tensor.fill(frames);
+    pub fn classify(&mut self, window: &ClipWindow, bbox: &BBox) -> Result<Option<&[f32]>, ActivityError> {
+        match &window.0 {
+            Frames::Crops(crops) => {
+                let Some(frames) = crops.clip() else { return Ok(None) };
+                self.tensor.fill(frames.map(Vec::as_slice));
+            }
+            Frames::Pictures(pictures) => {
+                let Some(frames) = pictures.clip() else { return Ok(None) };
+                for (index, picture) in frames.enumerate() {
+                    self.frame.fill(picture, crop::square(picture, bbox, 1.0));
+                    self.tensor.put(index, self.frame.bytes());
+                }
+            }
+        }
         self.run()?;
         Ok(Some(&self.last))
     }

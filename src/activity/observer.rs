@@ -8,20 +8,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::{Budget, Look};
-use super::clip::{ClipClassifier, ClipWindow};
+use super::clip::ClipClassifier;
+use super::clips::{Clips, Met, Seen, Watch};
 use super::fallen::FallenPlaces;
+use super::groups::GroupId;
 use super::parameters::Parameters;
 use super::person::Person;
 use super::pose::PoseEstimator;
 use super::posture::PostureClassifier;
 use super::scores::ActivityError;
 use super::skeleton::SkeletonClassifier;
-use super::smooth::Smooth;
+use super::turns::{Turn, Turns};
 use super::{Belief, Body, Judgement, Pose, Subject};
 use crate::clock::Timestamp;
 use crate::frame::Frame;
-use crate::geometry::BBox;
-use crate::model::ClipScope;
 use crate::tag::{Label, ModelRef, TrackId};
 use crate::track::{Track, Tracker};
 
@@ -91,6 +91,8 @@ pub struct Observed {
     pub poses: u64,
     /// How long people who are large enough for a pose were there since the frame before, summed over people.
     pub person_time: Duration,
+    /// Groups of which nothing will be said any more.
+    pub ended: Vec<GroupId>,
 }
 
 /// What one camera's activities are recognised from.
@@ -103,13 +105,11 @@ pub struct Observer {
     gestures: bool,
     people: BTreeMap<TrackId, Followed>,
     fallen: FallenPlaces,
-    /// By classifier.
-    clips: BTreeMap<(usize, Subject), Watched>,
+    clips: Clips,
     last: Option<Timestamp>,
     /// The usual time between frames, in seconds.
     interval_s: f64,
-    /// How many looks of a kind may still be taken; see [`Observer::take_turns`].
-    turns: BTreeMap<Look, f64>,
+    turns: Turns,
 }
 
 /// Somebody whose joints are looked at.
@@ -117,33 +117,6 @@ struct Followed {
     person: Person,
     pose: Option<Pose>,
     turn: Turn,
-}
-
-/// Somebody, or a picture, that a clip classifier looks at.
-struct Watched {
-    window: ClipWindow,
-    smooth: Smooth,
-    turn: Turn,
-    /// What its frames have cost since it was last classified.
-    cost: Duration,
-}
-
-/// When somebody is to be looked at next; who never was comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn(Option<Timestamp>);
-
-impl Turn {
-    /// Whether it is due on a frame at `at`, which may be so much too `early`. A turn that is further away than a pause
-    /// is due as well: the clock was set back, or the pauses have become shorter.
-    fn is_due(self, at: Timestamp, pause: Duration, early: Duration) -> bool {
-        self.0.is_none_or(|next| next.since(at) <= early || next.since(at) > pause)
-    }
-
-    /// The turn after one on a frame at `at`. Early and late ones even out, so that the pace is kept.
-    fn after(self, at: Timestamp, pause: Duration) -> Turn {
-        let kept = self.0.filter(|next| at.since(*next) < pause && next.since(at) <= pause);
-        Turn(Some(kept.unwrap_or(at) + pause))
-    }
 }
 
 impl Observer {
@@ -156,10 +129,10 @@ impl Observer {
             gestures,
             people: BTreeMap::new(),
             fallen: FallenPlaces::default(),
-            clips: BTreeMap::new(),
+            clips: Clips::default(),
             last: None,
             interval_s: 0.0,
-            turns: BTreeMap::new(),
+            turns: Turns::default(),
         }
     }
 
@@ -188,11 +161,12 @@ impl Observer {
             .filter(|track| track.visible && models.pose.of().iter().any(|of| *of == label(track)))
             .collect();
         self.meet(frame, tracker, &people);
-        let subjects: Vec<_> = models.clips.iter().map(|clip| subjects(clip, tracker, &label)).collect();
+        let Met { subjects, ended } = self.clips.meet(frame, tracker, &label, &models.clips);
         self.ask(people.len(), &subjects, models, budget);
         let posed = people.iter().filter(|track| is_posed(track, frame)).count();
         let mut observed = Observed {
             person_time: Duration::from_secs_f64(since_s.min(2.0 * self.interval_s)) * posed as u32,
+            ended,
             ..Observed::default()
         };
         for track in self.due(frame.at, since_s, &people, budget.stretch()) {
@@ -203,9 +177,11 @@ impl Observer {
         }
         let lost = tracker.tracks().filter(|track| !track.visible);
         observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
-        for (index, (classifier, subjects)) in models.clips.iter_mut().zip(subjects).enumerate() {
-            let mut watch = Watch { frame, since_s, index, classifier, budget };
-            observed.judgements.extend(self.watch(&mut watch, &subjects)?);
+        let early = self.early();
+        for (index, (classifier, subjects)) in models.clips.iter_mut().zip(&subjects).enumerate() {
+            let turns = &mut self.turns;
+            let mut watch = Watch { frame, since_s, early, index, classifier, turns, budget };
+            observed.judgements.extend(self.clips.watch(&mut watch, subjects)?);
         }
         Ok(observed)
     }
@@ -216,13 +192,16 @@ impl Observer {
             if self.people.remove(&track.id).is_some_and(|followed| followed.person.fell()) {
                 self.fallen.keep(track.last_seen, track.bbox);
             }
-            self.clips.retain(|(_, subject), _| *subject != Subject::Track(track.id));
+            self.clips.forget(track.id);
         }
     }
 
     /// Forgets everything: what follows is a new scene.
     pub fn cut(&mut self, budget: &mut Budget) {
-        *self = Observer::new(self.camera, Duration::from_secs_f64(self.pose_pause_s), self.gestures);
+        let mut clips = std::mem::take(&mut self.clips);
+        clips.cut();
+        let new = Observer::new(self.camera, Duration::from_secs_f64(self.pose_pause_s), self.gestures);
+        *self = Observer { clips, ..new };
         budget.ask(self.camera, Vec::new());
     }
 
@@ -253,7 +232,7 @@ impl Observer {
     }
 
     /// Tells the budget what would be looked at if there were time for all.
-    fn ask(&self, people: usize, subjects: &[Vec<(Subject, BBox)>], models: &Models, budget: &mut Budget) {
+    fn ask(&self, people: usize, subjects: &[Vec<Seen>], models: &Models, budget: &mut Budget) {
         let mut asked = vec![(Look::Joints, people as f64 / self.pose_pause_s.max(self.interval_s))];
         for (index, (clip, subjects)) in models.clips.iter().zip(subjects).enumerate() {
             asked.push((Look::Clip(index), subjects.len() as f64 / clip.every().as_secs_f64()));
@@ -275,7 +254,7 @@ impl Observer {
             .collect();
         if stretch > 1.0 {
             due.sort_by_key(|(turn, track)| (*turn, track.id));
-            due.truncate(self.take_turns(Look::Joints, due.len(), people.len(), since_s / pause_s));
+            due.truncate(self.turns.take(Look::Joints, due.len(), people.len(), since_s / pause_s));
             due.sort_by_key(|(_, track)| track.id);
         }
         for (turn, track) in &due {
@@ -284,16 +263,6 @@ impl Observer {
             }
         }
         due.into_iter().map(|(_, track)| track).collect()
-    }
-
-    /// How many of the `due` looks of a kind this frame takes, when each of so many subjects is to have `share` of one per
-    /// frame: so that not all come on the same frame.
-    fn take_turns(&mut self, look: Look, due: usize, subjects: usize, share: f64) -> usize {
-        let turns = self.turns.entry(look).or_insert(1.0);
-        *turns = (*turns + subjects as f64 * share).min(subjects.max(1) as f64);
-        let taken = due.min(*turns as usize);
-        *turns -= taken as f64;
-        taken
     }
 
     /// By how much a look may be too early.
@@ -329,85 +298,11 @@ impl Observer {
         let belief = self.people.get_mut(&track.id)?.person.judge_unseen(at)?;
         Some(judgement(track, models, belief))
     }
-
-    /// Shows a frame to a clip classifier, and classifies who is due.
-    fn watch(
-        &mut self,
-        watch: &mut Watch<'_>,
-        subjects: &[(Subject, BBox)],
-    ) -> Result<Vec<Judgement>, ActivityError> {
-        let (at, look) = (watch.frame.at, Look::Clip(watch.index));
-        let pause_s = watch.classifier.every().as_secs_f64() * watch.budget.stretch();
-        let (pause, early) = (Duration::from_secs_f64(pause_s), self.early());
-        let mut due = Vec::new();
-        for (subject, bbox) in subjects {
-            let begun = Instant::now();
-            let watched = self.clips.entry((watch.index, *subject)).or_insert_with(|| Watched {
-                window: watch.classifier.window(),
-                smooth: Smooth::default(),
-                turn: Turn::default(),
-                cost: Duration::ZERO,
-            });
-            watch.classifier.observe(&mut watched.window, &watch.frame.image, bbox, at);
-            watched.cost += begun.elapsed();
-            if let Some(window) = watched.window.span()
-                && watched.turn.is_due(at, pause, early)
-            {
-                due.push((watched.turn, *subject, *bbox, window));
-            }
-        }
-        due.sort_by_key(|(turn, subject, ..)| (*turn, *subject));
-        due.truncate(self.take_turns(look, due.len(), subjects.len(), watch.since_s / pause_s));
-        due.sort_by_key(|(_, subject, ..)| *subject);
-        let mut judgements = Vec::new();
-        for (turn, subject, bbox, window) in due {
-            let Some(watched) = self.clips.get_mut(&(watch.index, subject)) else { continue };
-            let begun = Instant::now();
-            let Some(scores) = watch.classifier.classify(&watched.window)? else { continue };
-            let scores = watched.smooth.add(at, window, scores);
-            let belief = {
-                let (labels, unknown) = (watch.classifier.labels(), watch.classifier.unknown());
-                Belief::of(window, labels, unknown, scores)
-            };
-            watched.turn = turn.after(at, pause);
-            watch.budget.spent(look, std::mem::take(&mut watched.cost) + begun.elapsed());
-            let (model, others) = (Arc::clone(watch.classifier.model()), Arc::default());
-            judgements.push(Judgement { subject, model, others, bbox, belief });
-        }
-        Ok(judgements)
-    }
-}
-
-/// A clip classifier, and the frame that it is shown.
-struct Watch<'w> {
-    frame: &'w Frame,
-    /// Seconds since the frame before.
-    since_s: f64,
-    /// The classifier's index.
-    index: usize,
-    classifier: &'w mut ClipClassifier,
-    budget: &'w mut Budget,
 }
 
 impl Followed {
     fn new() -> Self {
         Followed { person: Person::new(Parameters::default()), pose: None, turn: Turn::default() }
-    }
-}
-
-/// Whom a clip classifier looks at, and where they are.
-fn subjects<'l>(
-    classifier: &ClipClassifier,
-    tracker: &Tracker,
-    label: &impl Fn(&Track) -> &'l str,
-) -> Vec<(Subject, BBox)> {
-    match classifier.scope() {
-        ClipScope::Frame => vec![(Subject::Scene, BBox::WHOLE)],
-        ClipScope::Track { of, .. } => tracker
-            .tracks()
-            .filter(|track| track.visible && of.iter().any(|of| *of == label(track)))
-            .map(|track| (Subject::Track(track.id), track.bbox))
-            .collect(),
     }
 }
 
@@ -417,6 +312,7 @@ fn judgement(track: &Track, models: &Models, belief: Belief) -> Judgement {
         subject: Subject::Track(track.id),
         model: Arc::clone(models.posture.model()),
         others: Arc::clone(models.gestures()),
+        members: Vec::new(),
         bbox: track.bbox,
         belief,
     }
@@ -426,48 +322,4 @@ fn judgement(track: &Track, models: &Models, belief: Belief) -> Judgement {
 fn is_posed(track: &Track, frame: &Frame) -> bool {
     let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
     (track.bbox.w * width).max(track.bbox.h * height) >= LEAST_PIXELS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How often somebody is looked at in ten seconds of frames at these moments, in microseconds.
-    fn looks(frames_us: impl Iterator<Item = i64>, pause_ms: u64, early_ms: u64) -> usize {
-        let (pause, early) = (Duration::from_millis(pause_ms), Duration::from_millis(early_ms));
-        let mut turn = Turn::default();
-        let mut looks = 0;
-        for at in frames_us.take_while(|at| *at < 10_000_000).map(Timestamp::from_micros) {
-            if turn.is_due(at, pause, early) {
-                turn = turn.after(at, pause);
-                looks += 1;
-            }
-        }
-        looks
-    }
-
-    #[test]
-    fn people_are_looked_at_as_often_as_asked_at_any_frame_rate() {
-        // Frames per second, and looks in ten seconds when ten a second are asked for.
-        for (fps, expected) in [(5, 50), (10, 100), (12, 100), (14, 100), (15, 100), (25, 100), (30, 100)] {
-            let interval = 1_000_000 / fps;
-            // Every third frame comes a little late.
-            let jittered =
-                (0..).map(|frame| frame * interval + if frame % 3 == 0 { interval / 20 } else { 0 });
-            let found = looks(jittered, 100.max(1000 / fps as u64), interval as u64 / 2000);
-            assert!(found.abs_diff(expected) <= 1, "{fps} fps: {found}");
-        }
-    }
-
-    #[test]
-    fn a_clock_set_back_and_a_pause_that_shrinks_keep_nobody_waiting() {
-        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
-        let pause = Duration::from_secs(1);
-        let turn = Turn::default().after(at(100), pause);
-        assert!(turn.is_due(at(50), pause, Duration::ZERO));
-        assert!(turn.after(at(50), pause).is_due(at(51), pause, Duration::ZERO));
-        let long = Turn::default().after(at(100), Duration::from_secs(60));
-        assert!(long.is_due(at(101), pause, Duration::ZERO));
-        assert!(!turn.is_due(at(100), pause, Duration::ZERO));
-    }
 }

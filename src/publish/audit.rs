@@ -58,6 +58,11 @@ pub enum Violation {
         "`activity`, `zone` and `line` belong to tags of their kind, `track` to all but activities, `summary` to objects"
     )]
     Kind,
+    /// The tracks of a group are none that a group can have, or not the tag of one.
+    #[error(
+        "`tracks` belongs to activities without a `track`: at least two numbers above 0, each greater than the one before"
+    )]
+    Tracks,
     /// Tags are missing, and the node does not say that they still wait or are lost.
     #[error("tags {first} to {last} are missing")]
     Gap {
@@ -86,13 +91,20 @@ pub enum Violation {
     Ended(Subject),
 }
 
-/// What a tag speaks of: a track, an activity of a track or of the whole picture, or a track in a zone or at a line.
+/// What a tag speaks of: a track, an activity of a track, a group or the whole picture, or a track in a zone or at a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
-    /// None for the whole picture.
-    track: Option<u64>,
+    who: Who,
     camera: Name,
     part: Part,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Track(u64),
+    /// Its tracks may change, so they do not tell one group from another: what it does and since when tells that.
+    Group,
+    Picture,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +127,12 @@ impl Subject {
             (_, _, Some(line)) => Part::Line(line.name.clone()),
             _ => Part::Whole,
         };
-        Subject { track: tag.track, camera: tag.camera.clone(), part }
+        let who = match (tag.track, &tag.tracks) {
+            (Some(track), _) => Who::Track(track),
+            (None, Some(_)) => Who::Group,
+            (None, None) => Who::Picture,
+        };
+        Subject { who, camera: tag.camera.clone(), part }
     }
 
     /// Whether it may begin again after its end, as a visit to a zone may.
@@ -126,9 +143,10 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.track {
-            Some(track) => write!(f, "track {track}")?,
-            None => write!(f, "the picture of {}", self.camera)?,
+        match self.who {
+            Who::Track(track) => write!(f, "track {track}")?,
+            Who::Group => write!(f, "a group of {}", self.camera)?,
+            Who::Picture => write!(f, "the picture of {}", self.camera)?,
         }
         match &self.part {
             Part::Whole => Ok(()),

@@ -42,7 +42,11 @@ pub fn line(message: &Message) -> String {
 }
 
 fn of_tag(tag: &Tag) -> String {
-    let who = tag.track.map(|track| format!(" #{track}")).unwrap_or_default();
+    let who = match (tag.track, &tag.tracks) {
+        (Some(track), _) => format!(" #{track}"),
+        (None, Some(tracks)) => format!(", tracks {}", listed(tracks)),
+        (None, None) => String::new(),
+    };
     let what = format!("{}{who}", tag.label);
     let of_object = tag.summary.as_ref().map(|summary| (summary.duration_s, summary.best_score));
     let of_activity = tag.activity.as_ref().and_then(|activity| activity.summary.as_ref());
@@ -63,6 +67,15 @@ fn of_tag(tag: &Tag) -> String {
         tag.score,
         tag.latency_ms,
     )
+}
+
+/// `3, 7 and 12`.
+fn listed(tracks: &[u64]) -> String {
+    let texts: Vec<String> = tracks.iter().map(u64::to_string).collect();
+    match texts.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => texts.concat(),
+    }
 }
 
 fn of_node(status: &NodeStatus) -> String {
@@ -154,9 +167,18 @@ mod tests {
             path: Vec::new(),
             labels: Vec::new(),
         });
+        let fight = |tracks: &[u64]| wire::Tag {
+            kind: wire::Kind::Activity,
+            label: "fight".to_owned(),
+            track: None,
+            tracks: Some(tracks.to_vec()),
+            ..start.clone()
+        };
         let lines = [
             Message::Tag(start.clone()),
             Message::Tag(end),
+            Message::Tag(fight(&[3, 7])),
+            Message::Tag(fight(&[3, 7, 12])),
             Message::Node(status::online(&test_node(), start.at, Vec::new())),
             Message::Node(status::offline(&test_node(), None, status::CONNECTION_LOST)),
         ];

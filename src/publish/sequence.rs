@@ -66,6 +66,7 @@ impl Sequencer {
                 Phase::End => wire::Phase::End,
             },
             track: tag.track.map(|track| track.0),
+            tracks: (!tag.tracks.is_empty()).then(|| tag.tracks.iter().map(|track| track.0).collect()),
             at: tag.at,
             label: tag.label.to_string(),
             score: rounded(tag.score, 4),
@@ -198,6 +199,7 @@ mod tests {
             camera: Name::new("ramp").unwrap(),
             phase,
             track: Some(TrackId(12)),
+            tracks: Vec::new(),
             at: Timestamp::from_micros(1_767_323_045_678_900),
             label: Arc::from("person"),
             score: 0.631_249,
@@ -255,6 +257,26 @@ mod tests {
             wire::Message::Tag(sequencer.message(&tag)).to_json()
         });
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn an_activity_of_a_group_names_its_tracks_and_no_other_tag_does() {
+        let at = Timestamp::from_micros(1_767_323_045_678_900);
+        let activity = Activity {
+            since: at,
+            window: Window { from: at, to: at },
+            alternatives: Vec::new(),
+            summary: None,
+        };
+        let tracks = vec![TrackId(3), TrackId(12)];
+        let of_group = Tag { track: None, tracks, body: Body::Activity(activity), ..tag(Phase::Start, None) };
+        let mut sequencer = Sequencer::new(Name::new("edge-1").unwrap(), BOOT);
+        let mut said = |tag: &Tag| {
+            let json = serde_json::to_value(sequencer.message(tag)).unwrap();
+            ["track", "tracks"].map(|field| json.get(field).map(ToString::to_string))
+        };
+        assert_eq!(said(&of_group), [None, Some("[3,12]".to_owned())]);
+        assert_eq!(said(&tag(Phase::Start, None)), [Some("12".to_owned()), None]);
     }
 
     #[test]

@@ -45,6 +45,7 @@ const UTC_MICROSECONDS: &str = concat!(
 
 /// A message of the contract that a node sends by itself.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are tags")]
 pub enum Message {
     /// A tag.
     Tag(Tag),

@@ -102,6 +102,7 @@ mod tests {
             camera: Name::new("ramp").unwrap(),
             phase,
             track: Some(TrackId(1)),
+            tracks: Vec::new(),
             at,
             label: Arc::from("walk"),
             score: 0.5,

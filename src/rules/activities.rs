@@ -4,12 +4,12 @@
 //! keeps tags from flickering is here: a label must be the best of those above their thresholds for its shortest duration
 //! before it starts, and it ends when it has been well below for as long, or when another has taken its place.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::activity::{Belief, Judgement, Subject};
+use crate::activity::{Belief, GroupId, Judgement, Subject};
 use crate::clock::{ClockOf, Standing, Timestamp};
 use crate::config;
 use crate::name::Name;
@@ -30,7 +30,13 @@ pub struct ActivityRules {
     options: config::Activities,
     /// By subject, then by the classifier's name: two classifiers may speak of the same person.
     streams: BTreeMap<(Subject, String), Stream>,
+    beginnings: Beginnings,
 }
+
+/// When activities of groups began, the last ones. The tracks of a group may change, so a subscriber tells its activity from
+/// another by label, model and beginning alone: no two begin at the same moment.
+#[derive(Debug, Default)]
+struct Beginnings(VecDeque<Timestamp>);
 
 /// What one classifier says of one subject, over time.
 #[derive(Debug)]
@@ -71,7 +77,7 @@ struct Candidate {
 impl ActivityRules {
     /// Rules for `camera`.
     pub fn new(camera: Name, options: config::Activities) -> Self {
-        ActivityRules { camera, options, streams: BTreeMap::new() }
+        ActivityRules { camera, options, streams: BTreeMap::new(), beginnings: Beginnings::default() }
     }
 
     /// What is to be said after a frame, in the order of `judgements`.
@@ -89,7 +95,7 @@ impl ActivityRules {
                     entry.insert(Stream { last: judgement, begun: false, current: None, candidate: None })
                 }
             };
-            stream.follow(&self.options, &self.camera, &mut tags);
+            stream.follow(&self.options, &self.camera, &mut self.beginnings, &mut tags);
         }
         tags
     }
@@ -97,6 +103,11 @@ impl ActivityRules {
     /// The ends of what `tracks` were doing, each at the moment of its last evidence.
     pub fn end(&mut self, tracks: &[Track]) -> Vec<Tag> {
         self.end_where(|subject| tracks.iter().any(|track| subject == Subject::Track(track.id)))
+    }
+
+    /// The ends of what `groups` were doing, each at the moment of its last evidence.
+    pub fn end_groups(&mut self, groups: &[GroupId]) -> Vec<Tag> {
+        self.end_where(|subject| groups.iter().any(|group| subject == Subject::Group(*group)))
     }
 
     /// The ends of everything.
@@ -131,8 +142,29 @@ impl ActivityRules {
     }
 }
 
+impl Beginnings {
+    /// So many are remembered. Evidence does not reach back further than these.
+    const MOST: usize = 64;
+
+    /// `since`, or the next microsecond at which no other began.
+    fn next(&mut self, mut since: Timestamp) -> Timestamp {
+        while self.0.contains(&since) {
+            since = since + Duration::from_micros(1);
+        }
+        self.0.truncate(Self::MOST - 1);
+        self.0.push_front(since);
+        since
+    }
+}
+
 impl Stream {
-    fn follow(&mut self, options: &config::Activities, camera: &Name, tags: &mut Vec<Tag>) {
+    fn follow(
+        &mut self,
+        options: &config::Activities,
+        camera: &Name,
+        beginnings: &mut Beginnings,
+        tags: &mut Vec<Tag>,
+    ) {
         let now = self.last.belief.window.to;
         self.consider(options, now);
         if self.fades(options, now)
@@ -149,6 +181,10 @@ impl Stream {
             if let Some(current) = self.current.take() {
                 tags.push(self.end(camera, current, since));
             }
+            let since = match self.last.subject {
+                Subject::Group(_) => beginnings.next(since),
+                Subject::Track(_) | Subject::Scene => since,
+            };
             let told = Told { at: now, score: score_of(&self.last.belief, &label) };
             let current = Current { label, since, best_score, fading: None, told };
             tags.push(self.tag(camera, Phase::Start, &current, None));
@@ -219,15 +255,16 @@ impl Stream {
     }
 
     fn tag(&self, camera: &Name, phase: Phase, current: &Current, summary: Option<ActivitySummary>) -> Tag {
-        let Judgement { subject, bbox, belief, .. } = &self.last;
+        let Judgement { subject, members, bbox, belief, .. } = &self.last;
         let others = belief.scores.iter().filter(|(label, score)| *label != current.label && *score > 0.0);
         Tag {
             camera: camera.clone(),
             phase,
             track: match subject {
                 Subject::Track(id) => Some(*id),
-                Subject::Scene => None,
+                Subject::Group(_) | Subject::Scene => None,
             },
+            tracks: members.clone(),
             at: belief.window.to,
             label: Arc::clone(&current.label),
             score: score_of(belief, &current.label).clamp(0.0, 1.0),
@@ -275,6 +312,7 @@ mod tests {
             subject,
             model: Arc::new(model),
             others: Arc::default(),
+            members: Vec::new(),
             bbox: BBox { x: 0.4, y: 0.2, w: 0.1, h: 0.3 },
             belief: Belief {
                 window: Window { from: at(tenths.saturating_sub(16)), to: at(tenths) },
@@ -412,6 +450,68 @@ mod tests {
         let rest = rules.end_all();
         assert_eq!(rest.iter().map(|tag| (tag.track, &*tag.label)).collect::<Vec<_>>(), [(None, "crowd")]);
         assert!(rules.end_all().is_empty(), "nothing ends twice");
+    }
+
+    fn of_group(group: u64, tenths: u64, members: &[u64], scores: &[(&str, f32)]) -> Judgement {
+        let members = members.iter().copied().map(TrackId).collect();
+        Judgement { members, ..judgement(Subject::Group(GroupId(group)), tenths, scores) }
+    }
+
+    #[test]
+    fn tags_of_a_group_name_who_belongs_to_it_at_the_moment() {
+        let fight: &[(&str, f32)] = &[("fight", 0.9)];
+        let mut rules = rules();
+        let mut tags = Vec::new();
+        for (tenths, members, scores) in [
+            (100, &[3, 7][..], &[("fight", 0.1)][..]),
+            // It needs no more than 400 ms.
+            (102, &[3, 7], fight),
+            (105, &[3, 7], fight),
+            (106, &[3, 7, 9], fight),
+            // Its score has changed.
+            (140, &[7, 9], &[("fight", 0.55)]),
+        ] {
+            tags.extend(rules.observe(vec![of_group(1, tenths, members, scores)]));
+        }
+        tags.extend(rules.end_groups(&[GroupId(2)]));
+        tags.extend(rules.end_groups(&[GroupId(1)]));
+        let told: Vec<_> = tags
+            .iter()
+            .map(|tag| (tag.at, tag.phase, tag.track, tag.tracks.iter().map(|id| id.0).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (at(106), Phase::Start, None, vec![3, 7, 9]),
+                (at(140), Phase::Update, None, vec![7, 9]),
+                (at(140), Phase::End, None, vec![7, 9]),
+            ]
+        );
+        assert!(rules.end_all().is_empty(), "nothing ends twice");
+    }
+
+    #[test]
+    fn no_two_activities_of_groups_begin_at_the_same_moment() {
+        let fight: &[(&str, f32)] = &[("fight", 0.9)];
+        let mut rules = rules();
+        let since = |tags: &[Tag]| -> Vec<Timestamp> {
+            let of = |tag: &Tag| match &tag.body {
+                Body::Activity(activity) => activity.since,
+                _ => panic!("an activity"),
+            };
+            tags.iter().map(of).collect()
+        };
+        let groups = [1, 2, 3].map(|group| of_group(group, 16, &[2 * group, 2 * group + 1], fight));
+        let started = since(&rules.observe(groups.to_vec()));
+        let micros = |micros| at(0) + Duration::from_micros(micros);
+        assert_eq!(started, [micros(0), micros(1), micros(2)]);
+        assert_eq!(since(&rules.end_all()), started, "an end has the beginning of its start");
+        // Not even after the others have ended.
+        let later = rules.observe(vec![of_group(4, 16, &[2, 3], fight)]);
+        assert_eq!(since(&later), [micros(3)]);
+        // What somebody does has their number as well.
+        let tags = [1, 2].map(|track| judgement(Subject::Track(TrackId(track)), 16, fight));
+        assert_eq!(since(&rules.observe(tags.to_vec())), [at(0); 2]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl Vocabulary {
             camera: camera.clone(),
             phase,
             track: Some(track.id),
+            tracks: Vec::new(),
             at,
             label: self.label(track.class),
             score: track.score.clamp(0.0, 1.0),

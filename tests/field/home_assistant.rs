@@ -207,6 +207,7 @@ fn activity(track: u64, label: &str, phase: Phase, number: u64) -> Tag {
     Tag {
         phase,
         track: Some(TrackId(track)),
+        tracks: Vec::new(),
         at,
         label: Arc::from(label),
         score: 0.5 + number as f32 / 100.0,

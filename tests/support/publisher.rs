@@ -64,6 +64,7 @@ pub fn tag(track: u64) -> Tag {
         camera: name("ramp"),
         phase: Phase::Start,
         track: Some(TrackId(track)),
+        tracks: Vec::new(),
         at: BASE + Duration::from_millis(40 * track),
         label: Arc::from("person"),
         score: 0.631_249,

@@ -134,7 +134,8 @@ pub fn watch(
         assert!(belief.scores.is_sorted_by(|a, b| a.1 >= b.1), "{belief:?}");
         let (subject, model) = (Subject::Track(TrackId(1)), Arc::clone(&model));
         let bbox = boxes.last().expect("a frame has a box").1;
-        tags.extend(rules.observe(vec![Judgement { subject, model, others: Arc::default(), bbox, belief }]));
+        let (others, members) = (Arc::default(), Vec::new());
+        tags.extend(rules.observe(vec![Judgement { subject, model, others, members, bbox, belief }]));
     }
     tags.extend(rules.end_all());
     events(&tags)

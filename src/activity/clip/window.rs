@@ -1,4 +1,4 @@
-//! The frames of one subject that a clip needs, chosen by their times.
+//! The frames that a clip needs, chosen by their times.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,42 +24,35 @@ const LONGEST_PAUSE_US: i64 = 1_000_000;
 ///
 /// After a pause of more than a second that is also more than two intervals, and when time runs backwards, the window
 /// begins anew. At most T + 2 frames are kept, each once.
-pub struct ClipWindow {
+///
+/// Of each frame an `F` is kept.
+pub(super) struct FrameWindow<F> {
     frames: usize,
     interval_us: i64,
     /// Oldest first.
-    kept: VecDeque<Kept>,
+    kept: VecDeque<Kept<F>>,
     /// The instant that waits for its frame.
     next_us: i64,
     /// When the last frame was, kept or not.
     seen_us: Option<i64>,
-    /// The memory of a frame that is not kept any more.
-    spare: Vec<u8>,
+    /// A frame that is not kept any more, for its memory.
+    spare: Option<F>,
 }
 
-/// A frame of the model's size.
-struct Kept {
+struct Kept<F> {
     at_us: i64,
-    /// u8 `[H, W, 3]`.
-    pixels: Vec<u8>,
+    frame: F,
 }
 
-impl ClipWindow {
+impl<F> FrameWindow<F> {
     /// An empty window for clips of `frames` frames, `interval` apart.
     pub(super) fn new(frames: usize, interval: Duration) -> Self {
         let interval_us = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX / 4096).max(1);
-        ClipWindow {
-            frames,
-            interval_us,
-            kept: VecDeque::new(),
-            next_us: 0,
-            seen_us: None,
-            spare: Vec::new(),
-        }
+        FrameWindow { frames, interval_us, kept: VecDeque::new(), next_us: 0, seen_us: None, spare: None }
     }
 
     /// The time that a clip would be of; nothing while there is none.
-    pub fn span(&self) -> Option<Window> {
+    pub(super) fn span(&self) -> Option<Window> {
         let (oldest, newest) = (self.kept.front()?.at_us, self.kept.back()?.at_us);
         let at = Timestamp::from_micros;
         (oldest <= self.first_by(newest)).then(|| Window { from: at(oldest), to: at(newest) })
@@ -88,23 +81,21 @@ impl ClipWindow {
         }
     }
 
-    /// Keeps the frame that was asked about last.
-    pub(super) fn keep(&mut self, at: Timestamp, pixels: &[u8]) {
-        let mut copy = std::mem::take(&mut self.spare);
-        copy.clear();
-        copy.extend_from_slice(pixels);
-        self.kept.push_back(Kept { at_us: at.as_micros(), pixels: copy });
+    /// Keeps the frame that was asked about last: what `make` makes, of one that is not kept any more if there is one.
+    pub(super) fn keep(&mut self, at: Timestamp, make: impl FnOnce(Option<F>) -> F) {
+        let frame = make(self.spare.take());
+        self.kept.push_back(Kept { at_us: at.as_micros(), frame });
         let first_by = self.first_by(at.as_micros());
         while self.kept.len() > self.frames + 2
             || self.kept.get(1).is_some_and(|second| second.at_us <= first_by)
         {
             let gone = self.kept.pop_front().expect("there is more than one");
-            self.spare = gone.pixels;
+            self.spare = Some(gone.frame);
         }
     }
 
     /// The frames of the clip that ends with the frame kept last, oldest first; nothing while there is none.
-    pub(super) fn clip(&self) -> Option<impl Iterator<Item = &[u8]>> {
+    pub(super) fn clip(&self) -> Option<impl Iterator<Item = &F>> {
         let Window { to, .. } = self.span()?;
         let by = move |index: usize| {
             let back = self.interval_us * (self.frames - 1 - index) as i64;
@@ -112,7 +103,7 @@ impl ClipWindow {
         };
         let frame = move |index| {
             let after = self.kept.partition_point(|kept| kept.at_us <= by(index));
-            &self.kept[after.saturating_sub(1)].pixels[..]
+            &self.kept[after.saturating_sub(1)].frame
         };
         Some((0..self.frames).map(frame))
     }
@@ -129,12 +120,12 @@ mod tests {
 
     /// Shows frames at these times in milliseconds, each of one byte that is its number; gives those that were kept,
     /// and the last clip.
-    fn show(window: &mut ClipWindow, times_ms: &[i64]) -> (Vec<usize>, Option<Vec<u8>>) {
+    fn show(window: &mut FrameWindow<Vec<u8>>, times_ms: &[i64]) -> (Vec<usize>, Option<Vec<u8>>) {
         let mut kept = Vec::new();
         for (index, time) in times_ms.iter().enumerate() {
             let at = Timestamp::from_micros(time * 1000);
             if window.wants(at) {
-                window.keep(at, &[index as u8]);
+                window.keep(at, |_| vec![index as u8]);
                 kept.push(index);
             }
         }
@@ -159,7 +150,7 @@ mod tests {
             ("a pause", &[0, 200, 400, 1401], &[0, 1, 2, 3], None),
         ];
         for (what, times, kept, clip) in cases {
-            let mut window = ClipWindow::new(3, Duration::from_millis(200));
+            let mut window = FrameWindow::new(3, Duration::from_millis(200));
             let expected = (kept.to_vec(), clip.map(|clip| clip.to_vec()));
             assert_eq!(show(&mut window, times), expected, "{what}");
         }
@@ -167,7 +158,7 @@ mod tests {
 
     #[test]
     fn time_that_runs_backwards_begins_anew_and_the_same_frame_twice_is_one() {
-        let mut window = ClipWindow::new(2, Duration::from_millis(200));
+        let mut window = FrameWindow::new(2, Duration::from_millis(200));
         assert_eq!(show(&mut window, &[1000, 1200, 1200]), (vec![0, 1], Some(vec![0, 1])));
         assert_eq!(show(&mut window, &[500]), (vec![0], None));
         assert_eq!(window.kept.len(), 1);
@@ -177,13 +168,13 @@ mod tests {
     fn no_rate_makes_a_window_grow() {
         for frames in [1, 2, 5] {
             for step_ms in [1, 7, 33, 40, 99, 101, 150, 199, 333, 999] {
-                let mut window = ClipWindow::new(frames, Duration::from_millis(100));
+                let mut window = FrameWindow::new(frames, Duration::from_millis(100));
                 for index in 0..500 {
                     // Every third frame is late, and some are missing.
                     let late = if index % 3 == 0 { step_ms / 2 } else { 0 };
                     let at = Timestamp::from_micros((index * step_ms + late) * 1000);
                     if index % 7 != 0 && window.wants(at) {
-                        window.keep(at, &[0; 12]);
+                        window.keep(at, |_| vec![0; 12]);
                     }
                     assert!(window.kept.len() <= frames + 2, "{frames} frames, every {step_ms} ms");
                 }

@@ -118,6 +118,7 @@ pub(super) mod tests {
             subject: Subject::Track(TrackId(track)),
             model: Arc::new(model),
             others: Arc::default(),
+            members: Vec::new(),
             bbox: BBox { x: 0.4, y: 0.2, w: 0.1, h: 0.3 },
             belief: Belief {
                 window: Window { from: at(tenth), to: at(tenth) },

@@ -20,19 +20,23 @@ impl ClipTensor {
         ClipTensor { input: input.clone(), shape, elements }
     }
 
-    /// Fills the tensor with `frames`, oldest first: u8 `[H, W, 3]` each in the model's order of colours, as
-    /// [`InputTensor::bytes`] gives them for [`ClipInput::frame`]. Those beyond T and those of another size are left
-    /// out; where none is, the tensor stays as it was.
+    /// Fills the tensor with `frames`, oldest first; see [`ClipTensor::put`].
     pub fn fill<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>) {
+        frames.enumerate().for_each(|(index, pixels)| self.put(index, pixels));
+    }
+
+    /// Writes frame `index` of T: u8 `[H, W, 3]` in the model's order of colours, as [`InputTensor::bytes`] gives it for
+    /// [`ClipInput::frame`]. One beyond T and one of another size is left out; where none is, the tensor stays as it was.
+    pub fn put(&mut self, index: usize, pixels: &[u8]) {
         let ClipTensor { input, elements, .. } = self;
         let length = 3 * input.frame().width() as usize * input.frame().height() as usize;
-        let frames = frames.take(input.frames).enumerate().filter(|(_, pixels)| pixels.len() == length);
-        for (index, pixels) in frames {
-            match elements {
-                Buffer::F32(tensor) => write_frame(tensor, input, index, pixels),
-                Buffer::U8(tensor) => write_frame(tensor, input, index, pixels),
-                Buffer::I32(tensor) => write_frame(tensor, input, index, pixels),
-            }
+        if index >= input.frames || pixels.len() != length {
+            return;
+        }
+        match elements {
+            Buffer::F32(tensor) => write_frame(tensor, input, index, pixels),
+            Buffer::U8(tensor) => write_frame(tensor, input, index, pixels),
+            Buffer::I32(tensor) => write_frame(tensor, input, index, pixels),
         }
     }
 

@@ -75,6 +75,16 @@ pub enum Scope {
         /// Labels of the detector for what has clips; at least one.
         of: Vec<String>,
     },
+    /// People who are close together. A clip shows one fixed square of the picture.
+    Group {
+        /// The least side of the square, in the mean of the longer box sides of two people who are close, 1..=4.
+        scale: f32,
+        /// Two people are close when the gap between their boxes, across and down, is smaller than this many of the
+        /// smaller one's longer sides, 0..=3. With 0 their boxes must overlap.
+        near: f32,
+        /// Labels of the detector for what makes groups; at least one.
+        of: Vec<String>,
+    },
 }
 
 impl ClipInput {
@@ -179,16 +189,41 @@ fn output(mut section: Section<'_>) -> Option<(Activation, Option<String>, Optio
     Some((activation?, scores, unknown))
 }
 
+/// The words for [`Scope`].
+#[derive(Clone, Copy)]
+enum ScopeWord {
+    Frame,
+    Track,
+    Group,
+}
+
 fn clip(mut section: Section<'_>) -> Option<(Scope, Duration)> {
     let every =
         section.required("every_s", "a number of seconds from 0.05 to 3600", section::within(0.05..=3600.0));
-    let scope = match section.choice("scope", &[("frame", false), ("track", true)])? {
-        false => Some(Scope::Frame),
-        true => {
+    let words = [("frame", ScopeWord::Frame), ("track", ScopeWord::Track), ("group", ScopeWord::Group)];
+    let scope = match section.choice("scope", &words)? {
+        ScopeWord::Frame => Some(Scope::Frame),
+        ScopeWord::Track => {
             let (scale, of) = (pose::scale(&mut section), pose::people(&mut section));
             scale.zip(of).map(|(scale, of)| Scope::Track { scale, of })
         }
+        ScopeWord::Group => group(&mut section),
     };
     section.finish();
     Some((scope?, Duration::from_secs_f32(every?)))
+}
+
+fn group(section: &mut Section<'_>) -> Option<Scope> {
+    let scale = section.required(
+        "scale",
+        "a number from 1 to 4, in the mean of the longer box sides of two people",
+        section::within(1.0..=4.0),
+    );
+    let near = section.required(
+        "near",
+        "a number from 0 to 3, in longer box sides of the smaller of two people",
+        section::within(0.0..=3.0),
+    );
+    let of = pose::people(section);
+    Some(Scope::Group { scale: scale?, near: near?, of: of? })
 }

@@ -173,6 +173,9 @@ pub(super) fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
     if !fits {
         violations.push(Violation::Kind);
     }
+    if tag.tracks.as_ref().is_some_and(|tracks| !are_of_a_group(tag, tracks)) {
+        violations.push(Violation::Tracks);
+    }
     let summed_up = match (&tag.activity, tag.kind) {
         (Some(activity), _) => Some(activity.summary.is_some()),
         (None, Kind::Object | Kind::Activity) => Some(tag.summary.is_some()),
@@ -182,4 +185,10 @@ pub(super) fn out_of_range(tag: &wire::Tag) -> Vec<Violation> {
         violations.push(Violation::Summary);
     }
     violations
+}
+
+/// Whether a tag may have these tracks.
+fn are_of_a_group(tag: &wire::Tag, tracks: &[u64]) -> bool {
+    let is_ascending = tracks.windows(2).all(|pair| pair[0] < pair[1]);
+    tag.kind == Kind::Activity && tag.track.is_none() && tracks.len() >= 2 && tracks[0] >= 1 && is_ascending
 }

@@ -27,7 +27,7 @@ fn phase(seq: u64, track: u64, phase: Phase) -> wire::Tag {
 }
 
 fn track(id: u64) -> Subject {
-    Subject { track: Some(id), camera: Name::new("ramp").unwrap(), part: Part::Whole }
+    Subject { who: Who::Track(id), camera: Name::new("ramp").unwrap(), part: Part::Whole }
 }
 
 /// One of somebody's activities.
@@ -72,6 +72,44 @@ fn activities_are_held_to_the_contract() {
     assert_eq!(told(std::slice::from_ref(&of_nobody)), [""; 0]);
     let bare = wire::Tag { activity: None, ..of_nobody };
     assert_eq!(told(&[bare]), [Violation::Kind.to_string()]);
+}
+
+#[test]
+fn activities_of_groups_are_held_to_the_contract() {
+    use Phase::{End, Start, Update};
+    let topic = "spotter/v1/edge-1/ramp/tag/activity";
+    let group = |seq, since_s, phase, tracks: &[u64]| wire::Tag {
+        track: None,
+        tracks: Some(tracks.to_vec()),
+        ..activity(seq, since_s, phase)
+    };
+    let told = |tags: &[wire::Tag]| -> Vec<String> {
+        let mut audit = audit();
+        let json = |tag: &wire::Tag| Message::Tag(tag.clone()).to_json();
+        let examined = tags.iter().flat_map(|tag| audit.examine(topic, false, json(tag).as_bytes()).1);
+        examined.map(|violation| violation.to_string()).collect()
+    };
+    // Its tracks change; another group does the same from another moment on.
+    let life = [
+        group(1, 1, Start, &[3, 7]),
+        group(2, 2, Start, &[8, 9]),
+        group(3, 1, Update, &[3, 7, 12]),
+        group(4, 2, End, &[8, 9]),
+        group(5, 1, End, &[7, 12]),
+    ];
+    assert_eq!(told(&life), [""; 0]);
+    let since = "1970-01-01T00:00:01.000000Z";
+    let again = [group(1, 1, Start, &[3, 7]), group(2, 1, Start, &[8, 9])];
+    assert_eq!(told(&again), [format!("a group of ramp's activity `walk` since {since} was started before")]);
+    let of_track = wire::Tag { track: Some(3), ..group(1, 1, Start, &[3, 7]) };
+    let of_object = wire::Tag { tracks: Some(vec![1, 2]), ..tag(1) };
+    let bad = Violation::Tracks.to_string();
+    for tracks in [&[][..], &[3], &[3, 3], &[7, 3], &[0, 3]] {
+        assert_eq!(told(&[group(1, 1, Start, tracks)]), [&*bad], "{tracks:?}");
+    }
+    assert_eq!(told(&[of_track]), [&*bad]);
+    let (_, violations) = audit().examine(TOPIC, false, Message::Tag(of_object).to_json().as_bytes());
+    assert_eq!(violations.iter().map(ToString::to_string).collect::<Vec<_>>(), [bad]);
 }
 
 fn audit() -> Audit {

@@ -20,7 +20,13 @@ use crate::name::Name;
         {
             "if": { "properties": { "kind": { "const": "activity" } } },
             "then": { "properties": { "activity": true }, "required": ["activity"] },
-            "else": { "properties": { "track": true, "activity": false }, "required": ["track"] }
+            "else": {
+                "properties": { "track": true, "tracks": false, "activity": false }, "required": ["track"]
+            }
+        },
+        {
+            "if": { "properties": { "tracks": true }, "required": ["tracks"] },
+            "then": { "properties": { "track": false } }
         },
         {
             "if": { "properties": { "kind": { "const": "zone" } } },
@@ -79,10 +85,15 @@ pub struct Tag {
     pub kind: Kind,
     /// Start, update or end of what it speaks of.
     pub phase: Phase,
-    /// Number of the track, unique per camera and boot. Not there for an activity of the whole picture.
+    /// Number of the track, unique per camera and boot. Not there for an activity of a group or of the whole picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64", range(min = 1))]
     pub track: Option<u64>,
+    /// Numbers of the tracks in a group, as they are at this moment, ascending. Always there for an activity of a group and
+    /// only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<u64>", length(min = 2), inner(range(min = 1)), extend("uniqueItems" = true))]
+    pub tracks: Option<Vec<u64>>,
     /// Capture time of the frame that the statement rests on: RFC 3339, UTC, microseconds.
     #[serde(with = "text")]
     #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
@@ -256,12 +267,12 @@ pub struct Summary {
     pub labels: Vec<LabelShare>,
 }
 
-/// What somebody does, or what goes on in the picture.
+/// What somebody or a group does, or what goes on in the picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activity {
     /// When it began, by the evidence: before it was confirmed. Together with camera, track, model and label it tells
-    /// one activity from another.
+    /// one activity from another; of groups, whose tracks may change, no two begin at the same microsecond.
     #[serde(with = "text")]
     #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
     pub since: Timestamp,

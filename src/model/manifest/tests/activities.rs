@@ -128,6 +128,10 @@ fn a_clip_classifier_is_read() {
     assert_eq!(clip.input.interval(), Duration::from_micros(166_667));
     assert_eq!(clip.activation, ClipActivation::Logits { temperature: 1.5 });
     assert_eq!(clip.scope, ClipScope::Track { scale: 1.5, of: vec!["person".to_owned(), "dog".to_owned()] });
+    let group = manifest("clip").replace("scope = \"track\"", "scope = \"group\"\nnear = 0.75");
+    let Spec::Clip(clip) = spec(&group) else { panic!("a clip classifier") };
+    let of = vec!["person".to_owned(), "dog".to_owned()];
+    assert_eq!(clip.scope, ClipScope::Group { scale: 1.5, near: 0.75, of });
     let frame = manifest("clip")
         .replace("scope = \"track\"\nscale = 1.5\nof = [\"person\", \"dog\"]", "scope = \"frame\"");
     let frame = frame.replace("family = \"logits\"\ntemperature = 1.5", "family = \"probabilities\"");
@@ -161,6 +165,9 @@ fn what_is_wrong_with_them_is_said() {
         ("clip", "every_s = 1.0", ""),
         ("clip", "scope = \"track\"", "scope = \"frame\""),
         ("clip", "scope = \"track\"", "scope = \"camera\""),
+        ("clip", "scope = \"track\"", "scope = \"track\"\nnear = 1"),
+        ("clip", "scope = \"track\"", "scope = \"group\""),
+        ("clip", "scope = \"track\"\nscale = 1.5", "scope = \"group\"\nscale = 5\nnear = -1\nwide = 2"),
     ];
     let said: String = cases
         .iter()
@@ -216,6 +223,14 @@ fn what_is_wrong_with_them_is_said() {
     `clip.of` is no key of a manifest: allowed here are every_s, scope
     `clip.scale` is no key of a manifest: allowed here are every_s, scope
     clip: scope = "track" -> scope = "camera"
-    `clip.scope = "camera"`: allowed is "frame", "track"
+    `clip.scope = "camera"`: allowed is "frame", "track", "group"
+    clip: scope = "track" -> scope = "track" near = 1
+    `clip.near` is no key of a manifest: allowed here are every_s, scope, scale, of
+    clip: scope = "track" -> scope = "group"
+    `clip.near` is missing: it is a number from 0 to 3, in longer box sides of the smaller of two people
+    clip: scope = "track" scale = 1.5 -> scope = "group" scale = 5 near = -1 wide = 2
+    `clip.scale = 5`: allowed is a number from 1 to 4, in the mean of the longer box sides of two people
+    `clip.near = -1`: allowed is a number from 0 to 3, in longer box sides of the smaller of two people
+    `clip.wide` is no key of a manifest: allowed here are every_s, scope, scale, near, of
     "#);
 }
