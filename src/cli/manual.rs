@@ -214,7 +214,8 @@ FIGURES
     false       start tags of the label in scored time that speak of no event, and how many that is for an hour of it
     right       share of the label's time in which it was told, or one that stands for it, by the times of the evidence
     what was told of its time
-                the label itself when anybody is told to do it, else what the largest person is told to do
+                the label itself when anybody or any group is told to do it, else what the largest person is told to do,
+                else what a group is told to do
 
 CALIBRATION
     Whether a score is the probability that its label is right. A tag can come at any moment of an activity, and there are

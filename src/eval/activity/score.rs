@@ -15,7 +15,7 @@ pub struct Told {
     pub since_s: f64,
     /// See `since_s`.
     pub until_s: f64,
-    /// Height of the box of who does it, as a part of the picture's.
+    /// Height of the box of who does it, as a part of the picture's. 0 for a group, which is no larger person.
     pub height: f64,
 }
 
@@ -53,7 +53,7 @@ pub struct LabelScore {
     /// How long it happens, in seconds.
     pub time_s: f64,
     /// Of this time, for how long what was told at each moment, in seconds. `None` for nothing. The label itself counts when
-    /// anybody is told to do it; else what the largest person is told to do.
+    /// anybody or any group is told to do it; else what the largest person is told to do; else what a group is told to do.
     pub told_s: BTreeMap<Option<String>, f64>,
     /// How long it was told although neither it nor a label that stands for it happened, in seconds of known truth.
     pub false_s: f64,
