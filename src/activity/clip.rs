@@ -6,8 +6,8 @@
 //! classifies a subject when it is due.
 //!
 //! Memory, whatever the camera's frame rate: a window of T frames holds at most `(T + 2) * 3 * W * H` bytes, one of whole
-//! pictures `(T + 2)` pictures of at most [`PICTURE_PX`] pixels across, and the classifier's own tensor has `3 * T * W * H`
-//! elements. See [`FrameWindow`].
+//! pictures at most `T + 2` pictures with [`PICTURE_PX`] pixels on the longer side, and the classifier's own tensor has
+//! `3 * T * W * H` elements. See [`FrameWindow`].
 
 mod window;
 
@@ -27,7 +27,7 @@ use crate::tag::{Label, ModelRef};
 
 use window::FrameWindow;
 
-/// Whole pictures are kept with at most so many pixels on the longer side.
+/// Longer side of a whole picture that is kept, at most, in pixels.
 const PICTURE_PX: u32 = 640;
 
 /// The frames that clips of one subject, or of all groups of a camera, are made of.
@@ -124,8 +124,8 @@ impl ClipClassifier {
                         ClipScope::Frame | ClipScope::Group { .. } => Region::whole(image),
                     };
                     self.frame.fill(image, region);
-                    crops.keep(at, |spare| {
-                        let mut bytes = spare.unwrap_or_default();
+                    crops.keep(at, |gone| {
+                        let mut bytes = gone.unwrap_or_default();
                         bytes.clear();
                         bytes.extend_from_slice(self.frame.bytes());
                         bytes

@@ -1,4 +1,4 @@
-//! What the clip classifiers look at on one camera: the whole picture, whoever is followed, and groups.
+//! What the clip classifiers look at on one camera: the whole picture, tracks, and groups.
 //!
 //! [`super::Observer`] shows it every frame, first to [`Clips::meet`], then for each classifier to [`Clips::watch`].
 
@@ -123,7 +123,7 @@ impl Clips {
         met
     }
 
-    /// Shows a frame to a clip classifier, and classifies who is due.
+    /// Shows a frame to a clip classifier, and classifies the subjects that are due.
     ///
     /// # Errors
     /// When the model fails.

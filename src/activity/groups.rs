@@ -16,16 +16,16 @@ const MOST_SIZE_RATIO: f32 = 2.5;
 const MARGIN: f32 = 1.1;
 /// Two squares whose IoU is larger than this count for each other when the middle of a group is chosen.
 const SUPPORT_IOU: f32 = 0.35;
-/// A square whose IoU with that of a group is larger than this belongs to the group; so does the group of the frame before.
+/// A square belongs to a group, and a group is the one of the frame before, when the IoU of both squares is larger than this.
 const JOIN_IOU: f32 = 0.25;
-/// So many members must be the same for two groups far apart to be one.
+/// Number of members that make a group the one of the frame before, wherever it is.
 const SHARED_MEMBERS: usize = 2;
-/// A group lasts so long after two people were last close, for whoever wrestles is often found as one. Members that were not
-/// seen close to another for so long are none any more.
+/// Time that a group lasts after two of its people were last close, for people who wrestle are often found as one. Somebody
+/// stays a member for the same time after they were last close to another.
 const LASTS: Duration = Duration::from_secs(2);
-/// More groups are not followed at a time.
+/// Number of groups that are followed at a time.
 const MOST_GROUPS: usize = 3;
-/// In a crowd only so many pairs are looked at, those of the largest people: comparing squares takes the square of the number.
+/// Number of pairs that are looked at on a frame, those of the largest people: each is compared with every other.
 const MOST_PAIRS: usize = 128;
 
 /// A group's number: of the groups of one camera, growing from 1.
@@ -138,8 +138,8 @@ impl Groups {
         self.groups.iter()
     }
 
-    /// Everybody who is close to somebody, in crowds whose squares do not overlap much. A pair that overlaps with none of the
-    /// most important crowds is left out.
+    /// The pairs of a frame in crowds, at most [`MOST_GROUPS`]: those whose squares overlap most with others come first. A
+    /// pair that belongs to none of them is left out.
     fn crowds(&self, people: &[(TrackId, BBox)], aspect: f32) -> Vec<Crowd> {
         let pairs = self.pairs(people, aspect);
         let support = |pair: &Pair| -> f32 {
@@ -162,7 +162,7 @@ impl Groups {
         crowds
     }
 
-    /// Everybody who is close to somebody, two by two, the largest people first.
+    /// Every two people who are close, the largest people first.
     fn pairs(&self, people: &[(TrackId, BBox)], aspect: f32) -> Vec<Pair> {
         let with_later = people.iter().enumerate().flat_map(|(index, one)| {
             people[index + 1..].iter().filter_map(|other| self.pair(one, other, aspect))

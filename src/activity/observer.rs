@@ -91,7 +91,7 @@ pub struct Observed {
     pub poses: u64,
     /// How long people who are large enough for a pose were there since the frame before, summed over people.
     pub person_time: Duration,
-    /// Groups of which nothing will be said any more.
+    /// Groups that have ended.
     pub ended: Vec<GroupId>,
 }
 

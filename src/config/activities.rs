@@ -11,7 +11,8 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// Speed is measured over a second already, so walking needs only three fifths of the usual duration. Running needs all
 /// of it: on real footage it was told falsely for a moment six times.
 const WALK: &str = "walk";
-/// A fight is told from clips, and a clip shows more than a second already. So this label needs no more than [`AFTER_A_CLIP`].
+/// Fights are recognised by clips, and a clip shows more than a second already. So this label needs no more than
+/// [`AFTER_A_CLIP`].
 const FIGHT: &str = "fight";
 const AFTER_A_CLIP: Duration = Duration::from_millis(400);
 

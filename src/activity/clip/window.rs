@@ -35,8 +35,6 @@ pub(super) struct FrameWindow<F> {
     next_us: i64,
     /// When the last frame was, kept or not.
     seen_us: Option<i64>,
-    /// A frame that is not kept any more, for its memory.
-    spare: Option<F>,
 }
 
 struct Kept<F> {
@@ -48,7 +46,7 @@ impl<F> FrameWindow<F> {
     /// An empty window for clips of `frames` frames, `interval` apart.
     pub(super) fn new(frames: usize, interval: Duration) -> Self {
         let interval_us = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX / 4096).max(1);
-        FrameWindow { frames, interval_us, kept: VecDeque::new(), next_us: 0, seen_us: None, spare: None }
+        FrameWindow { frames, interval_us, kept: VecDeque::new(), next_us: 0, seen_us: None }
     }
 
     /// The time that a clip would be of; nothing while there is none.
@@ -81,17 +79,20 @@ impl<F> FrameWindow<F> {
         }
     }
 
-    /// Keeps the frame that was asked about last: what `make` makes, of one that is not kept any more if there is one.
+    /// Keeps the frame that was asked about last. `make` makes it, and may use the memory of one that is not kept any more.
     pub(super) fn keep(&mut self, at: Timestamp, make: impl FnOnce(Option<F>) -> F) {
-        let frame = make(self.spare.take());
-        self.kept.push_back(Kept { at_us: at.as_micros(), frame });
-        let first_by = self.first_by(at.as_micros());
-        while self.kept.len() > self.frames + 2
-            || self.kept.get(1).is_some_and(|second| second.at_us <= first_by)
-        {
-            let gone = self.kept.pop_front().expect("there is more than one");
-            self.spare = Some(gone.frame);
+        let at_us = at.as_micros();
+        let first_by = self.first_by(at_us);
+        let mut gone = None;
+        while let Some(first) = self.kept.pop_front() {
+            let second_us = self.kept.front().map_or(at_us, |second| second.at_us);
+            if self.kept.len() <= self.frames && second_us > first_by {
+                self.kept.push_front(first);
+                break;
+            }
+            gone = Some(first.frame);
         }
+        self.kept.push_back(Kept { at_us, frame: make(gone) });
     }
 
     /// The frames of the clip that ends with the frame kept last, oldest first; nothing while there is none.
