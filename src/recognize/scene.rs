@@ -105,6 +105,7 @@ impl Scene {
         if let Some(observer) = &mut self.observer {
             observer.cut(budget);
         }
+        self.turned = TurnedLooks::default();
         let mut tags = std::mem::take(&mut self.left);
         tags.extend(self.activities.end_all());
         let ended = self.tracker.finish();
