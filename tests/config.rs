@@ -478,7 +478,7 @@ fn rules_of_activities_fill_each_other_up() {
         ("stand", true, 0.6, 2.0),
         ("walk", true, 0.6, 1.2),
         ("run", true, 0.6, 2.0),
-        ("fight", true, 0.6, 0.4),
+        ("fight", true, 0.6, 3.0),
         ("wave", false, 0.8, 1.0),
         ("golf", true, 0.6, 5.0),
         ("fall", true, 0.6, 0.2),

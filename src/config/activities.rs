@@ -11,10 +11,9 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// Speed is measured over a second already, so walking needs only three fifths of the usual duration. Running needs all
 /// of it: on real footage it was told falsely for a moment six times.
 const WALK: &str = "walk";
-/// Fights are recognised by clips, and a clip shows more than a second already. So this label needs no more than
-/// [`AFTER_A_CLIP`].
+/// A clip shows more than a second already, so the first look alone would suffice. A fight needs half as long again as
+/// usual, so that two looks have to agree.
 const FIGHT: &str = "fight";
-const AFTER_A_CLIP: Duration = Duration::from_millis(400);
 
 /// What hardly anybody does before a surveillance camera, or what is told falsely too often there: no tag unless the
 /// configuration asks for it. `docs/activity.md` has the figures.
@@ -97,7 +96,7 @@ fn unless_told(label: &str, default: ActivityRule) -> ActivityRule {
     } else if label == WALK {
         default.min_duration * 3 / 5
     } else if label == FIGHT {
-        default.min_duration.min(AFTER_A_CLIP)
+        default.min_duration * 3 / 2
     } else {
         default.min_duration
     };

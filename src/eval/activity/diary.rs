@@ -125,11 +125,11 @@ mod tests {
                 judgement(Subject::Track(TrackId(1)), &[], tenth, "stand"),
                 judgement(Subject::Group(GroupId(1)), members, tenth, "fight"),
             ];
-            if tenth <= 15 {
+            if tenth <= 20 {
                 judgements.push(judgement(Subject::Group(GroupId(2)), &[8, 9], tenth, "fight"));
             }
             diary.read(&rules.observe(judgements));
-            if tenth == 15 {
+            if tenth == 20 {
                 diary.read(&rules.end_groups(&[GroupId(2)]));
             }
         }
@@ -137,12 +137,12 @@ mod tests {
         let fights = diary.told().iter().filter(|told| told.label == "fight");
         let mut until_s: Vec<f64> = fights.map(|told| told.until_s).collect();
         until_s.sort_by(f64::total_cmp);
-        assert_eq!(until_s, [1.5, 3.0]);
+        assert_eq!(until_s, [2.0, 3.0]);
 
         let ranges = [range("fight", 0.0, 2.0), range("walk", 2.0, 3.0)];
         let score = score([(&ranges[..], diary.told())], &Rules::default());
         let fight = &score.labels["fight"];
-        assert_eq!((fight.events, fight.delays_s.as_slice(), fight.false_events), (1, &[0.4][..], 0));
+        assert_eq!((fight.events, fight.delays_s.as_slice(), fight.false_events), (1, &[1.5][..], 0));
         let told_s: Vec<_> = fight.told_s.iter().collect();
         assert!(
             matches!(told_s[..], [(Some(label), time_s)] if label == "fight" && (time_s - 2.0).abs() < 1e-9)

@@ -168,12 +168,12 @@ fn tags_of_a_group_name_who_belongs_to_it_at_the_moment() {
     let mut tags = Vec::new();
     for (tenths, members, scores) in [
         (100, &[3, 7][..], &[("fight", 0.1)][..]),
-        // It needs no more than 400 ms.
+        // It needs a second and a half.
         (102, &[3, 7], fight),
-        (105, &[3, 7], fight),
-        (106, &[3, 7, 9], fight),
+        (116, &[3, 7], fight),
+        (117, &[3, 7, 9], fight),
         // Its score has changed.
-        (140, &[7, 9], &[("fight", 0.55)]),
+        (150, &[7, 9], &[("fight", 0.55)]),
     ] {
         tags.extend(rules.observe(vec![of_group(1, tenths, members, scores)]));
     }
@@ -186,9 +186,9 @@ fn tags_of_a_group_name_who_belongs_to_it_at_the_moment() {
     assert_eq!(
         told,
         [
-            (at(106), Phase::Start, None, vec![3, 7, 9]),
-            (at(140), Phase::Update, None, vec![7, 9]),
-            (at(140), Phase::End, None, vec![7, 9]),
+            (at(117), Phase::Start, None, vec![3, 7, 9]),
+            (at(150), Phase::Update, None, vec![7, 9]),
+            (at(150), Phase::End, None, vec![7, 9]),
         ]
     );
     assert!(rules.end_all().is_empty(), "nothing ends twice");
