@@ -29,7 +29,8 @@ use crate::track::{Track, Tracker};
 /// be later than it is early.
 const EARLY: f64 = 0.5;
 
-/// A person has a pose from this size on, in pixels of the longer side of the box. The joints of smaller people are guesses.
+/// A person has a pose, and may belong to a group, from this size on, in pixels of the longer side of the box. Of smaller
+/// people joints are guesses.
 const LEAST_PIXELS: f32 = 40.0;
 
 /// The models that activities are recognised with; one worker owns them.
@@ -163,7 +164,7 @@ impl Observer {
         self.meet(frame, tracker, &people);
         let Met { subjects, ended } = self.clips.meet(frame, tracker, &label, &models.clips);
         self.ask(people.len(), &subjects, models, budget);
-        let posed = people.iter().filter(|track| is_posed(track, frame)).count();
+        let posed = people.iter().filter(|track| is_large_enough(track, frame)).count();
         let mut observed = Observed {
             person_time: Duration::from_secs_f64(since_s.min(2.0 * self.interval_s)) * posed as u32,
             ended,
@@ -173,7 +174,7 @@ impl Observer {
             let begun = Instant::now();
             observed.judgements.push(self.look(frame, track, models)?);
             budget.spent(Look::Joints, begun.elapsed());
-            observed.poses += u64::from(is_posed(track, frame));
+            observed.poses += u64::from(is_large_enough(track, frame));
         }
         let lost = tracker.tracks().filter(|track| !track.visible);
         observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
@@ -278,7 +279,7 @@ impl Observer {
     ) -> Result<Judgement, ActivityError> {
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
         followed.pose = None;
-        if is_posed(track, frame) {
+        if is_large_enough(track, frame) {
             let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
             pose.forget_face();
             followed.person.pose(Body::of(&pose, models.pose.joint_score(), frame.image.aspect()));
@@ -318,8 +319,8 @@ fn judgement(track: &Track, models: &Models, belief: Belief) -> Judgement {
     }
 }
 
-/// Whether somebody is large enough on the frame for a pose.
-fn is_posed(track: &Track, frame: &Frame) -> bool {
+/// Whether somebody is large enough on the frame for what needs more than a box.
+pub(super) fn is_large_enough(track: &Track, frame: &Frame) -> bool {
     let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
     (track.bbox.w * width).max(track.bbox.h * height) >= LEAST_PIXELS
 }
