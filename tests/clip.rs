@@ -172,7 +172,7 @@ fn picture(bright: &[Cell]) -> Image {
         .expect("a picture")
 }
 
-/// The `activity` tags of people in these cells, each scene for so many frames at 10 per second: all that the classifier
+/// The `activity` tags of people in these cells, each scene with its number of frames, at 10 per second: all that the classifier
 /// of groups tells.
 fn told(scenes: &[(usize, &[Cell])]) -> Vec<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,16 +1,16 @@
-//! Where somebody lay who had fallen and was lost.
+//! The places of people who had fallen and whose tracks ended.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::geometry::BBox;
 
-/// For how long a place is remembered.
+/// Time that a place is kept.
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// Two boxes that overlap by this, as IoU, are the same place.
 const SAME_PLACE: f32 = 0.2;
 
-/// The places of one camera, and when somebody was seen there last. Old places are dropped.
+/// The places of one camera, each with the time at which the person was seen last. Old places are dropped.
 #[derive(Debug, Default)]
 pub(super) struct FallenPlaces(Vec<(Timestamp, BBox)>);
 
@@ -21,7 +21,7 @@ impl FallenPlaces {
         self.0.push((at, place));
     }
 
-    /// Whether somebody who had fallen was lost at this place; it is not remembered any more then.
+    /// Whether this is one of the places. If so, it is removed.
     pub(super) fn take(&mut self, at: Timestamp, place: &BBox) -> bool {
         self.drop_old(at);
         let found = self.0.iter().position(|(_, lost)| lost.iou(place) >= SAME_PLACE);

@@ -319,7 +319,7 @@ fn judgement(track: &Track, models: &Models, belief: Belief) -> Judgement {
     }
 }
 
-/// Whether somebody is large enough on the frame for what needs more than a box.
+/// Whether a person on the frame is large enough for a pose, and to belong to a group.
 pub(super) fn is_large_enough(track: &Track, frame: &Frame) -> bool {
     let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
     (track.bbox.w * width).max(track.bbox.h * height) >= LEAST_PIXELS

@@ -1,4 +1,4 @@
-//! When somebody is looked at next, and how many are looked at on a frame.
+//! The time of the next look at a subject, and the number of looks on a frame.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::budget::Look;
 use crate::clock::Timestamp;
 
-/// When somebody is to be looked at next; who never was comes first.
+/// The time of the next look at a subject. A subject without any look so far comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn(Option<Timestamp>);
 
 impl Turn {
-    /// Whether it is due on a frame at `at`, which may be so much too `early`. A turn that is further away than a pause
+    /// Whether it is due on a frame at `at`, which may come before it by `early`. A turn that is further away than a pause
     /// is due as well: the clock was set back, or the pauses have become shorter.
     pub(super) fn is_due(self, at: Timestamp, pause: Duration, early: Duration) -> bool {
         self.0.is_none_or(|next| next.since(at) <= early || next.since(at) > pause)
@@ -29,8 +29,8 @@ impl Turn {
 pub(super) struct Turns(BTreeMap<Look, f64>);
 
 impl Turns {
-    /// How many of the `due` looks of a kind this frame takes, when each of so many subjects is to have `share` of one per
-    /// frame: so that not all come on the same frame.
+    /// The number of the `due` looks of a kind that this frame takes. Each of the `subjects` has a right to the `share` of a
+    /// look per frame, so the looks spread over the frames.
     pub(super) fn take(&mut self, look: Look, due: usize, subjects: usize, share: f64) -> usize {
         let turns = self.0.entry(look).or_insert(1.0);
         *turns = (*turns + subjects as f64 * share).min(subjects.max(1) as f64);

@@ -13,7 +13,7 @@ RATE_HZ = 5
 SIDE = 192
 # Layers of MoveNet Lightning, from the end of its backbone to its joint maps.
 LAYERS = ("add_187", "relu_216", "relu_227", "relu_238", "sigmoid_288")
-# Maps are averaged down to so many cells a side.
+# Cells on each side of a map after averaging.
 CELLS = 12
 
 

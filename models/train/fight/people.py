@@ -1,6 +1,7 @@
 """Finds people who are close together in a clip, and cuts what the net sees of them.
 
-Squares are made as `src/activity/groups.rs` makes them, only that here they are of a whole clip, which takes two seconds.
+Squares are made as `src/activity/groups.rs` makes them, with two differences: here a square is of a whole clip, which takes two
+seconds, and people smaller than 40 pixels count too.
 """
 
 import zlib
@@ -16,13 +17,16 @@ from maps import RATE_HZ, SIDE, STEPS
 
 # Frames are read at twice the net's pace, so that a clip has windows of both phases.
 READ_HZ = 2 * RATE_HZ
+# Longer side of a frame, at most, in pixels.
 LONGEST = 640
+# The detector's input and the step of its map, in pixels, and the least score of a person.
 DETECTOR_SIDE = 512
 STRIDE = 4
 SCORE = 0.25
-# As `[clip]` in the manifest of the package has them.
+# `scale` and `near` of `[clip]` in the manifest of the package.
 SCALE = 2.0
 NEAR = 0.45
+# MOST_SIZE_RATIO, JOIN_IOU, SUPPORT_IOU and MOST_GROUPS of `src/activity/groups.rs`.
 LIKE = 2.5
 JOINS = 0.25
 COUNTS = 0.35

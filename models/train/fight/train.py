@@ -33,9 +33,9 @@ MODELS = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).parent / "figures.json"
 FOLDS = 8
 SEEDS = (0, 1, 2)
-# Of calm clips, so many may be told as fights.
+# Largest share of calm clips that the threshold lets pass as fights.
 CALM_TOLD = 0.08
-# The deepest layer has so many of the features, and they come first.
+# Number of features of the deepest layer. They come first.
 DEEPEST = 7 * 160
 COMPONENTS = 40
 
@@ -230,7 +230,7 @@ def fit(arguments: argparse.Namespace) -> None:
     given = seen(arguments.data, arguments.work)
     scores, fight, _ = measure(given, arguments.data)
     weights, bias = train(given, np.ones(len(given.clip), bool))
-    # A probability of a half is where at most `CALM_TOLD` of calm clips are told, and the slope is that of clips held out.
+    # Clips that were held out give the slope and the threshold, which becomes the probability 0.5.
     slope = LogisticRegression(C=1e6).fit(scores[:, None], fight).coef_[0, 0]
     bias -= threshold(scores[~fight])
     export((weights * slope, bias * slope), arguments.out)
