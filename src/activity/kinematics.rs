@@ -179,12 +179,11 @@ impl Movement {
     /// and only what exceeds the error of its fit.
     fn radial(&self, height: f32, parameters: &Parameters) -> f32 {
         let sights = self.last(parameters.growth_window);
-        let Some(last) = sights.last() else { return 0.0 };
-        if sights.iter().any(|(_, edges)| edges.cut_down) {
-            return 0.0;
-        }
+        let Some(last) = sights.last().filter(|(_, edges)| !edges.cut_down) else { return 0.0 };
+        // A height that the picture's border cuts is none.
+        let whole = sights.iter().filter(|(_, edges)| !edges.cut_down);
         let line = |value: fn(&Edges) -> f32| {
-            fit(sights.iter().map(|(at, edges)| (seconds(*at, last.0), value(edges))))
+            fit(whole.clone().map(|(at, edges)| (seconds(*at, last.0), value(edges))))
         };
         let (Some(growth), Some(feet)) = (line(|edges| edges.height().ln()), line(|edges| edges.bottom))
         else {

@@ -159,6 +159,17 @@ fn who_walks_out_of_the_picture_walks_to_the_end() {
 }
 
 #[test]
+fn who_walks_away_from_the_lower_edge_walks() {
+    // Body heights from the camera, which hangs somewhat above heads.
+    let boxes = (0..23).map(|frame| {
+        let distance = 2.0 + 0.08 * frame as f32;
+        let (height, foot) = (1.3 / distance, 0.27 + 1.56 / distance);
+        BBox::from_corners(0.45, foot - height, 0.45 + 0.27 * height, foot.min(1.0))
+    });
+    assert_eq!(&*seen(boxes).scores[0].0, "walk");
+}
+
+#[test]
 fn who_sits_is_told_to_sit_and_may_wave() {
     let mut person = Person::new(Parameters::default());
     let sits = [0.1, 0.9, 0.0, 0.0];
