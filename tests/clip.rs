@@ -127,11 +127,11 @@ fn a_window_gives_no_clip_before_it_has_seen_enough() {
 /// First frame of vtest.avi, a square of people there (left, top, width, height), and how likely a fight is by what
 /// `models/train/fight` reads, cuts and computes of the 1.2 seconds from that frame.
 const SQUARES: [(usize, [f32; 4], f32); 5] = [
-    (0, [0.894, 0.5061, 0.1878, 0.2504], 0.0998),
-    (60, [0.4138, 0.2467, 0.1943, 0.259], 0.2097),
-    (60, [0.325, 0.2527, 0.1442, 0.1923], 0.2954),
-    (100, [0.4322, 0.2541, 0.2084, 0.2778], 0.5269),
-    (100, [0.6141, 0.1915, 0.172, 0.2293], 0.1333),
+    (0, [0.894, 0.5061, 0.1878, 0.2504], 0.0824),
+    (60, [0.4138, 0.2467, 0.1943, 0.259], 0.0855),
+    (60, [0.325, 0.2527, 0.1442, 0.1923], 0.169),
+    (100, [0.4322, 0.2541, 0.2084, 0.2778], 0.4003),
+    (100, [0.6141, 0.1915, 0.172, 0.2293], 0.0315),
 ];
 
 #[test]
@@ -145,8 +145,11 @@ fn fight_maps_sees_what_it_sees_in_training() {
             classifier.observe(&mut window, &frame.image, &BBox::WHOLE, frame.at);
         }
         let scores = classifier.classify(&window, &BBox { x, y, w, h }).expect("no failure").expect("a clip");
-        // Training scales pictures by another filter.
-        assert!((scores[0] - expected).abs() < 0.05, "{first}, {x}: {scores:?}, not {expected}");
+        // Training scales pictures by another filter. Fights and calm scenes are some three apart on this scale.
+        let logit = |p: f32| (p / (1.0 - p)).ln();
+        let off = logit(scores[0]) - logit(expected);
+        println!("{first}, {x}: {:.4}, not {expected}: off by {off:.3}", scores[0]);
+        assert!(off.abs() < 0.35, "{first}, {x}: {scores:?}, not {expected}");
     }
 }
 

@@ -4,6 +4,9 @@ MoveNet's maps say where joints are, of all people in the picture at once. How t
 is in them, are the features. A linear head on top is all that is trained.
 """
 
+from dataclasses import dataclass
+from itertools import product
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -13,8 +16,10 @@ RATE_HZ = 5
 SIDE = 192
 # Layers of MoveNet Lightning, from the end of its backbone to its joint maps.
 LAYERS = ("add_187", "relu_216", "relu_227", "relu_238", "sigmoid_288")
-# Cells on each side of a map after averaging.
+# Cells on each side of a map after averaging, at most.
 CELLS = 12
+# A step is moved by at most so many cells.
+REACH = 2
 
 
 class Graph:
@@ -42,38 +47,94 @@ class Graph:
         return self.add("Slice", maps, *bounds)
 
 
-def statistics(graph: Graph, maps: str) -> list[str]:
-    """Seven numbers of each channel of `maps` [STEPS, channels, rows, columns]."""
+def mean(graph: Graph, values: str, *axes: int) -> str:
+    return graph.add("ReduceMean", values, axes=axes, keepdims=0)
 
-    def mean(values: str, *axes: int) -> str:
-        return graph.add("ReduceMean", values, axes=axes, keepdims=0)
 
-    def highest(values: str) -> str:
-        return mean(graph.add("ReduceMax", values, axes=(2, 3), keepdims=0), 0)
+def most(graph: Graph, values: str, *axes: int) -> str:
+    return graph.add("ReduceMax", values, axes=axes, keepdims=0)
 
+
+def deviation(graph: Graph, values: str, *axes: int) -> str:
+    middle = mean(graph, values, *axes)
+    square = mean(graph, graph.add("Mul", values, values), *axes)
+    variance = graph.add("Sub", square, graph.add("Mul", middle, middle))
+    return graph.add("Sqrt", graph.add("Relu", variance))
+
+
+@dataclass
+class Changes:
+    """What a layer's maps [STEPS, channels, cells, cells] become from step to step."""
+
+    later: str
+    earlier: str
+    # Absolute differences of the steps, and of the steps' differences.
+    change: str
+    turn: str
+
+
+def changes(graph: Graph, maps: str) -> Changes:
     later, earlier = graph.part(maps, 1, STEPS), graph.part(maps, 0, STEPS - 1)
     step = graph.add("Sub", later, earlier)
-    change = graph.add("Abs", step)
-    square = graph.add("Mul", change, change)
     turn = graph.add(
         "Sub", graph.part(step, 1, STEPS - 1), graph.part(step, 0, STEPS - 2)
     )
-    middle = mean(maps, 2, 3)
-    variance = graph.add(
-        "Sub",
-        mean(graph.add("Mul", maps, maps), 2, 3),
-        graph.add("Mul", middle, middle),
-    )
-    spread = graph.add("Sqrt", graph.add("Relu", variance))
+    return Changes(later, earlier, graph.add("Abs", step), graph.add("Abs", turn))
+
+
+def amounts(graph: Graph, maps: str, seen: Changes) -> list[str]:
+    """Seven numbers of each channel: how much changes, and what there is."""
+    square = graph.add("Mul", seen.change, seen.change)
     return [
-        mean(change, 0, 2, 3),
-        mean(graph.add("Sqrt", mean(square, 2, 3)), 0),
-        highest(change),
-        mean(graph.add("Abs", turn), 0, 2, 3),
-        mean(maps, 0, 2, 3),
-        highest(maps),
-        mean(spread, 0),
+        mean(graph, seen.change, 0, 2, 3),
+        mean(graph, graph.add("Sqrt", mean(graph, square, 2, 3)), 0),
+        mean(graph, most(graph, seen.change, 2, 3), 0),
+        mean(graph, seen.turn, 0, 2, 3),
+        mean(graph, maps, 0, 2, 3),
+        mean(graph, most(graph, maps, 2, 3), 0),
+        mean(graph, deviation(graph, maps, 2, 3), 0),
     ]
+
+
+def places(graph: Graph, seen: Changes, channels: int) -> list[str]:
+    """Six numbers of each channel of a map of `CELLS` cells: where it changes and when. Who fights stays in one place, where all
+    changes all the time; who walks past changes one cell after the other.
+    """
+    lasting = mean(graph, seen.change, 0)
+    left = unmoved(graph, seen, channels)
+    return [
+        most(graph, lasting, 1, 2),
+        deviation(graph, lasting, 1, 2),
+        deviation(graph, mean(graph, seen.change, 2, 3), 0),
+        most(graph, mean(graph, seen.turn, 0), 1, 2),
+        mean(graph, left, 0),
+        most(graph, left, 0),
+    ]
+
+
+def unmoved(graph: Graph, seen: Changes, channels: int) -> str:
+    """What is left of the change of each channel, [STEPS - 1, channels], when all channels of a step are moved together by up to
+    `REACH` cells so that they fit the next step best.
+    """
+
+    def core(maps: str, down: int, across: int) -> str:
+        starts = graph.constant([REACH + down, REACH + across], np.int64)
+        ends = graph.constant([CELLS - REACH + down, CELLS - REACH + across], np.int64)
+        return graph.add("Slice", maps, starts, ends, graph.constant([2, 3], np.int64))
+
+    middle, first = core(seen.later, 0, 0), graph.constant([0], np.int64)
+    moves = range(-REACH, REACH + 1)
+    rests = []
+    for down, across in product(moves, moves):
+        moved = core(seen.earlier, down, across)
+        change = graph.add("Abs", graph.add("Sub", middle, moved))
+        rests.append(graph.add("Unsqueeze", mean(graph, change, 2, 3), first))
+    rest = graph.add("Concat", *rests, axis=0)
+    whole = graph.add("ReduceMean", rest, axes=(2,), keepdims=1)
+    best = graph.add("ArgMin", whole, axis=0, keepdims=1)
+    shape = graph.constant([1, STEPS - 1, channels], np.int64)
+    chosen = graph.add("GatherElements", rest, graph.add("Expand", best, shape), axis=0)
+    return graph.add("Squeeze", chosen, first)
 
 
 def features(pose: onnx.ModelProto) -> onnx.ModelProto:
@@ -98,13 +159,17 @@ def features(pose: onnx.ModelProto) -> onnx.ModelProto:
         constant.name = f"pose_{constant.name}"
     graph.nodes += trunk.node
     numbers: list[str] = []
+    width = 0
     for layer in LAYERS:
-        maps, cell = f"pose_{layer}", shapes[layer][-1] // CELLS
-        if cell > 1:
-            maps = graph.add(
-                "AveragePool", maps, kernel_shape=(cell, cell), strides=(cell, cell)
-            )
-        numbers += statistics(graph, maps)
+        maps, (_, channels, _, side) = f"pose_{layer}", shapes[layer]
+        if side > CELLS:
+            size = (side // CELLS, side // CELLS)
+            maps = graph.add("AveragePool", maps, kernel_shape=size, strides=size)
+        seen = changes(graph, maps)
+        numbers += amounts(graph, maps, seen)
+        if side >= CELLS:
+            numbers += places(graph, seen, channels)
+        width += channels * (13 if side >= CELLS else 7)
     values = graph.add("Concat", *numbers, axis=0)
     larger = graph.add("Mul", graph.add("Abs", values), graph.constant(4.0))
     size = graph.add("Log", graph.add("Add", larger, graph.constant(1.0)))
@@ -114,7 +179,6 @@ def features(pose: onnx.ModelProto) -> onnx.ModelProto:
             "Unsqueeze", [signed, graph.constant([0], np.int64)], ["features"]
         )
     )
-    width = 7 * sum(shapes[layer][1] for layer in LAYERS)
     whole = helper.make_graph(
         graph.nodes,
         "fight",
