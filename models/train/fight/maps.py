@@ -166,10 +166,11 @@ def features(pose: onnx.ModelProto) -> onnx.ModelProto:
             size = (side // CELLS, side // CELLS)
             maps = graph.add("AveragePool", maps, kernel_shape=size, strides=size)
         seen = changes(graph, maps)
-        numbers += amounts(graph, maps, seen)
+        of_layer = amounts(graph, maps, seen)
         if side >= CELLS:
-            numbers += places(graph, seen, channels)
-        width += channels * (13 if side >= CELLS else 7)
+            of_layer += places(graph, seen, channels)
+        numbers += of_layer
+        width += channels * len(of_layer)
     values = graph.add("Concat", *numbers, axis=0)
     larger = graph.add("Mul", graph.add("Abs", values), graph.constant(4.0))
     size = graph.add("Log", graph.add("Add", larger, graph.constant(1.0)))
