@@ -15,7 +15,7 @@ use crate::geometry::Orientation;
 use crate::name::Name;
 
 pub use mask::Mask;
-pub use sample::{Region, RgbRow, Sampler};
+pub use sample::{Filter, Region, RgbRow, Sampler};
 
 /// One picture of one camera.
 #[derive(Clone, Debug)]

@@ -352,7 +352,7 @@ fn a_broken_model_package_is_a_wrong_configuration() {
     # unknown family
     78: <folder>/spotter.toml: models.detect: <folder>/./yolox/model.toml: `output.family = "yolov3"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"
     # an unknown key
-    78: <folder>/spotter.toml: models.detect: <folder>/./yolox/model.toml: `input.size` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align
+    78: <folder>/spotter.toml: models.detect: <folder>/./yolox/model.toml: `input.size` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align, filter
     "#);
 }
 

@@ -138,7 +138,7 @@ fn what_is_wrong_with_a_package_is_said_when_it_is_opened() {
     insta::assert_snapshot!(said, @r#"
     nothing: nothing is wrong
     no manifest: <package>/model.toml: the manifest cannot be read: No such file or directory (os error 2)
-    unknown key: <package>/model.toml: `input.size` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align
+    unknown key: <package>/model.toml: `input.size` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align, filter
     bad value: <package>/model.toml: `input.width = 0`: allowed is a whole number of pixels from 1 to 8192
     no [input]: <package>/model.toml: `input` is missing: it is the section [input]
     unknown family: <package>/model.toml: `output.family = "yolov3"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"

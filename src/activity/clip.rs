@@ -90,7 +90,7 @@ impl ClipClassifier {
         let mut classifier = ClipClassifier {
             session,
             frame: InputTensor::new(spec.input.frame()),
-            sampler: Sampler::default(),
+            sampler: Sampler::new(spec.input.filter()),
             tensor: ClipTensor::new(&spec.input),
             scores,
             unknown: labels.iter().position(|label| spec.unknown.as_deref() == Some(&**label)),

@@ -8,6 +8,8 @@ mod write;
 
 use super::manifest::{Align, Channels, ClipInput, ClipLayout, Input, InputType, Layout, Resize};
 use super::session::{Elements, TensorView};
+#[cfg(test)]
+use crate::frame::Filter;
 use crate::frame::{Image, Region, Sampler};
 use crate::geometry::{BBox, Point};
 use write::{Element, fill_with, write_row};
@@ -104,7 +106,8 @@ impl InputTensor {
         let shape = input.shape();
         let elements = Buffer::zeros(input.element, shape.iter().product());
         let input = input.clone();
-        let mut tensor = InputTensor { input, sampler: Sampler::default(), elements, shape, filled: None };
+        let sampler = Sampler::new(input.filter);
+        let mut tensor = InputTensor { input, sampler, elements, shape, filled: None };
         tensor.pad_around(Area::NOTHING);
         tensor
     }
@@ -230,6 +233,7 @@ impl Input {
             scale: [1.0; 3],
             offset: [0.0; 3],
             resize: Resize::Letterbox { pad: 0, align: Align::Center },
+            filter: Filter::Bilinear,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::input::{self, Fit, INPUT_NAME, Values};
 use super::section::{self, Section};
 use super::{Input, InputType, Layout, Sections, pose};
+use crate::frame::Filter;
 
 /// Elements of a clip's tensor, so that a slip of the pen does not fill the memory.
 const MAX_ELEMENTS: u64 = 100_000_000;
@@ -103,6 +104,11 @@ impl ClipInput {
         &self.frame
     }
 
+    /// How a frame is scaled.
+    pub fn filter(&self) -> Filter {
+        self.frame.filter
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.frame.name
     }
@@ -143,6 +149,7 @@ impl ClipInput {
         }
 
         let ((width, height), Values { element, channels, scale, offset }) = (size?, values?);
+        let (resize, filter) = resize?;
         let frame = Input {
             name: name?,
             width,
@@ -152,7 +159,8 @@ impl ClipInput {
             channels,
             scale: [1.0; 3],
             offset: [0.0; 3],
-            resize: resize?,
+            resize,
+            filter,
         };
         let micros = (f64::from(stride?) * 1e6 / f64::from(fps?)).round() as u64;
         let interval = Duration::from_micros(micros);

@@ -1,6 +1,7 @@
 //! `[input]`: the one picture tensor that a model takes.
 
 use super::section::{self, Section};
+use crate::frame::Filter;
 
 /// How a model wants its picture. The writer is [`crate::model::InputTensor`].
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,7 @@ pub struct Input {
     pub(in crate::model) scale: [f32; 3],
     pub(in crate::model) offset: [f32; 3],
     pub(in crate::model) resize: Resize,
+    pub(in crate::model) filter: Filter,
 }
 
 /// The order of the tensor's axes.
@@ -90,8 +92,8 @@ impl Input {
             section.finish();
         }
         let ((width, height), Values { element, channels, scale, offset }) = (size?, values?);
-        let (name, layout, resize) = (name?, layout?, resize?);
-        Some(Input { name, width, height, layout, element, channels, scale, offset, resize })
+        let (name, layout, (resize, filter)) = (name?, layout?, resize?);
+        Some(Input { name, width, height, layout, element, channels, scale, offset, resize, filter })
     }
 }
 
@@ -161,9 +163,9 @@ pub(super) enum Fit {
     Crop,
 }
 
-/// The keys `resize`, `pad` and `align`.
-pub(super) fn resize(section: &mut Section<'_>, allowed: &[(&str, Fit)]) -> Option<Resize> {
-    match section.choice("resize", allowed)? {
+/// The keys `resize`, `pad`, `align` and `filter`.
+pub(super) fn resize(section: &mut Section<'_>, allowed: &[(&str, Fit)]) -> Option<(Resize, Filter)> {
+    let resize = match section.choice("resize", allowed)? {
         Fit::Stretch => Some(Resize::Stretch),
         Fit::Crop => Some(Resize::Crop),
         Fit::Letterbox => {
@@ -174,7 +176,9 @@ pub(super) fn resize(section: &mut Section<'_>, allowed: &[(&str, Fit)]) -> Opti
                 section.choice_or_first("align", &[("center", Align::Center), ("top-left", Align::TopLeft)]);
             pad.zip(align).map(|(pad, align)| Resize::Letterbox { pad, align })
         }
-    }
+    };
+    let filters = [("bilinear", Filter::Bilinear), ("hamming", Filter::Hamming)];
+    resize.zip(section.choice_or_first("filter", &filters))
 }
 
 /// The input of a classifier of windows: its name, its steps, the steps per second, and how many numbers or places the key

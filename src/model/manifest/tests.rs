@@ -1,6 +1,7 @@
 //! Manifests that are right, and what is said of each that is not.
 
 use super::*;
+use crate::frame::Filter;
 
 mod activities;
 
@@ -65,6 +66,9 @@ fn a_good_manifest_is_read() {
     let spec = detect(GOOD);
     assert_eq!(spec.input.shape(), [1, 3, 32, 64]);
     assert_eq!(spec.input.resize, Resize::Letterbox { pad: 114, align: Align::Center });
+    assert_eq!(spec.input.filter, Filter::Bilinear);
+    let sharper = detect(&GOOD.replace("pad = 114", "pad = 114\nfilter = \"hamming\""));
+    assert_eq!(sharper.input.filter, Filter::Hamming);
     assert_eq!(spec.output.family(), "yolox");
     assert_eq!(spec.thresholds, Thresholds::new(0.3, 0.1, Some(0.45)).expect("thresholds"));
 }
@@ -136,6 +140,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
         ("pad = 114", "pad = 256"),
         ("pad = 114", ""),
         ("pad = 114", "pad = 114\nalign = \"left\""),
+        ("pad = 114", "pad = 114\nfilter = \"lanczos\""),
         ("resize = \"letterbox\"", "resize = \"stretch\""),
         ("family = \"yolox\"", "family = \"yolo\""),
         ("family = \"yolox\"", "family = \"boxes\""),
@@ -205,7 +210,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
 
     colour = "rgb" -> color = "rgb"
     `input.colour` is missing: it is "rgb", "bgr"
-    `input.color` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align
+    `input.color` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, pad, align, filter
 
     range = [0, 1] -> range = [1, 1]
     `input.range = [1, 1]`: allowed is two different numbers, such as [0, 1]
@@ -222,8 +227,11 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
     pad = 114 -> pad = 114 align = "left"
     `input.align = "left"`: allowed is "center", "top-left"
 
+    pad = 114 -> pad = 114 filter = "lanczos"
+    `input.filter = "lanczos"`: allowed is "bilinear", "hamming"
+
     resize = "letterbox" -> resize = "stretch"
-    `input.pad` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize
+    `input.pad` is no key of a manifest: allowed here are name, width, height, layout, dtype, colour, range, mean, std, resize, filter
 
     family = "yolox" -> family = "yolo"
     `output.family = "yolo"`: allowed is "boxes", "ssd", "yolox", "yolov8", "detr", "centernet"
