@@ -9,20 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import onnxruntime
+from PIL import Image
+from scipy.ndimage import maximum_filter
 
-from maps import RATE_HZ, SIDE, STEPS
+from fight.maps import RATE_HZ, SIDE, STEPS
+from fight.pictures import Picture
 
 # Frames are read at twice the net's pace, so that a clip has windows of both phases.
 READ_HZ = 2 * RATE_HZ
-# Longer side of a frame, at most, in pixels.
+# Longer side of a frame, at most, in pixels: PICTURE_PX of `src/activity/clip.rs`.
 LONGEST = 640
 # The detector's input and the step of its map, in pixels, and the least score of a person.
 DETECTOR_SIDE = 512
 STRIDE = 4
 SCORE = 0.25
+# `filter` of `[input]` in the manifests of the detector and of this package.
+DETECTOR_FILTER = Image.Resampling.BILINEAR
+FILTER = Image.Resampling.HAMMING
 # `scale` and `near` of `[clip]` in the manifest of the package.
 SCALE = 2.0
 NEAR = 0.45
@@ -71,23 +76,18 @@ class Square:
         return shared / (self.side**2 + other.side**2 - shared)
 
 
-def read(path: Path) -> list[np.ndarray]:
-    """Frames at `READ_HZ`, RGB, at most `LONGEST` pixels on the longer side."""
-    found: list[np.ndarray] = []
+def read(path: Path, frame_rate: float | None = None) -> list[Picture]:
+    """Frames at `READ_HZ`, at most `LONGEST` pixels on the longer side. A film that says a wrong frame rate needs the true one."""
+    found: list[Picture] = []
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
         begun = None
-        for frame in container.decode(stream):
+        for number, frame in enumerate(container.decode(video=0)):
             begun = frame.time if begun is None else begun
-            if (frame.time - begun) * READ_HZ + 1e-3 < len(found):
-                continue
-            image = frame.to_ndarray(format="rgb24")
-            scale = min(1.0, LONGEST / max(image.shape[:2]))
-            if scale < 1:
-                image = cv2.resize(
-                    image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-                )
-            found.append(image)
+            time = number / frame_rate if frame_rate else frame.time - begun
+            picture = None
+            while time * READ_HZ + 1e-3 >= len(found):
+                picture = picture or Picture.of(frame).shrink(LONGEST, FILTER)
+                found.append(picture)
     return found
 
 
@@ -101,22 +101,21 @@ class Detector:
             package / "centernet-mobilenetv3-coco.onnx", options
         )
 
-    def boxes(self, image: np.ndarray) -> np.ndarray:
+    def boxes(self, picture: Picture) -> np.ndarray:
         """Left, top, right and lower edge of each person, in picture heights."""
-        height, width = image.shape[:2]
-        scale = DETECTOR_SIDE / max(height, width)
+        width, height = picture.size
+        scale = DETECTOR_SIDE / max(width, height)
         wide, high = round(width * scale), round(height * scale)
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         left, top = (DETECTOR_SIDE - wide) // 2, (DETECTOR_SIDE - high) // 2
         whole = np.zeros((DETECTOR_SIDE, DETECTOR_SIDE, 3), np.float32)
-        whole[top : top + high, left : left + wide] = cv2.resize(
-            image, (wide, high), interpolation=method
+        whole[top : top + high, left : left + wide] = picture.sample(
+            (0, 0), scale, (wide, high), DETECTOR_FILTER
         )
         heat, sizes = self.session.run(
             ["heatmap", "sizes"], {"images": whole.transpose(2, 0, 1)[None]}
         )
         score = 1 / (1 + np.exp(-heat[0, 0]))
-        peak = (score >= SCORE) & (score == cv2.dilate(score, np.ones((3, 3))))
+        peak = (score >= SCORE) & (score == maximum_filter(score, 3))
         rows, columns = np.nonzero(peak)
         reach = sizes[0, :, rows, columns] * np.array([-1, -1, 1, 1])
         centre = np.stack([columns, rows, columns, rows], 1) * STRIDE
@@ -159,36 +158,25 @@ def groups(pairs: list[Square]) -> list[Square]:
 
 
 def cut(
-    frames: list[np.ndarray], square: Square, variant: Variant, name: str
+    frames: list[Picture], square: Square, variant: Variant, name: str
 ) -> np.ndarray:
     """The square of each frame, u8 [frames, 3, SIDE, SIDE]; chance is seeded by `name`."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    height = frames[0].shape[0]
+    height = frames[0].size[1]
     side = square.side * variant.zoom * height
     across, down = rng.uniform(-variant.shift, variant.shift, 2) * side
     flips = rng.random() < 0.5
     mirror = flips if variant.mirror is None else variant.mirror
-    scale = SIDE / side
+    corner = (
+        square.x * height + across - side / 2,
+        square.y * height + down - side / 2,
+    )
     found = []
     for frame in frames:
-        small = frame
-        if scale < 0.7:
-            small = cv2.resize(
-                frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-            )
-        zoom = 1.0 if scale < 0.7 else scale
-        left = SIDE / 2 - scale * (square.x * height + across)
-        top = SIDE / 2 - scale * (square.y * height + down)
-        crop = cv2.warpAffine(
-            small, np.array([[zoom, 0, left], [0, zoom, top]]), (SIDE, SIDE)
-        )
+        crop = frame.sample(corner, SIDE / side, (SIDE, SIDE), FILTER)
         crop = crop[:, ::-1] if mirror else crop
-        found.append(
-            np.clip(crop * variant.gain, 0, 255)
-            .round()
-            .astype(np.uint8)
-            .transpose(2, 0, 1)
-        )
+        crop = np.clip(crop * variant.gain, 0, 255).round().astype(np.uint8)
+        found.append(crop.transpose(2, 0, 1))
     return np.stack(found)
 
 

@@ -1,9 +1,10 @@
 """Train and measure the net that tells fights.
 
-python train.py cross-validate --data fight
-python train.py fit --data fight --out ../../fight-maps
+python -m fight.train cross-validate --data fight --walkers vtest.avi
+python -m fight.train fit --data fight --walkers vtest.avi --out ../fight-maps
 
-`--data` is the folder of clips `fight-NNN.mp4` and `calm-NNN.mp4`; the detector and the pose net are those of this repository.
+`--data` is the folder of clips `fight-NNN.mp4` and `calm-NNN.mp4`, `--walkers` a film of people who walk about, who are calm; the
+detector and the pose net are those of this repository.
 """
 
 import argparse
@@ -25,12 +26,24 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maps import features
-from people import VARIANTS, Detector, close_pairs, cut, groups, read, windows
-from scenes import SCENES, clips, folds
+from fight.maps import features
+from fight.people import (
+    READ_HZ,
+    VARIANTS,
+    Detector,
+    close_pairs,
+    cut,
+    groups,
+    read,
+    windows,
+)
+from fight.pictures import Picture
+from fight.scenes import SCENES, clips, folds
 
 MODELS = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).parent / "figures.json"
+# What cross-validation leaves in the folder of work: the names of all clips, and the score of each by heads that have not seen it.
+HELD_OUT = "held-out.npz"
 FOLDS = 8
 SEEDS = (0, 1, 2)
 # Largest share of calm clips that the threshold lets pass as fights: of the figures, and of the package, whose score is 0.5 there.
@@ -40,9 +53,15 @@ CALM_TOLD_BY_PACKAGE = 0.04
 DEEPEST = 7 * 160
 COMPONENTS = 40
 # Heads whose mean is the head, and the share of scenes that each is trained with.
-HEADS = 4
+HEADS = 8
 SCENES_OF_HEAD = 0.75
 SCENE_OF = {name: index for index, scene in enumerate(SCENES) for name in clips(scene)}
+# The film of walkers: its true frame rate, how long its parts are that count as clips, and what their names begin with.
+WALKERS_HZ = 7
+PART_S = 2
+WALKERS = "walkers"
+# How much a window of theirs counts against one of the other calm clips.
+WALKERS_WEIGHT = 0.1
 # How a score becomes the weight of a window of a fight: offset and factor of a logistic function.
 SURE = (0.6, 4.0)
 
@@ -61,48 +80,67 @@ class Windows:
         return np.char.startswith(self.clip, "fight")
 
 
-def look(path: Path) -> list[tuple[np.ndarray, int, int]]:
-    """The features of every window of a clip, each with its square and its variant."""
+def look(clip: Path | tuple[str, list[Picture]]) -> list[tuple]:
+    """The features of every window of a clip, each with the clip's name, its square and its variant."""
+    name, frames = (clip.stem, read(clip)) if isinstance(clip, Path) else clip
     detector = Detector(MODELS / "centernet-mobilenetv3-coco")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     pose = onnx.load(MODELS / "movenet-lightning" / "movenet-lightning.onnx")
     session = onnxruntime.InferenceSession(features(pose).SerializeToString(), options)
-    frames = read(path)
     pairs = [pair for frame in frames for pair in close_pairs(detector.boxes(frame))]
     found = []
     for number, square in enumerate(groups(pairs)):
         for index, variant in enumerate(VARIANTS):
-            crops = cut(frames, square, variant, f"{path.stem} {number} {index}")
+            crops = cut(frames, square, variant, f"{name} {number} {index}")
             for window in windows(list(crops)):
                 clip = np.stack(window).astype(np.float32)[None]
-                found.append((session.run(None, {"clip": clip})[0][0], number, index))
+                values = session.run(None, {"clip": clip})[0][0]
+                found.append((values, name, number, index))
     return found
 
 
-def seen(data: Path, work: Path) -> Windows:
-    """All windows of all clips, from `work` if they are there."""
-    path = work / "windows.npz"
+def parts(film: Path) -> list[tuple[str, list[Picture]]]:
+    """The film of walkers as clips; what the name of each ends with says of which half it is."""
+    frames = read(film, WALKERS_HZ)
+    length = PART_S * READ_HZ
+    starts = range(0, len(frames) - length + 1, length)
+    half = lambda start: int(2 * start >= len(frames))
+    return [
+        (f"{WALKERS}-{start:04d}-{half(start)}", frames[start : start + length])
+        for start in starts
+    ]
+
+
+def seen(arguments: argparse.Namespace) -> Windows:
+    """All windows of all clips, from the folder of work if they are there."""
+    path = arguments.work / "windows.npz"
     if not path.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        films = sorted(data.glob("*-???.mp4"))
+        arguments.work.mkdir(parents=True, exist_ok=True)
+        films = [*sorted(arguments.data.glob("*-???.mp4")), *parts(arguments.walkers)]
         rows = []
         with ProcessPoolExecutor() as pool:
-            for index, (clip, found) in enumerate(zip(films, pool.map(look, films)), 1):
-                rows += [
-                    (values, clip.stem, square, variant)
-                    for values, square, variant in found
-                ]
+            for index, found in enumerate(pool.map(look, films), 1):
+                rows += found
                 if index % 20 == 0:
                     print(f"{index} of {len(films)} clips", flush=True)
-        np.savez(
-            path,
-            **dict(
-                zip(("values", "clip", "square", "variant"), map(np.array, zip(*rows)))
-            ),
+        columns = zip(
+            ("values", "clip", "square", "variant"), map(np.array, zip(*rows))
         )
+        np.savez(path, **dict(columns))
     data = np.load(path)
     return Windows(**{name: data[name] for name in data.files})
+
+
+def half(name: str) -> int | None:
+    """Of which half of the film of walkers a clip is."""
+    return int(name[-1]) if name.startswith(WALKERS) else None
+
+
+def scene(name: str) -> int:
+    """The scene of a clip; each half of the film of walkers is one."""
+    of_walkers = half(name)
+    return SCENE_OF[name] if of_walkers is None else len(SCENES) + of_walkers
 
 
 def linear(model, values: np.ndarray) -> tuple[np.ndarray, float]:
@@ -116,13 +154,13 @@ def train(
     given: Windows, chosen: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """Weights and bias of the head, from the `chosen` windows: the mean of `HEADS`, each of another part of the scenes."""
-    scene = np.array([SCENE_OF[name] for name in given.clip])
+    scenes = np.array([scene(name) for name in given.clip])
     # Of a fight, only the square that most of the clip shares is sure to show it.
     chosen = chosen & ((given.square == 0) | ~given.fight)
     heads = []
     for _ in range(HEADS):
-        of_head = random.random(len(SCENES)) < SCENES_OF_HEAD
-        heads.append(train_one(given, chosen & of_head[scene]))
+        of_head = random.random(len(SCENES) + 2) < SCENES_OF_HEAD
+        heads.append(train_one(given, chosen & of_head[scenes]))
     return tuple(sum(part) / HEADS for part in zip(*heads))
 
 
@@ -133,7 +171,9 @@ def train_one(given: Windows, chosen: np.ndarray) -> tuple[np.ndarray, float]:
     windows of fights count as much as the first head takes them for fights.
     """
     values, fight = given.values[chosen], given.fight[chosen]
-    weight = np.where(fight, (~fight).sum() / fight.sum(), 1.0)
+    walks = np.char.startswith(given.clip[chosen], WALKERS)
+    calm = ~fight * np.where(walks, WALKERS_WEIGHT, 1.0)
+    weight = calm + fight * calm.sum() / fight.sum()
     weights, bias = regressions(values, fight, weight)
     sure = 1 / (1 + np.exp(-SURE[0] - SURE[1] * (values @ weights + bias)))
     return regressions(values, fight, weight * np.where(fight, sure, 1.0))
@@ -184,7 +224,8 @@ def threshold(calm: np.ndarray, told: float = CALM_TOLD) -> float:
 def held_out(given: Windows, names: list[str], seed: int) -> tuple[np.ndarray, dict]:
     """Each clip's score by a head that has not seen its scene, and figures."""
     fold = folds(FOLDS, seed)
-    of = np.array([fold[name] for name in given.clip])
+    part = lambda name: fold[name] if half(name) is None else half(name)
+    of = np.array([part(name) for name in given.clip])
     random = np.random.default_rng(seed)
     scores = np.zeros(len(of))
     for held in range(FOLDS):
@@ -199,6 +240,9 @@ def held_out(given: Windows, names: list[str], seed: int) -> tuple[np.ndarray, d
         told[of == held] = found[of == held] > threshold(found[~fight & (of != held)])
     fights, calm = float(told[fight].mean()), float(told[~fight].mean())
     after = found > threshold(found[~fight])
+    walkers = sorted(name for name in set(given.clip) if half(name) is not None)
+    strict = threshold(found[~fight], CALM_TOLD_BY_PACKAGE)
+    walking = clip_scores(given, scores, walkers)
     return found, {
         "auc": float(roc_auc_score(fight, found)),
         "fights_told": fights,
@@ -211,12 +255,14 @@ def held_out(given: Windows, names: list[str], seed: int) -> tuple[np.ndarray, d
             float(((found[fight] > at).mean() + (found[~fight] <= at).mean()) / 2)
             for at in found
         ),
+        "walkers_told": float((walking > threshold(found[~fight])).mean()),
+        "walkers_told_by_package": float((walking > strict).mean()),
+        "fights_told_by_package": float((found[fight] > strict).mean()),
     }
 
 
-def measure(given: Windows, data: Path) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Scores of clips by heads that have not seen their scenes, which are fights, and the mean figures."""
-    names = sorted(clip.stem for clip in data.glob("*-???.mp4"))
+def measure(given: Windows, names: list[str]) -> tuple[np.ndarray, dict]:
+    """Scores of the clips by heads that have not seen their scenes, and the mean figures."""
     runs = [held_out(given, names, seed) for seed in SEEDS]
     mean = {
         name: round(float(np.mean([run[name] for _, run in runs])), 3)
@@ -226,7 +272,7 @@ def measure(given: Windows, data: Path) -> tuple[np.ndarray, np.ndarray, dict]:
     close = np.isin(names, given.clip)
     mean["fights_with_people_close"] = round(float(close[fight].mean()), 3)
     mean["calm_with_people_close"] = round(float(close[~fight].mean()), 3)
-    return np.mean([scores for scores, _ in runs], axis=0), fight, mean
+    return np.mean([scores for scores, _ in runs], axis=0), mean
 
 
 def export(head: tuple[np.ndarray, float], folder: Path) -> None:
@@ -259,16 +305,21 @@ def export(head: tuple[np.ndarray, float], folder: Path) -> None:
 
 
 def cross_validate(arguments: argparse.Namespace) -> None:
-    given = seen(arguments.data, arguments.work)
-    *_, figures = measure(given, arguments.data)
+    given = seen(arguments)
+    names = sorted(clip.stem for clip in arguments.data.glob("*-???.mp4"))
+    scores, figures = measure(given, names)
+    np.savez(arguments.work / HELD_OUT, names=names, scores=scores)
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
     print(FIGURES.read_text(), end="")
 
 
 def fit(arguments: argparse.Namespace) -> None:
     begun = time.monotonic()
-    given = seen(arguments.data, arguments.work)
-    scores, fight, _ = measure(given, arguments.data)
+    if not (arguments.work / HELD_OUT).exists():
+        raise SystemExit("run cross-validate first: its scores set the threshold")
+    measured = np.load(arguments.work / HELD_OUT)
+    scores, fight = measured["scores"], np.char.startswith(measured["names"], "fight")
+    given = seen(arguments)
     weights, bias = train(
         given, np.ones(len(given.clip), bool), np.random.default_rng(SEEDS[0])
     )
@@ -290,7 +341,8 @@ def main() -> None:
     for name, run in (("cross-validate", cross_validate), ("fit", fit)):
         command = commands.add_parser(name)
         command.add_argument("--data", type=Path, required=True)
-        command.add_argument("--work", type=Path, default=Path("work"))
+        command.add_argument("--walkers", type=Path, required=True)
+        command.add_argument("--work", type=Path, default=Path("work/fight"))
         command.set_defaults(run=run)
         if run is fit:
             command.add_argument("--out", type=Path, required=True)

@@ -1,6 +1,6 @@
 """Write a film, its last window and what the net says of it, for Rust to compare.
 
-python check.py --weights work/net.pt
+python -m posture.check --weights work/posture/net.pt
 
 `check.txt` has one row for each step of the film: the box's left, right, upper and lower
 edge, then x, y and whether it was seen for each joint. Rows of a window follow, then one
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from camera import film
-from network import Model, Net
-from plays import FALL, play
-from stances import Chance
-from window import windows
+from drawn.stances import Chance
+from posture.camera import film
+from posture.network import Model, Net
+from posture.plays import FALL, play
+from posture.window import windows
 
 SEED = 3
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from camera import MIRROR
-from plays import LABELS
-from window import JOINTS, SEEN, VALUES
+from drawn.body import MIRROR
+from posture.plays import LABELS
+from posture.window import JOINTS, SEEN, VALUES
 
 
 class Net(nn.Module):

@@ -1,6 +1,6 @@
 """Draw somebody who falls, as the camera sees it, and what the net says of it.
 
-python picture.py --weights work/net.pt --out ../../../docs/pictures/fall.svg
+python -m posture.picture --weights work/posture/net.pt --out ../../docs/pictures/fall.svg
 """
 
 import argparse
@@ -9,19 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from camera import Film, film
-from network import TOLD, Model, Net
-from plays import RATE_HZ, Stage
-from stances import Chance
-from window import windows
+from drawn.body import BONES
+from drawn.stances import Chance
+from posture.camera import Film, film
+from posture.network import TOLD, Model, Net
+from posture.plays import RATE_HZ, Life
+from posture.window import windows
 
 SEED = 14
 # The moments that are shown, in seconds before and after the fall begins.
 MOMENTS = [-0.6, 0.2, 0.6, 0.9, 1.3, 3.0]
 PANEL, MARGIN, CHART = 150, 12, 110
-# Pairs of joints with a limb between them, by their places in `body.NAMES`.
-LIMBS = [(1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (7, 8), (1, 7), (2, 8)]
-LIMBS += [(7, 9), (9, 11), (8, 10), (10, 12)]
 # Okabe and Ito's palette: told apart by colour-blind people, too.
 COLOURS = dict(
     zip(TOLD, ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"])
@@ -37,7 +35,7 @@ def scene() -> tuple[Film, int]:
     """Somebody walks, falls and lies there; and the step at which the fall begins."""
     c = Chance(SEED)
     while True:
-        stage = Stage(c)
+        stage = Life(c)
         stage.walk(2.0, 0.8)
         begins = stage.steps()
         stage.fall()
@@ -83,7 +81,7 @@ def panel(
         f'fill="none" stroke="{colour}" stroke-width="2"/>'
     )
     at = [place(*joint) for joint in seen.joints[step]]
-    for one, other in LIMBS:
+    for one, other in BONES:
         if seen.seen[step, one] and seen.seen[step, other]:
             (x0, y0), (x1, y1) = at[one], at[other]
             out.append(

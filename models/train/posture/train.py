@@ -1,6 +1,6 @@
 """Draw people who do things, and train the posture net on them.
 
-python train.py fit --out ../../posture-tcn
+python -m posture.train fit --out ../posture-tcn
 
 Nothing is read: the people are drawn by a program, so the net has seen no footage.
 """
@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from camera import film
-from network import TOLD, Model, Net, mirror, told
-from plays import play
-from stances import Chance
-from window import JOINTS, SEEN, STATURE, STEPS, VALUES, windows
+from drawn.stances import Chance
+from posture.camera import film
+from posture.network import TOLD, Model, Net, mirror, told
+from posture.plays import play
+from posture.window import JOINTS, SEEN, STATURE, STEPS, VALUES, windows
 
 SEED = 14
 PLAYS = 30_000
@@ -59,7 +59,7 @@ def draw(seed: int, plays: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(given).astype(np.float16), np.concatenate(wanted)
 
 
-def drawn(work: Path) -> tuple[np.ndarray, np.ndarray]:
+def all_windows(work: Path) -> tuple[np.ndarray, np.ndarray]:
     """All windows, drawn first if need be."""
     path = work / "windows.npz"
     if not path.exists():
@@ -137,7 +137,7 @@ def export(net: Net, folder: Path) -> None:
 
 def fit(arguments: argparse.Namespace) -> None:
     begun = time.monotonic()
-    given, wanted = drawn(arguments.work)
+    given, wanted = all_windows(arguments.work)
     print(f"{len(wanted)} windows after {time.monotonic() - begun:.0f} s", flush=True)
     # Windows of one play lie side by side: the last ones are of other plays.
     held = len(wanted) // 20
@@ -156,7 +156,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("fit")
-    command.add_argument("--work", type=Path, default=Path("work"))
+    command.add_argument("--work", type=Path, default=Path("work/posture"))
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=fit)
     arguments = parser.parse_args()

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from camera import Film
+from posture.camera import Film
 
 STEPS = 24
 VALUES = 51

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clips import MIRROR, RATE_HZ, STEPS, Clips
+from drawn.body import MIRROR
+from skeleton.clips import RATE_HZ, STEPS, Clips
 
 LONGEST_GAP_S = 0.5
 GRID_S = (np.arange(STEPS, dtype=np.float32) - (STEPS - 1)) / np.float32(RATE_HZ)

@@ -6,12 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clips import MIRROR
+from drawn.body import BONES, MIRROR
 
-BONES = [
-    (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (7, 8),
-    (1, 7), (2, 8), (7, 9), (9, 11), (8, 10), (10, 12),
-]  # fmt: skip
 LARGEST = 2.0
 PAIRS = list(itertools.combinations(range(13), 2))
 

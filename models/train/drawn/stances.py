@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from body import ANGLES, PLACE
+from drawn.body import ANGLES, PLACE
 
 
 class Chance:
@@ -36,18 +36,18 @@ class Chance:
 
 
 def stance(**degrees: float) -> np.ndarray:
-    """Angles of which these are not zero; a name without a side means both."""
+    """Angles of which these are not zero."""
     out = np.zeros(len(ANGLES))
-    for name, value in degrees.items():
-        names = [name] if name in PLACE else [f"{name}_l", f"{name}_r"]
-        for name in names:
-            out[PLACE[name]] = np.deg2rad(value)
+    put(out, **degrees)
     return out
 
 
-def put(out: np.ndarray, **degrees: float) -> None:
+def put(out: np.ndarray, **degrees: float | np.ndarray) -> None:
+    """Change these angles of `out` [..., 19]; a name without a side means both."""
     for name, value in degrees.items():
-        out[PLACE[name]] = np.deg2rad(value)
+        names = [name] if name in PLACE else [f"{name}_l", f"{name}_r"]
+        for name in names:
+            out[..., PLACE[name]] = np.deg2rad(value)
 
 
 def upright(c: Chance) -> np.ndarray:

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import camera
-from clips import Clips
-from network import Ensemble, Features, Net
+from skeleton import camera, gestures
+from skeleton.clips import Clips
+from skeleton.network import Ensemble, Features, Net
 
 
 @dataclass
@@ -24,10 +24,13 @@ class Plan:
     decay: float = 0.05
     smoothing: float = 0.1
     average: float = 0.995
+    # Drawn clips of each label that is drawn, and windows of them in a batch on top.
+    drawn_clips: int = 400
+    drawn: int = 24
 
 
 def ensemble(clips: Clips, seed: int, plan: Plan) -> Ensemble:
-    """The moving averages of nets trained on the same varied windows of the clips.
+    """The moving averages of nets trained on the same varied windows of the clips and of drawn ones.
 
     The members differ by their first weights and by what their dropout hides.
     """
@@ -49,14 +52,17 @@ def ensemble(clips: Clips, seed: int, plan: Plan) -> Ensemble:
     )
     features = Features()
     recipe = camera.Recipe()
+    drawn = gestures.draw(clips.names, plan.drawn_clips, seed)
     order = np.array([], int)
     for step in range(plan.steps):
         if len(order) < plan.batch:
             order = np.concatenate([order, rng.permutation(len(clips))])
         chosen, order = order[: plan.batch], order[plan.batch :]
-        windows, label = camera.batch(rng, clips, chosen, recipe)
-        given, seen = features(torch.from_numpy(windows))
-        target = torch.from_numpy(label)
+        batch = camera.batch(rng, clips, chosen, recipe)
+        chosen = rng.integers(len(drawn), size=plan.drawn)
+        both = zip(batch, camera.batch(rng, drawn, chosen, recipe))
+        windows, target = (torch.from_numpy(np.concatenate(part)) for part in both)
+        given, seen = features(windows)
         optimizer.zero_grad()
         for net in nets:
             guess = net.classify(given, seen)

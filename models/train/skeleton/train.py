@@ -1,7 +1,7 @@
 """Measure the recipe by cross-validation, or train the package's model with it.
 
-python train.py cross-validate --data train.npz
-python train.py fit --data train.npz --out ../skeleton-tcn-jhmdb
+python -m skeleton.train cross-validate --data train.npz
+python -m skeleton.train fit --data train.npz --out ../skeleton-tcn-jhmdb
 """
 
 import argparse
@@ -12,11 +12,8 @@ from pathlib import Path
 
 import torch
 
-import clips
-import evaluate
-import export
-import learn
-from network import Ensemble, Net
+from skeleton import clips, evaluate, export, learn
+from skeleton.network import Ensemble, Net
 
 FOLDS = 5
 SEED = 20
@@ -53,7 +50,7 @@ def trained(
 def cross_validate(arguments: argparse.Namespace) -> None:
     data = clips.load(arguments.data)
     plan = learn.Plan()
-    fold = clips.folds(data.label, FOLDS, SEED)
+    fold = clips.folds(data, FOLDS, SEED)
     models, seconds = [], []
     for number in range(FOLDS):
         path = arguments.work / f"fold-{number}.pt"
@@ -85,7 +82,10 @@ def main() -> None:
         command = commands.add_parser(name)
         command.add_argument("--data", type=Path, required=True)
         command.add_argument(
-            "--work", type=Path, default=Path("work"), help="weights kept between runs"
+            "--work",
+            type=Path,
+            default=Path("work/skeleton"),
+            help="weights kept between runs",
         )
         command.set_defaults(run=run)
     commands.choices["fit"].add_argument("--out", type=Path, required=True)

@@ -1,6 +1,6 @@
 """Write the tables of figures.json into the model card, between its markers.
 
-    python card.py --card ../skeleton-tcn-jhmdb/MODEL_CARD.md
+    python -m skeleton.card --card ../skeleton-tcn-jhmdb/MODEL_CARD.md
 
 A table called `name` stands between `<!-- name -->` and `<!-- end -->`; what was there
 is replaced.
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-import camera
-from train import CHECKED, FIGURES
+from skeleton import camera
+from skeleton.train import CHECKED, FIGURES
 
 MARKED = re.compile(r"(<!-- (?!end)([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -160,7 +160,11 @@ def recipe(figures: dict) -> str:
     plan, how = figures["plan"], camera.Recipe()
     rows = [
         ["members", str(plan["members"])],
-        ["steps, each of " + f"{plan['batch']} windows", str(plan["steps"])],
+        [
+            f"steps, each of {plan['batch']} windows of J-HMDB and {plan['drawn']} of drawn people",
+            str(plan["steps"]),
+        ],
+        ["drawn clips of each of ten labels", str(plan["drawn_clips"])],
         [
             "learning rate at its highest; weight decay",
             f"{plan['rate']}; {plan['decay']}",

@@ -6,11 +6,11 @@ from pathlib import Path
 import onnx
 import torch
 
-from clips import STEPS
-from network import Ensemble
+from skeleton.clips import STEPS
+from skeleton.network import Ensemble
 
 NAME = "skeleton-tcn-jhmdb"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 OPSET = 17
 
 MANIFEST = """\
@@ -21,7 +21,7 @@ task = "skeleton"
 file = "{name}.onnx"
 sha256 = "{sha256}"
 licence = "CC-BY-4.0"
-source = "trained by models/train on J-HMDB's joint annotations"
+source = "trained by models/train/skeleton on J-HMDB's joint annotations and on people drawn by a program"
 labels = "labels.txt"
 
 [input]

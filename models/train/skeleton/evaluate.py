@@ -6,11 +6,9 @@ from functools import partial
 
 import numpy as np
 
-import camera
-import learn
-import measures
-from clips import Clips
-from network import Ensemble
+from skeleton import camera, learn, measures
+from skeleton.clips import Clips
+from skeleton.network import Ensemble
 
 RATES_HZ = (5, 10, 15, 25, 30)
 DROPPED = (0.0, 0.15, 0.3)

@@ -31,6 +31,13 @@ NAMES = [
     "left ankle", "right ankle", "crown", "left toe", "right toe",
 ]  # fmt: skip
 JOINTS = 13
+# Pairs of joints with a limb between them, and of one side of the trunk with another.
+BONES = [
+    (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (7, 8),
+    (1, 7), (2, 8), (7, 9), (9, 11), (8, 10), (10, 12),
+]  # fmt: skip
+# Where each joint goes when left and right are exchanged.
+MIRROR = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11])
 FLESH = np.array(
     [0.06, 0.06, 0.06, 0.04, 0.04, 0.035, 0.035, 0.08, 0.08, 0.05, 0.05, 0.04, 0.04]
     + [0.03, 0.03, 0.03]

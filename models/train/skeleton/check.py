@@ -1,6 +1,6 @@
 """Check the package's ONNX file against the network it was written from.
 
-python check.py --weights work/all.pt --model ../skeleton-tcn-jhmdb
+python -m skeleton.check --weights work/skeleton/all.pt --model ../skeleton-tcn-jhmdb
 """
 
 import argparse
@@ -14,8 +14,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from clips import STEPS
-from train import CHECKED, FIGURES, kept
+from skeleton.clips import STEPS
+from skeleton.train import CHECKED, FIGURES, kept
 
 WINDOWS = 200
 CLOSE = 1e-5
