@@ -124,32 +124,27 @@ fn a_window_gives_no_clip_before_it_has_seen_enough() {
     assert_eq!((classifier.labels().len(), classifier.unknown()), (5, Some(4)));
 }
 
-/// First frame of vtest.avi, a square of people there (left, top, width, height), and how likely a fight is by what
-/// `models/train/fight` reads, cuts and computes of the 1.2 seconds from that frame.
-const SQUARES: [(usize, [f32; 4], f32); 5] = [
-    (0, [0.894, 0.5061, 0.1878, 0.2504], 0.0824),
-    (60, [0.4138, 0.2467, 0.1943, 0.259], 0.0855),
-    (60, [0.325, 0.2527, 0.1442, 0.1923], 0.169),
-    (100, [0.4322, 0.2541, 0.2084, 0.2778], 0.4003),
-    (100, [0.6141, 0.1915, 0.172, 0.2293], 0.0315),
-];
+/// The first frame of a window of vtest.avi, a square there (left, top, width, height), and how likely a fight is by what
+/// `models/train/fight/check.py` reads, cuts and computes.
+const CHECK: &str = include_str!("../models/train/fight/check.txt");
 
 #[test]
 fn fight_maps_sees_what_it_sees_in_training() {
     let Some(vtest) = footage::vtest() else { return };
     let mut classifier = open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fight-maps"));
     let frames = footage::frames(&vtest, 113);
-    for (first, [x, y, w, h], expected) in SQUARES {
+    for row in CHECK.lines() {
+        let (first, numbers) = row.split_once(' ').expect("a row");
+        let first: usize = first.parse().expect("a frame");
+        let numbers: Vec<f32> = numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
+        let [x, y, w, h, expected] = numbers[..] else { panic!("a square and a probability: {row}") };
         let mut window = classifier.window();
         for frame in &frames[first..=first + 12] {
             classifier.observe(&mut window, &frame.image, &BBox::WHOLE, frame.at);
         }
         let scores = classifier.classify(&window, &BBox { x, y, w, h }).expect("no failure").expect("a clip");
-        // Training scales pictures by another filter. Fights and calm scenes are some three apart on this scale.
-        let logit = |p: f32| (p / (1.0 - p)).ln();
-        let off = logit(scores[0]) - logit(expected);
-        println!("{first}, {x}: {:.4}, not {expected}: off by {off:.3}", scores[0]);
-        assert!(off.abs() < 0.35, "{first}, {x}: {scores:?}, not {expected}");
+        println!("{row}: {:.4}", scores[0]);
+        assert!((scores[0] - expected).abs() < 0.02, "{row}: {scores:?}");
     }
 }
 
