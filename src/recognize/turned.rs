@@ -22,11 +22,6 @@ const SWEEP: Duration = Duration::from_millis(2500);
 const WATCH: Duration = Duration::from_millis(250);
 /// The same while somebody is lost who may be down.
 const SEARCH: Duration = Duration::from_millis(120);
-/// After so many looks in vain at somebody who may be down, there is one for each [`EARNED`] of time. People who are small or
-/// half hidden may seem to leave their feet all day long.
-const VAIN_LOOKS: f64 = 16.0;
-/// In this time one more such look is allowed.
-const EARNED: Duration = Duration::from_secs(1);
 /// A find stays valid for this time: long enough for the next look in the same turn.
 const HOLDS: Duration = Duration::from_millis(650);
 /// After a find, the next looks use the same turn for this time.
@@ -63,8 +58,6 @@ pub(super) enum Suspicion {
 #[derive(Debug, Default)]
 pub(super) struct TurnedLooks {
     last: Option<Timestamp>,
-    /// Looks in vain, less those that time has earned.
-    vain: f64,
     /// The turn of the last look.
     turn: usize,
     /// Looks since somebody was found first.
@@ -82,17 +75,14 @@ impl TurnedLooks {
     pub(super) fn due(&mut self, at: Timestamp, suspicion: Suspicion) -> Option<Orientation> {
         let keeps = self.found.is_some_and(|found| at.since(found) <= KEPT && found <= at);
         let pause = match suspicion {
-            Suspicion::None if !keeps => SWEEP,
-            _ if !keeps && self.vain >= VAIN_LOOKS => EARNED,
             Suspicion::Lost => SEARCH,
+            Suspicion::None if !keeps => SWEEP,
             _ => WATCH,
         };
         if self.last.is_some_and(|last| at.since(last) < pause && last <= at) {
             return None;
         }
-        let since = self.last.replace(at).map_or(Duration::ZERO, |last| at.since(last));
-        let earned = since.as_secs_f64() / EARNED.as_secs_f64();
-        self.vain = if keeps { 0.0 } else { (self.vain - earned).max(0.0) + 1.0 };
+        self.last = Some(at);
         self.looks = if keeps { self.looks + 1 } else { 0 };
         if !keeps {
             self.finds.clear();
@@ -190,11 +180,11 @@ mod tests {
         Detection { class: PERSON, score, bbox: BBox { x, y, w, h } }
     }
 
-    /// How many looks there are in some seconds of ten frames each.
-    fn looks(seconds: i64, suspicion: Suspicion, finds: bool) -> usize {
+    /// How many looks there are in ten seconds of ten frames.
+    fn looks(suspicion: Suspicion, finds: bool) -> usize {
         let mut turned = TurnedLooks::default();
         let mut looks = 0;
-        for frame in 0..10 * seconds {
+        for frame in 0..100 {
             let now = at(frame * 100);
             if turned.due(now, suspicion).is_some() {
                 looks += 1;
@@ -208,20 +198,10 @@ mod tests {
 
     #[test]
     fn looks_are_rare_until_somebody_may_be_down() {
-        assert_eq!(looks(3, Suspicion::None, false), 2);
-        assert_eq!(looks(3, Suspicion::Down, false), 10);
-        assert_eq!(looks(3, Suspicion::Lost, false), 15);
-        assert_eq!(looks(3, Suspicion::None, true), 10);
-    }
-
-    #[test]
-    fn looks_in_vain_become_rare_and_finds_do_not() {
-        for suspicion in [Suspicion::Down, Suspicion::Lost] {
-            let minute = looks(60, suspicion, false);
-            assert!((60..=85).contains(&minute), "{suspicion:?}: {minute}");
-            assert_eq!(looks(120, suspicion, false) - minute, 60, "{suspicion:?}");
-        }
-        assert_eq!(looks(60, Suspicion::Down, true), 200);
+        assert_eq!(looks(Suspicion::None, false), 4);
+        assert_eq!(looks(Suspicion::Down, false), 34);
+        assert_eq!(looks(Suspicion::Lost, false), 50);
+        assert_eq!(looks(Suspicion::None, true), 34);
     }
 
     #[test]
