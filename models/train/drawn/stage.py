@@ -25,6 +25,12 @@ class Play:
     label: np.ndarray
 
 
+def eased(share: np.ndarray) -> np.ndarray:
+    """From 0 to 1, slowly at both ends."""
+    share = np.clip(share, 0, 1)
+    return share * share * (3 - 2 * share)
+
+
 class Stage:
     """Somebody who does one thing after the other; so many steps are a second."""
 
@@ -61,7 +67,7 @@ class Stage:
         """Change to another stance: smoothly, or faster and faster by a power."""
         n = max(1, round(seconds * self.rate_hz))
         time = (np.arange(n) + 1) / n
-        done = time**power if power else time * time * (3 - 2 * time)
+        done = time**power if power else eased(time)
         angles = self.now + (to - self.now) * done[:, None]
         label = np.where(done < 0.35, before, np.where(done > 0.65, after, UNSURE))
         self.add(angles, label)

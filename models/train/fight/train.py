@@ -8,9 +8,7 @@ detector and the pose net are those of this repository.
 """
 
 import argparse
-import hashlib
 import json
-import re
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import manifest
 from fight.maps import features
 from fight.people import (
     READ_HZ,
@@ -80,22 +79,26 @@ class Windows:
         return np.char.startswith(self.clip, "fight")
 
 
+def backbone() -> onnx.ModelProto:
+    """From the frames of a window to its features."""
+    return features(onnx.load(MODELS / "movenet-lightning" / "movenet-lightning.onnx"))
+
+
 def look(clip: Path | tuple[str, list[Picture]]) -> list[tuple]:
     """The features of every window of a clip, each with the clip's name, its square and its variant."""
     name, frames = (clip.stem, read(clip)) if isinstance(clip, Path) else clip
     detector = Detector(MODELS / "centernet-mobilenetv3-coco")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    pose = onnx.load(MODELS / "movenet-lightning" / "movenet-lightning.onnx")
-    session = onnxruntime.InferenceSession(features(pose).SerializeToString(), options)
+    session = onnxruntime.InferenceSession(backbone().SerializeToString(), options)
     pairs = [pair for frame in frames for pair in close_pairs(detector.boxes(frame))]
     found = []
     for number, square in enumerate(groups(pairs)):
         for index, variant in enumerate(VARIANTS):
             crops = cut(frames, square, variant, f"{name} {number} {index}")
             for window in windows(list(crops)):
-                clip = np.stack(window).astype(np.float32)[None]
-                values = session.run(None, {"clip": clip})[0][0]
+                tensor = np.stack(window).astype(np.float32)[None]
+                values = session.run(None, {"clip": tensor})[0][0]
                 found.append((values, name, number, index))
     return found
 
@@ -105,11 +108,8 @@ def parts(film: Path) -> list[tuple[str, list[Picture]]]:
     frames = read(film, WALKERS_HZ)
     length = PART_S * READ_HZ
     starts = range(0, len(frames) - length + 1, length)
-    half = lambda start: int(2 * start >= len(frames))
-    return [
-        (f"{WALKERS}-{start:04d}-{half(start)}", frames[start : start + length])
-        for start in starts
-    ]
+    names = [f"{WALKERS}-{at:04d}-{int(2 * at >= len(frames))}" for at in starts]
+    return [(name, frames[at : at + length]) for name, at in zip(names, starts)]
 
 
 def seen(arguments: argparse.Namespace) -> Windows:
@@ -239,7 +239,8 @@ def held_out(given: Windows, names: list[str], seed: int) -> tuple[np.ndarray, d
     for held in range(FOLDS):
         told[of == held] = found[of == held] > threshold(found[~fight & (of != held)])
     fights, calm = float(told[fight].mean()), float(told[~fight].mean())
-    after = found > threshold(found[~fight])
+    least = threshold(found[~fight])
+    after = found > least
     walkers = sorted(name for name in set(given.clip) if half(name) is not None)
     strict = threshold(found[~fight], CALM_TOLD_BY_PACKAGE)
     walking = clip_scores(given, scores, walkers)
@@ -255,7 +256,7 @@ def held_out(given: Windows, names: list[str], seed: int) -> tuple[np.ndarray, d
             float(((found[fight] > at).mean() + (found[~fight] <= at).mean()) / 2)
             for at in found
         ),
-        "walkers_told": float((walking > threshold(found[~fight])).mean()),
+        "walkers_told": float((walking > least).mean()),
         "walkers_told_by_package": float((walking > strict).mean()),
         "fights_told_by_package": float((found[fight] > strict).mean()),
     }
@@ -278,7 +279,7 @@ def measure(given: Windows, names: list[str]) -> tuple[np.ndarray, dict]:
 def export(head: tuple[np.ndarray, float], folder: Path) -> None:
     """Write the ONNX file, and its hash into the manifest."""
     weights, bias = head
-    model = features(onnx.load(MODELS / "movenet-lightning" / "movenet-lightning.onnx"))
+    model = backbone()
     graph = model.graph
     # The label `other` has the logit 0.
     both = np.stack([weights, np.zeros_like(weights)]).astype(np.float32)
@@ -297,11 +298,7 @@ def export(head: tuple[np.ndarray, float], folder: Path) -> None:
     onnx.checker.check_model(model)
     path = folder / "fight-maps.onnx"
     onnx.save(model, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest = folder / "model.toml"
-    manifest.write_text(
-        re.sub(r'(?m)^sha256 = ".*"$', f'sha256 = "{digest}"', manifest.read_text())
-    )
+    manifest.sign(path)
 
 
 def cross_validate(arguments: argparse.Namespace) -> None:
@@ -328,8 +325,6 @@ def fit(arguments: argparse.Namespace) -> None:
     least = threshold(scores[~fight], CALM_TOLD_BY_PACKAGE)
     bias -= least
     export((weights * slope, bias * slope), arguments.out)
-    told = float((scores[fight] > least).mean())
-    print(f"the score 0.5 tells {told:.0%} of the fights that were held out")
     print(f"wrote {arguments.out} after {time.monotonic() - begun:.0f} s")
 
 

@@ -6,9 +6,7 @@ Nothing is read: the people are drawn by a program, so the net has seen no foota
 """
 
 import argparse
-import hashlib
 import json
-import re
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+import manifest
 from drawn.stances import Chance
 from posture.camera import film
 from posture.network import TOLD, Model, Net, mirror, told
@@ -129,10 +128,7 @@ def export(net: Net, folder: Path) -> None:
         opset_version=17,
         dynamo=False,
     )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest = folder / "model.toml"
-    text = re.sub(r'(?m)^sha256 = ".*"$', f'sha256 = "{digest}"', manifest.read_text())
-    manifest.write_text(text)
+    manifest.sign(path)
 
 
 def fit(arguments: argparse.Namespace) -> None:

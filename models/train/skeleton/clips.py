@@ -29,7 +29,6 @@ JOINTS = {
     "right ankle": 13,
 }
 
-
 # What is measured of a body: the bones, and from the nose to the shoulders.
 MEASURED = [*BONES, (0, 1), (0, 2)]
 CLIPS_OF_VIDEO = 3

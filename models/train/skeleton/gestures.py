@@ -8,7 +8,7 @@ import numpy as np
 
 from drawn.body import ANGLES, JOINTS, PLACE
 from drawn.lens import project
-from drawn.stage import UNREST, Stage, hops
+from drawn.stage import UNREST, Stage, eased, hops
 from drawn.stances import (
     Chance,
     bend,
@@ -32,11 +32,6 @@ ASPECT = 16 / 9
 LONG = STEPS / RATE_HZ + 0.1
 # A stage wants a label for every step; a clip has one for all.
 ALL = 0
-
-
-def eased(share: np.ndarray) -> np.ndarray:
-    share = np.clip(share, 0, 1)
-    return share * share * (3 - 2 * share)
 
 
 class Gesture(Stage):
@@ -113,6 +108,12 @@ class Gesture(Stage):
             self.gait(self.c.between(0.1, longest), runs=False)
         else:
             self.keep(0.04, longest)
+
+    def walks_runs_or_waits(self, longest_way: float, longest_wait: float) -> None:
+        if self.c.happens(0.25):
+            self.gait(self.c.between(0.2, longest_way), self.c.happens(0.5))
+        else:
+            self.keep(0.04, longest_wait)
 
     def lean_over(self, to: np.ndarray, share: float) -> None:
         """Go to or from a seat, mostly with the trunk ahead on the way."""
@@ -263,17 +264,11 @@ class Gesture(Stage):
         if c.happens(0.3):
             put(got, pitch=c.between(5, 40), bow=c.between(0, 30))
         self.now = ready
-        if c.happens(0.25):
-            self.gait(c.between(0.2, 0.7), c.happens(0.5))
-        else:
-            self.keep(0.04, 0.7)
+        self.walks_runs_or_waits(0.7, 0.7)
         self.to(take, 0.15, 0.5)
         self.keep(0.04, 0.15)
         self.to(got, 0.15, 0.6)
-        if c.happens(0.25):
-            self.gait(c.between(0.2, 0.5), c.happens(0.5))
-        else:
-            self.keep(0.04, 0.6)
+        self.walks_runs_or_waits(0.5, 0.6)
 
     def throw(self) -> None:
         """Throw with the right arm, over the shoulder or from below."""
