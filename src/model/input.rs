@@ -8,8 +8,6 @@ mod write;
 
 use super::manifest::{Align, Channels, ClipInput, ClipLayout, Input, InputType, Layout, Resize};
 use super::session::{Elements, TensorView};
-#[cfg(test)]
-use crate::frame::Filter;
 use crate::frame::{Image, Region, Sampler};
 use crate::geometry::{BBox, Point};
 use write::{Element, fill_with, write_row};
@@ -233,7 +231,7 @@ impl Input {
             scale: [1.0; 3],
             offset: [0.0; 3],
             resize: Resize::Letterbox { pad: 0, align: Align::Center },
-            filter: Filter::Bilinear,
+            filter: Default::default(),
         }
     }
 }
