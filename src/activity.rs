@@ -42,7 +42,7 @@ pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Posit
 pub use observer::{Models, Observed, Observer};
 pub use parameters::Parameters;
 pub use person::Person;
-pub use pose::PoseEstimator;
+pub use pose::{PoseEstimator, is_large_enough};
 pub use posture::{ClassifyPosture, PostureClassifier, PostureWindow, Roles};
 pub use scores::ActivityError;
 pub use skeleton::SkeletonClassifier;

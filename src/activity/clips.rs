@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::budget::{Budget, Look};
 use super::clip::{ClipClassifier, ClipWindow};
 use super::groups::{GroupId, Groups};
-use super::observer::is_large_enough;
+use super::pose::is_large_enough;
 use super::scores::ActivityError;
 use super::smooth::Smooth;
 use super::turns::{Turn, Turns};
@@ -104,7 +104,8 @@ impl Clips {
                     visible(of).into_iter().map(seen).collect()
                 }
                 ClipScope::Group { scale, near, of } => {
-                    let people = visible(of).into_iter().filter(|track| is_large_enough(track, frame));
+                    let people =
+                        visible(of).into_iter().filter(|track| is_large_enough(&track.bbox, &frame.image));
                     let people: Vec<_> = people.map(|track| (track.id, track.bbox)).collect();
                     let groups = self.groups.entry(index).or_insert_with(|| Groups::new(*scale, *near));
                     let aspect = frame.image.aspect();

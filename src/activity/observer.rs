@@ -14,7 +14,7 @@ use super::fallen::FallenPlaces;
 use super::groups::GroupId;
 use super::parameters::Parameters;
 use super::person::Person;
-use super::pose::PoseEstimator;
+use super::pose::{PoseEstimator, is_large_enough};
 use super::posture::PostureClassifier;
 use super::scores::ActivityError;
 use super::skeleton::SkeletonClassifier;
@@ -28,10 +28,6 @@ use crate::track::{Track, Tracker};
 /// A frame that comes by up to so much of the usual interval too early is looked at all the same: the frame after it would
 /// be later than it is early.
 const EARLY: f64 = 0.5;
-
-/// A person has a pose, and may belong to a group, from this size on, in pixels of the longer side of the box. Of smaller
-/// people joints are guesses.
-const LEAST_PIXELS: f32 = 40.0;
 
 /// The models that activities are recognised with; one worker owns them.
 pub struct Models {
@@ -164,7 +160,7 @@ impl Observer {
         self.meet(frame, tracker, &people);
         let Met { subjects, ended } = self.clips.meet(frame, tracker, &label, &models.clips);
         self.ask(people.len(), &subjects, models, budget);
-        let posed = people.iter().filter(|track| is_large_enough(track, frame)).count();
+        let posed = people.iter().filter(|track| is_large_enough(&track.bbox, &frame.image)).count();
         let mut observed = Observed {
             person_time: Duration::from_secs_f64(since_s.min(2.0 * self.interval_s)) * posed as u32,
             ended,
@@ -174,7 +170,7 @@ impl Observer {
             let begun = Instant::now();
             observed.judgements.push(self.look(frame, track, models)?);
             budget.spent(Look::Joints, begun.elapsed());
-            observed.poses += u64::from(is_large_enough(track, frame));
+            observed.poses += u64::from(is_large_enough(&track.bbox, &frame.image));
         }
         let lost = tracker.tracks().filter(|track| !track.visible);
         observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
@@ -279,7 +275,7 @@ impl Observer {
     ) -> Result<Judgement, ActivityError> {
         let followed = self.people.entry(track.id).or_insert_with(Followed::new);
         followed.pose = None;
-        if is_large_enough(track, frame) {
+        if is_large_enough(&track.bbox, &frame.image) {
             let mut pose = models.pose.estimate(&frame.image, &track.bbox, frame.at)?;
             pose.forget_face();
             followed.person.pose(Body::of(&pose, models.pose.joint_score(), frame.image.aspect()));
@@ -317,10 +313,4 @@ fn judgement(track: &Track, models: &Models, belief: Belief) -> Judgement {
         bbox: track.bbox,
         belief,
     }
-}
-
-/// Whether a person on the frame is large enough for a pose, and to belong to a group.
-pub(super) fn is_large_enough(track: &Track, frame: &Frame) -> bool {
-    let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
-    (track.bbox.w * width).max(track.bbox.h * height) >= LEAST_PIXELS
 }

@@ -126,7 +126,7 @@ impl Scene {
 
     /// Takes what was found on the turned picture.
     pub(super) fn take_turned(&mut self, turned: &[Detection], image: &Image) {
-        self.turned.take(turned, &self.people, image.aspect());
+        self.turned.take(turned, &self.people, image);
     }
 
     /// Adds who was found on the turned picture, now or a moment ago.

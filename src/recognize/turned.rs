@@ -9,8 +9,10 @@
 
 use std::time::Duration;
 
+use crate::activity::is_large_enough;
 use crate::clock::Timestamp;
 use crate::detect::{ClassId, Detection};
+use crate::frame::Image;
 use crate::geometry::Orientation;
 
 /// The turns, in the order in which they are tried.
@@ -58,6 +60,8 @@ pub(super) enum Suspicion {
 #[derive(Debug, Default)]
 pub(super) struct TurnedLooks {
     last: Option<Timestamp>,
+    /// Whether somebody might have been down then.
+    suspected: bool,
     /// The turn of the last look.
     turn: usize,
     /// Looks since somebody was found first.
@@ -83,6 +87,7 @@ impl TurnedLooks {
             return None;
         }
         self.last = Some(at);
+        self.suspected = suspicion != Suspicion::None;
         self.looks = if keeps { self.looks + 1 } else { 0 };
         if !keeps {
             self.finds.clear();
@@ -96,21 +101,26 @@ impl TurnedLooks {
         Some(TURNS[self.turn])
     }
 
-    /// Takes what the look has found that was due last; `turned` are in the turned picture's coordinates, and `aspect` is
-    /// the frame's width by its height.
-    pub(super) fn take(&mut self, turned: &[Detection], people: &[ClassId], aspect: f32) {
-        let turn = TURNS[self.turn];
+    /// Takes what the look has found that was due last; `turned` are in the coordinates of the turned `image`. Who is too
+    /// small for a pose is left out.
+    pub(super) fn take(&mut self, turned: &[Detection], people: &[ClassId], image: &Image) {
+        let (turn, aspect) = (TURNS[self.turn], image.aspect());
         let whole = |found: &Detection| {
             let bbox = turn.stored_box(&found.bbox);
             let score = 1.0 / (1.0 + (1.0 - found.score) / found.score * (-SURER).exp());
             Detection { bbox, score, ..*found }
         };
-        // In a picture that is turned by a quarter, who is upright lies.
-        let lies =
-            |found: &Detection| !turn.is_sideways() || found.bbox.w * aspect >= LYING_WIDTH * found.bbox.h;
+        // A picture that is turned by a quarter shows upright who lies across the picture. One that is turned by a half shows
+        // so who lies with the head towards the camera; unless somebody may be down, a tall box there is of somebody
+        // upright, whom the detector tells even upside down.
+        let lies = |found: &Detection| match turn.is_sideways() {
+            true => found.bbox.w * aspect >= LYING_WIDTH * found.bbox.h,
+            false => self.suspected || !is_upright(found, aspect),
+        };
+        let is_large = |found: &Detection| is_large_enough(&found.bbox, image);
         let people =
             turned.iter().filter(|found| people.contains(&found.class) && found.score >= LEAST_SCORE);
-        let finds: Vec<Detection> = people.map(whole).filter(lies).collect();
+        let finds: Vec<Detection> = people.map(whole).filter(lies).filter(is_large).collect();
         if self.turn == self.finds_turn || worth(&finds) > BETTER * worth(&self.finds) {
             (self.finds, self.finds_turn, self.looked) = (finds, self.turn, self.last);
         }
@@ -135,20 +145,29 @@ fn worth(finds: &[Detection]) -> f32 {
     finds.iter().map(|find| find.score * find.bbox.w.max(find.bbox.h)).fold(0.0, f32::max)
 }
 
+fn is_upright(person: &Detection, aspect: f32) -> bool {
+    person.bbox.h > UPRIGHT_HEIGHT * person.bbox.w * aspect
+}
+
+fn is_covered(part: &Detection, whole: &Detection) -> bool {
+    part.bbox.intersection(&whole.bbox) >= PART * part.bbox.area()
+}
+
 /// Adds somebody who lies; says whether that tells anything new.
 fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32) -> bool {
-    let share =
-        |other: &Detection| other.bbox.intersection(&whole.bbox) / other.bbox.area().max(f32::EPSILON);
-    let is_same = |other: &Detection| other.class == whole.class;
-    let is_upright = |other: &Detection| other.bbox.h > UPRIGHT_HEIGHT * other.bbox.w * aspect;
-    // Somebody upright, or several of them, who are seen better without the turn.
-    let upright = |other: &Detection| {
-        is_same(other) && is_upright(other) && other.score + 0.1 >= whole.score && share(other) >= PART
+    let is_same_class = |other: &Detection| other.class == whole.class;
+    let is_larger = |other: &Detection| other.bbox.area() > whole.bbox.area();
+    // Somebody upright, or several of them, who are seen better without the turn; or somebody of whom this is a part.
+    let is_known = |other: &Detection| {
+        let upright =
+            is_upright(other, aspect) && other.score + 0.1 >= whole.score && is_covered(other, &whole);
+        let larger = is_larger(other) && other.score >= whole.score && is_covered(&whole, other);
+        is_same_class(other) && (upright || larger)
     };
-    if detections.iter().any(upright) {
+    if detections.iter().any(is_known) {
         return false;
     }
-    let same = |other: &&mut Detection| is_same(other) && other.bbox.iou(&whole.bbox) >= SAME;
+    let same = |other: &&mut Detection| is_same_class(other) && other.bbox.iou(&whole.bbox) >= SAME;
     if let Some(other) = detections.iter_mut().find(same) {
         let is_better = whole.score > other.score;
         if is_better {
@@ -157,7 +176,8 @@ fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32) -> 
         return is_better;
     }
     let is_part = |other: &Detection| {
-        is_same(other) && share(other) >= PART && other.bbox.area() < whole.bbox.area() && !is_upright(other)
+        let upright = is_upright(other, aspect);
+        is_same_class(other) && !upright && !is_larger(other) && is_covered(other, &whole)
     };
     detections.retain(|other| !(is_part(other) && other.score <= whole.score));
     detections.push(whole);
@@ -166,7 +186,10 @@ fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::frame::{Colorimetry, ColourMatrix, PixelFormat};
     use crate::geometry::BBox;
 
     const PERSON: ClassId = ClassId(0);
@@ -180,16 +203,25 @@ mod tests {
         Detection { class: PERSON, score, bbox: BBox { x, y, w, h } }
     }
 
-    /// How many looks there are in ten seconds of ten frames.
-    fn looks(suspicion: Suspicion, finds: bool) -> usize {
+    fn image(width: u32, height: u32) -> Image {
+        let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let planes = Arc::new(vec![vec![0; (width * height) as usize]]);
+        Image::new(PixelFormat::Gray8, (width, height), colorimetry, [width as usize, 0, 0], planes).unwrap()
+    }
+
+    /// How many looks there are in ten seconds of ten frames each, when every look finds somebody in `found`, or nobody.
+    fn looks(suspicion: Suspicion, found: Option<[f32; 4]>) -> usize {
         let mut turned = TurnedLooks::default();
         let mut looks = 0;
         for frame in 0..100 {
             let now = at(frame * 100);
-            if turned.due(now, suspicion).is_some() {
+            if let Some(turn) = turned.due(now, suspicion) {
                 looks += 1;
-                let found = if finds { vec![detection(0.5, [0.4, 0.1, 0.1, 0.5])] } else { Vec::new() };
-                turned.take(&found, &[PERSON], 1.0);
+                let found = found.map(|found| {
+                    let found = detection(0.5, found);
+                    Detection { bbox: turn.undone().stored_box(&found.bbox), ..found }
+                });
+                turned.take(found.as_slice(), &[PERSON], &image(100, 100));
             }
             turned.add(&mut Vec::new(), now, 1.0);
         }
@@ -198,10 +230,19 @@ mod tests {
 
     #[test]
     fn looks_are_rare_until_somebody_may_be_down() {
-        assert_eq!(looks(Suspicion::None, false), 4);
-        assert_eq!(looks(Suspicion::Down, false), 34);
-        assert_eq!(looks(Suspicion::Lost, false), 50);
-        assert_eq!(looks(Suspicion::None, true), 34);
+        assert_eq!(looks(Suspicion::None, None), 4);
+        assert_eq!(looks(Suspicion::Down, None), 34);
+        assert_eq!(looks(Suspicion::Lost, None), 50);
+    }
+
+    #[test]
+    fn looks_go_on_where_one_found_who_lies() {
+        let lies = [0.1, 0.4, 0.5, 0.1];
+        assert_eq!(looks(Suspicion::None, Some(lies)), 34);
+        let is_upright = [0.4, 0.1, 0.1, 0.5];
+        assert_eq!(looks(Suspicion::None, Some(is_upright)), 4);
+        let is_too_small = [0.1, 0.4, 0.3, 0.1];
+        assert_eq!(looks(Suspicion::None, Some(is_too_small)), 4);
     }
 
     #[test]
@@ -219,7 +260,7 @@ mod tests {
         let legs = detection(0.4, [0.5, 0.82, 0.2, 0.1]);
         let passer_by = detection(0.7, [0.1, 0.2, 0.1, 0.5]);
         // Upright in the picture that was turned clockwise: the head is up, so it was to the left.
-        turned.take(&[detection(0.5, [0.05, 0.3, 0.15, 0.4])], &[PERSON], 4.0 / 3.0);
+        turned.take(&[detection(0.5, [0.05, 0.3, 0.15, 0.4])], &[PERSON], &image(400, 300));
         for (ms, found) in
             [(0, [0.3, 0.8, 0.4, 0.15]), (600, [0.3, 0.8, 0.4, 0.15]), (700, [0.5, 0.82, 0.2, 0.1])]
         {
@@ -233,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_somebody_is_nobody_else() {
+        let sits = detection(0.9, [0.3, 0.4, 0.2, 0.5]);
+        for (score, part, people) in [
+            (0.8, [0.28, 0.45, 0.18, 0.1], 1),
+            // Surer than the whole.
+            (0.95, [0.28, 0.45, 0.18, 0.1], 2),
+            // Behind the legs of whoever sits.
+            (0.8, [0.1, 0.6, 0.35, 0.1], 2),
+        ] {
+            let mut detections = vec![sits];
+            assert_eq!(add_whole(&mut detections, detection(score, part), 1.0), people == 2, "{part:?}");
+            assert_eq!(detections.len(), people, "{part:?}");
+        }
+    }
+
+    #[test]
     fn who_is_upright_is_not_found_twice() {
         let mut turned = TurnedLooks::default();
         let upright = detection(0.7, [0.4, 0.2, 0.1, 0.5]);
@@ -241,7 +298,7 @@ mod tests {
             let Some(turn) = turned.due(now, Suspicion::Down) else { panic!("no look is due") };
             let mut detections = vec![upright];
             let seen = Detection { score: 0.5, bbox: turn.undone().stored_box(&upright.bbox), ..upright };
-            turned.take(&[seen], &[PERSON], 1.0);
+            turned.take(&[seen], &[PERSON], &image(100, 100));
             turned.add(&mut detections, now, 1.0);
             assert_eq!(detections, [upright], "{turn:?}");
         }
