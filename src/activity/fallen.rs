@@ -28,6 +28,12 @@ impl FallenPlaces {
         found.map(|index| self.0.swap_remove(index)).is_some()
     }
 
+    /// Whether there is any.
+    pub(super) fn any(&mut self, now: Timestamp) -> bool {
+        self.drop_old(now);
+        !self.0.is_empty()
+    }
+
     fn drop_old(&mut self, now: Timestamp) {
         self.0.retain(|(at, _)| now.since(*at) <= REMEMBERED);
     }
@@ -45,8 +51,10 @@ mod tests {
         let mut places = FallenPlaces::default();
         places.keep(at(0), here);
         assert!(!places.take(at(1), &there));
+        assert!(places.any(at(600)));
         assert!(places.take(at(600), &here));
         assert!(!places.take(at(600), &here), "it is somebody else");
+        assert!(!places.any(at(600)));
         places.keep(at(1000), here);
         assert!(!places.take(at(1601), &here));
         // Nobody looks for them, and yet they do not add up.

@@ -207,6 +207,11 @@ impl Observer {
         self.people.get(&track).is_some_and(|followed| followed.person.may_be_down())
     }
 
+    /// Whether somebody fell whose track ended a while ago, and was not found again at `now`.
+    pub fn remembers_fallen(&mut self, now: Timestamp) -> bool {
+        self.fallen.any(now)
+    }
+
     /// The last pose of a track.
     pub fn pose(&self, track: TrackId) -> Option<&Pose> {
         self.people.get(&track)?.pose.as_ref()

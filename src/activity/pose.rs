@@ -19,7 +19,7 @@ use crate::tag::ModelRef;
 /// Of who is smaller than this, in pixels of the longer side of the box, joints are guesses.
 const LEAST_PIXELS: f32 = 40.0;
 
-/// Whether who is in `bbox` on `image` is large enough for a pose.
+/// Whether who is in `bbox` on `image` is large enough for a pose, and to belong to a group.
 pub fn is_large_enough(bbox: &BBox, image: &Image) -> bool {
     let (width, height) = (image.width() as f32, image.height() as f32);
     (bbox.w * width).max(bbox.h * height) >= LEAST_PIXELS

@@ -117,11 +117,13 @@ impl Scene {
 
     /// The turn in which the frame that was captured last is to be looked at for people who lie; nothing as a rule.
     pub(super) fn turned_look(&mut self) -> Option<Orientation> {
-        let observer = self.observer.as_ref()?;
+        let observer = self.observer.as_mut()?;
+        let remembered =
+            if observer.remembers_fallen(self.last) { Suspicion::Remembered } else { Suspicion::None };
         let suspicions = self.tracker.tracks().filter(|track| observer.may_be_down(track.id));
         let suspicion =
             suspicions.map(|track| if track.visible { Suspicion::Down } else { Suspicion::Lost }).max();
-        self.turned.due(self.last, suspicion.unwrap_or(Suspicion::None))
+        self.turned.due(self.last, suspicion.unwrap_or(remembered))
     }
 
     /// Takes what was found on the turned picture.

@@ -4,7 +4,7 @@
 //! picture that is turned by a quarter or a half, so that the head is up, they find the same person whole.
 //!
 //! [`super::Recognizer`] asks after each usual look whether such a look is due, and in which turn. There is one every few
-//! seconds, and more while somebody may be down. Who lies stays where they are, so what a look has found holds for the
+//! seconds, and more while somebody may be down, or was found a moment ago. Who lies stays where they are, so what a look has found holds for the
 //! frames up to the next one.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::detect::{ClassId, Detection};
 use crate::frame::Image;
 use crate::geometry::Orientation;
 
-/// The turns, in the order in which they are tried.
+/// The turns, in the order in which they are tried, but for the first, which is tried last.
 const TURNS: [Orientation; 3] =
     [Orientation::HALF_TURN, Orientation::CLOCKWISE, Orientation::COUNTERCLOCKWISE];
 /// The pause between two looks while nobody is down.
@@ -46,10 +46,13 @@ const PART: f32 = 0.7;
 const SAME: f32 = 0.45;
 
 /// Whether somebody of a camera's people may be down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Suspicion {
     /// Nobody.
+    #[default]
     None,
+    /// Somebody who fell, and whose track has ended.
+    Remembered,
     /// Somebody who is seen.
     Down,
     /// Somebody who is not seen any more.
@@ -61,7 +64,7 @@ pub(super) enum Suspicion {
 pub(super) struct TurnedLooks {
     last: Option<Timestamp>,
     /// Whether somebody might have been down then.
-    suspected: bool,
+    suspicion: Suspicion,
     /// The turn of the last look.
     turn: usize,
     /// Looks since somebody was found first.
@@ -80,14 +83,14 @@ impl TurnedLooks {
         let keeps = self.found.is_some_and(|found| at.since(found) <= KEPT && found <= at);
         let pause = match suspicion {
             Suspicion::Lost => SEARCH,
-            Suspicion::None if !keeps => SWEEP,
+            Suspicion::None | Suspicion::Remembered if !keeps => SWEEP,
             _ => WATCH,
         };
         if self.last.is_some_and(|last| at.since(last) < pause && last <= at) {
             return None;
         }
         self.last = Some(at);
-        self.suspected = suspicion != Suspicion::None;
+        self.suspicion = suspicion;
         self.looks = if keeps { self.looks + 1 } else { 0 };
         if !keeps {
             self.finds.clear();
@@ -101,8 +104,8 @@ impl TurnedLooks {
         Some(TURNS[self.turn])
     }
 
-    /// Takes what the look has found that was due last; `turned` are in the coordinates of the turned `image`. Who is too
-    /// small for a pose is left out.
+    /// Takes what the look has found that was due last; `turned` are in the coordinates of the turned picture, and `image`
+    /// is the frame's own. While nobody may be down, who is upright is left out, and who is too small for a pose.
     pub(super) fn take(&mut self, turned: &[Detection], people: &[ClassId], image: &Image) {
         let (turn, aspect) = (TURNS[self.turn], image.aspect());
         let whole = |found: &Detection| {
@@ -110,14 +113,14 @@ impl TurnedLooks {
             let score = 1.0 / (1.0 + (1.0 - found.score) / found.score * (-SURER).exp());
             Detection { bbox, score, ..*found }
         };
-        // A picture that is turned by a quarter shows upright who lies across the picture. One that is turned by a half shows
-        // so who lies with the head towards the camera; unless somebody may be down, a tall box there is of somebody
-        // upright, whom the detector tells even upside down.
+        let suspected = self.suspicion != Suspicion::None;
+        // Turned by a quarter, who lies across the picture looks upright; turned by a half, whose head is towards the camera.
+        // But the detector finds upright people upside down as well: a tall box counts there only while somebody may be down.
         let lies = |found: &Detection| match turn.is_sideways() {
             true => found.bbox.w * aspect >= LYING_WIDTH * found.bbox.h,
-            false => self.suspected || !is_upright(found, aspect),
+            false => suspected || !is_upright(found, aspect),
         };
-        let is_large = |found: &Detection| is_large_enough(&found.bbox, image);
+        let is_large = |found: &Detection| suspected || is_large_enough(&found.bbox, image);
         let people =
             turned.iter().filter(|found| people.contains(&found.class) && found.score >= LEAST_SCORE);
         let finds: Vec<Detection> = people.map(whole).filter(lies).filter(is_large).collect();
@@ -133,7 +136,7 @@ impl TurnedLooks {
             return;
         };
         for find in &self.finds {
-            if add_whole(detections, *find, aspect) {
+            if add_whole(detections, *find, aspect, self.suspicion) {
                 self.found = Some(looked);
             }
         }
@@ -153,15 +156,18 @@ fn is_covered(part: &Detection, whole: &Detection) -> bool {
     part.bbox.intersection(&whole.bbox) >= PART * part.bbox.area()
 }
 
-/// Adds somebody who lies; says whether that tells anything new.
-fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32) -> bool {
+/// Adds somebody who lies; says whether that tells anything new. While somebody is lost who may be down, a part of somebody
+/// else may be that person behind them.
+fn add_whole(detections: &mut Vec<Detection>, whole: Detection, aspect: f32, suspicion: Suspicion) -> bool {
+    let may_be_hidden = suspicion == Suspicion::Lost;
     let is_same_class = |other: &Detection| other.class == whole.class;
     let is_larger = |other: &Detection| other.bbox.area() > whole.bbox.area();
     // Somebody upright, or several of them, who are seen better without the turn; or somebody of whom this is a part.
     let is_known = |other: &Detection| {
         let upright =
             is_upright(other, aspect) && other.score + 0.1 >= whole.score && is_covered(other, &whole);
-        let larger = is_larger(other) && other.score >= whole.score && is_covered(&whole, other);
+        let larger =
+            !may_be_hidden && is_larger(other) && other.score >= whole.score && is_covered(&whole, other);
         is_same_class(other) && (upright || larger)
     };
     if detections.iter().any(is_known) {
@@ -276,16 +282,57 @@ mod tests {
     #[test]
     fn a_part_of_somebody_is_nobody_else() {
         let sits = detection(0.9, [0.3, 0.4, 0.2, 0.5]);
-        for (score, part, people) in [
-            (0.8, [0.28, 0.45, 0.18, 0.1], 1),
+        for (score, part, suspicion, people) in [
+            (0.8, [0.28, 0.45, 0.18, 0.1], Suspicion::Down, 1),
             // Surer than the whole.
-            (0.95, [0.28, 0.45, 0.18, 0.1], 2),
-            // Behind the legs of whoever sits.
-            (0.8, [0.1, 0.6, 0.35, 0.1], 2),
+            (0.95, [0.28, 0.45, 0.18, 0.1], Suspicion::Down, 2),
+            // Half of it beside whoever sits.
+            (0.8, [0.1, 0.6, 0.35, 0.1], Suspicion::Down, 2),
+            // Perhaps who is lost, behind whoever sits.
+            (0.8, [0.28, 0.45, 0.18, 0.1], Suspicion::Lost, 2),
         ] {
             let mut detections = vec![sits];
-            assert_eq!(add_whole(&mut detections, detection(score, part), 1.0), people == 2, "{part:?}");
-            assert_eq!(detections.len(), people, "{part:?}");
+            let is_new = add_whole(&mut detections, detection(score, part), 1.0, suspicion);
+            assert_eq!((is_new, detections.len()), (people == 2, people), "{score} {part:?} {suspicion:?}");
+        }
+    }
+
+    /// How many people a look at a frame of `size` finds, when somebody is there in `found`.
+    fn people(suspicion: Suspicion, size: (u32, u32), found: [f32; 4], turn: Orientation) -> usize {
+        let mut turned = TurnedLooks::default();
+        let image = image(size.0, size.1);
+        let mut now = at(0);
+        while turned.due(now, suspicion) != Some(turn) {
+            now = Timestamp::from_micros(now.as_micros() + 3_000_000);
+        }
+        let found = detection(0.5, found);
+        let seen = Detection { bbox: turn.undone().stored_box(&found.bbox), ..found };
+        turned.finds_turn = turned.turn;
+        turned.take(&[seen], &[PERSON], &image);
+        let mut detections = Vec::new();
+        turned.add(&mut detections, now, image.aspect());
+        detections.len()
+    }
+
+    #[test]
+    fn whose_head_is_towards_the_camera_is_found_while_somebody_may_be_down() {
+        let (size, tall) = ((400, 300), [0.4, 0.2, 0.1, 0.5]);
+        for (suspicion, found) in
+            [(Suspicion::None, 0), (Suspicion::Remembered, 1), (Suspicion::Down, 1), (Suspicion::Lost, 1)]
+        {
+            assert_eq!(people(suspicion, size, tall, Orientation::HALF_TURN), found, "{suspicion:?}");
+            assert_eq!(people(suspicion, size, tall, Orientation::CLOCKWISE), 0, "{suspicion:?}");
+        }
+    }
+
+    #[test]
+    fn small_people_are_found_while_somebody_may_be_down() {
+        // 45 x 20 pixels, and 35 x 20.
+        for (suspicion, width, found) in
+            [(Suspicion::None, 45.0, 1), (Suspicion::None, 35.0, 0), (Suspicion::Down, 35.0, 1)]
+        {
+            let lies = [0.4, 0.6, width / 400.0, 20.0 / 200.0];
+            assert_eq!(people(suspicion, (400, 200), lies, Orientation::CLOCKWISE), found, "{width}");
         }
     }
 
