@@ -29,14 +29,17 @@ impl FallenPlaces {
     }
 
     /// Whether there is any.
-    pub(super) fn any(&mut self, now: Timestamp) -> bool {
-        self.drop_old(now);
-        !self.0.is_empty()
+    pub(super) fn any(&self, now: Timestamp) -> bool {
+        self.0.iter().any(|(at, _)| is_remembered(*at, now))
     }
 
     fn drop_old(&mut self, now: Timestamp) {
-        self.0.retain(|(at, _)| now.since(*at) <= REMEMBERED);
+        self.0.retain(|(at, _)| is_remembered(*at, now));
     }
+}
+
+fn is_remembered(at: Timestamp, now: Timestamp) -> bool {
+    now.since(at) <= REMEMBERED
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ impl Observer {
     }
 
     /// Whether somebody fell whose track ended a while ago, and was not found again at `now`.
-    pub fn remembers_fallen(&mut self, now: Timestamp) -> bool {
+    pub fn remembers_fallen(&self, now: Timestamp) -> bool {
         self.fallen.any(now)
     }
 

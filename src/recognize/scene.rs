@@ -117,7 +117,7 @@ impl Scene {
 
     /// The turn in which the frame that was captured last is to be looked at for people who lie; nothing as a rule.
     pub(super) fn turned_look(&mut self) -> Option<Orientation> {
-        let observer = self.observer.as_mut()?;
+        let observer = self.observer.as_ref()?;
         let remembered =
             if observer.remembers_fallen(self.last) { Suspicion::Remembered } else { Suspicion::None };
         let suspicions = self.tracker.tracks().filter(|track| observer.may_be_down(track.id));

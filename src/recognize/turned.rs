@@ -4,8 +4,8 @@
 //! picture that is turned by a quarter or a half, so that the head is up, they find the same person whole.
 //!
 //! [`super::Recognizer`] asks after each usual look whether such a look is due, and in which turn. There is one every few
-//! seconds, and more while somebody may be down, or was found a moment ago. Who lies stays where they are, so what a look has found holds for the
-//! frames up to the next one.
+//! seconds, and more while somebody may be down, or was found a moment ago. Who lies stays where they are, so what a look
+//! has found holds for the frames up to the next one.
 
 use std::time::Duration;
 
@@ -215,6 +215,11 @@ mod tests {
         Image::new(PixelFormat::Gray8, (width, height), colorimetry, [width as usize, 0, 0], planes).unwrap()
     }
 
+    /// Somebody on the frame, as the picture shows them that is turned by `turn`.
+    fn seen(turn: Orientation, found: Detection) -> Detection {
+        Detection { bbox: turn.undone().stored_box(&found.bbox), ..found }
+    }
+
     /// How many looks there are in ten seconds of ten frames each, when every look finds somebody in `found`, or nobody.
     fn looks(suspicion: Suspicion, found: Option<[f32; 4]>) -> usize {
         let mut turned = TurnedLooks::default();
@@ -223,10 +228,7 @@ mod tests {
             let now = at(frame * 100);
             if let Some(turn) = turned.due(now, suspicion) {
                 looks += 1;
-                let found = found.map(|found| {
-                    let found = detection(0.5, found);
-                    Detection { bbox: turn.undone().stored_box(&found.bbox), ..found }
-                });
+                let found = found.map(|found| seen(turn, detection(0.5, found)));
                 turned.take(found.as_slice(), &[PERSON], &image(100, 100));
             }
             turned.add(&mut Vec::new(), now, 1.0);
@@ -303,12 +305,10 @@ mod tests {
         let image = image(size.0, size.1);
         let mut now = at(0);
         while turned.due(now, suspicion) != Some(turn) {
-            now = Timestamp::from_micros(now.as_micros() + 3_000_000);
+            now = now + SWEEP;
         }
-        let found = detection(0.5, found);
-        let seen = Detection { bbox: turn.undone().stored_box(&found.bbox), ..found };
         turned.finds_turn = turned.turn;
-        turned.take(&[seen], &[PERSON], &image);
+        turned.take(&[seen(turn, detection(0.5, found))], &[PERSON], &image);
         let mut detections = Vec::new();
         turned.add(&mut detections, now, image.aspect());
         detections.len()
@@ -344,8 +344,7 @@ mod tests {
             let now = at(frame * 1000);
             let Some(turn) = turned.due(now, Suspicion::Down) else { panic!("no look is due") };
             let mut detections = vec![upright];
-            let seen = Detection { score: 0.5, bbox: turn.undone().stored_box(&upright.bbox), ..upright };
-            turned.take(&[seen], &[PERSON], &image(100, 100));
+            turned.take(&[seen(turn, Detection { score: 0.5, ..upright })], &[PERSON], &image(100, 100));
             turned.add(&mut detections, now, 1.0);
             assert_eq!(detections, [upright], "{turn:?}");
         }
