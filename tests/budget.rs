@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use spotter::activity::Share;
+use spotter::activity::{Share, is_large_enough};
 use spotter::config::{Activities, Camera, Capture, Models, Objects, Runtime, Source};
 use spotter::daemon::open_recognizer;
 use spotter::name::Name;
@@ -17,10 +17,8 @@ mod footage;
 
 const FRAMES: usize = 100;
 const FOOTAGE_S: f32 = 10.0;
-/// A smaller person has no pose.
-const LEAST_PIXELS: f32 = 40.0;
 /// Who was there for so many frames counts.
-const LONG: usize = 80;
+const LONG: usize = 50;
 
 /// How often each person who was there for long was seen, and looked at.
 fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
@@ -40,9 +38,8 @@ fn looks(share: Share) -> Option<BTreeMap<TrackId, (usize, usize)>> {
     for frame in footage::frames(&vtest, FRAMES) {
         poses += recognizer.recognize(0, &frame).unwrap().poses;
         let is_posed = |track: &&Track| {
-            let size =
-                [track.bbox.w * frame.image.width() as f32, track.bbox.h * frame.image.height() as f32];
-            track.visible && size.iter().any(|pixels| *pixels >= LEAST_PIXELS)
+            let is_person = &**recognizer.label(track) == "person";
+            track.visible && is_person && is_large_enough(&track.bbox, &frame.image)
         };
         for track in recognizer.tracker(0).tracks().filter(is_posed) {
             let (seen, looked) = looks.entry(track.id).or_default();
