@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::env::args().skip(1).find(|arg| !arg.starts_with("--")).map_or_else(default, PathBuf::from);
     let package = Package::open(&folder)?;
     let runtime = Runtime::load(None)?;
-    let options = SessionOptions { intra_threads: 1 };
+    let options = SessionOptions::on_cpu(1);
     let image = noise(768, 576)?;
 
     let mut tensor = InputTensor::new(&package.detect()?.input);

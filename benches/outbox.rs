@@ -204,6 +204,7 @@ impl Tags {
             name: "centernet-mobilenetv3-coco".to_owned(),
             version: "1".to_owned(),
             sha256: "0123456789abcdef".repeat(4),
+            on: "cpu".into(),
         };
         Ok(Tags {
             sequencer: Sequencer::new(Name::new("edge-1")?, boot),

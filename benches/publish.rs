@@ -94,7 +94,12 @@ fn node() -> Result<Node, Failure> {
 }
 
 fn tag() -> Result<Tag, Failure> {
-    let model = ModelRef { name: "model".to_owned(), version: "1.0.0".to_owned(), sha256: "ab".repeat(32) };
+    let model = ModelRef {
+        name: "model".to_owned(),
+        version: "1.0.0".to_owned(),
+        sha256: "ab".repeat(32),
+        on: "cpu".into(),
+    };
     Ok(Tag {
         camera: Name::new("ramp")?,
         phase: Phase::Update,

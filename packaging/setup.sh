@@ -148,10 +148,28 @@ peers() {
     fi
 }
 
+# Execution providers of ONNX Runtime that run without their hardware: tests/accelerators.rs runs models on them. They are
+# for tests alone and never part of a package.
+providers() {
+    local list=tests/accelerators/requirements.txt folder="$CACHE/accelerators" wheel
+    ! cmp -s "$list" "$folder/.installed" || return 0
+    [ "$(uname -m)" = x86_64 ] || { say "there are no execution providers to test with for $(uname -m)"; return 0; }
+    say "fetching execution providers for the tests (210 MB)"
+    rm -rf "$folder"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+        --python-version 311 --platform manylinux_2_35_x86_64 --platform manylinux_2_28_x86_64 \
+        --dest "$scratch/providers" --requirement "$list" || fail "the execution providers cannot be fetched"
+    for wheel in "$scratch"/providers/*.whl; do
+        python3 -m zipfile -e "$wheel" "$folder/$(basename "${wheel%%-*}")"
+        rm "$wheel"
+    done
+    cp "$list" "$folder/.installed"
+}
+
 toolchain
 packages
 runtime
-[ "${1:-}" != --tests ] || peers
+[ "${1:-}" != --tests ] || { peers; providers; }
 case "${1:-}" in
     --deb) cargo_deb ;;
     *) footage ;;

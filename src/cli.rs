@@ -10,6 +10,7 @@ mod footage;
 mod journal;
 mod log;
 mod manual;
+mod models;
 mod output;
 mod probe;
 mod quiet;
@@ -60,6 +61,8 @@ enum Command {
     Check(check::Arguments),
     #[command(after_long_help = manual::DOCTOR)]
     Doctor(doctor::Arguments),
+    #[command(after_long_help = manual::MODELS)]
+    Models(models::Arguments),
     #[command(after_long_help = manual::DISCOVER)]
     Discover(discover::Arguments),
     #[command(after_long_help = manual::PROBE)]
@@ -118,13 +121,16 @@ pub fn main() -> ExitCode {
     if let Err(error) = bear_full_files() {
         complain!("spotter: cannot take the signal of a file that is too large: {error}");
     }
-    let may_leave_threads =
-        matches!(arguments.command, Command::Run(_) | Command::Doctor(_) | Command::Probe(_));
+    let may_leave_threads = matches!(
+        arguments.command,
+        Command::Run(_) | Command::Doctor(_) | Command::Models(_) | Command::Probe(_)
+    );
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
         Command::Discover(arguments) => discover::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

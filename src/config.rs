@@ -3,6 +3,7 @@
 //! Every stage gets its own section and sees no other. `docs/configuration.md` has a line for every key, and
 //! `config/spotter.toml` shows each with its default. Reading collects every error; see [`Config::parse`].
 
+mod accelerator;
 mod activities;
 mod broker;
 mod capture;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use crate::name::Name;
 
+pub use accelerator::{Accelerator, CPU, Device, DeviceKind, Fallback, Known, On, Provider};
 pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
 pub use capture::{Capture, Decoder};
@@ -63,7 +65,7 @@ pub struct Runtime {
     pub activity_share: f32,
 }
 
-/// `[models]`: which models, and where they lie.
+/// `[models]`: which models, where they lie, and what they run on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Models {
     /// Folders whose sub-folders are model packages; the first that has the name wins.
@@ -78,6 +80,12 @@ pub struct Models {
     pub skeleton: String,
     /// Names of packages that recognise activities by short clips.
     pub clips: Vec<String>,
+    /// What they are to run on.
+    pub on: On,
+    /// What happens to a model that its first wish does not run as it should.
+    pub fallback: Fallback,
+    /// `[[accelerator]]`: what they may run on beside the CPU, names unique.
+    pub accelerators: Vec<Accelerator>,
 }
 
 /// `[[camera]]`: one camera.
@@ -141,6 +149,9 @@ impl Default for Models {
             posture: "posture-tcn".to_owned(),
             skeleton: "skeleton-tcn-jhmdb".to_owned(),
             clips: Vec::new(),
+            on: On::default(),
+            fallback: Fallback::default(),
+            accelerators: Vec::new(),
         }
     }
 }

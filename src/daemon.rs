@@ -77,6 +77,14 @@ pub enum DaemonError {
     /// A model of the activities does not load.
     #[error(transparent)]
     Activity(#[from] ActivityError),
+    /// A model does not run where the configuration wants it.
+    #[error("the model `{model}` does not run where `models.on` wants it: {why}")]
+    Accelerator {
+        /// The package's name.
+        model: String,
+        /// Why not, a line for each accelerator.
+        why: String,
+    },
     /// A model failed while it ran.
     #[error(transparent)]
     Recognize(#[from] RecognizeError),
@@ -98,7 +106,9 @@ impl DaemonError {
     /// Whether it is the configuration's fault, or that of a model which it names, and will be there again until somebody
     /// changes one of them. What may pass is not: a disk that fails, or a machine without memory.
     pub fn is_configuration(&self) -> bool {
-        use DaemonError::{Activity, Detect, Labels, Package, Panicked, Publish, Recognize, Runtime, Thread};
+        use DaemonError::{
+            Accelerator, Activity, Detect, Labels, Package, Panicked, Publish, Recognize, Runtime, Thread,
+        };
         match self {
             Package(error)
             | Detect(DetectError::Package(error))
@@ -112,7 +122,7 @@ impl DaemonError {
             )
             | Labels(_)
             | Publish(PublishError::Tls { .. } | PublishError::Root(_)) => true,
-            Runtime(_) | Recognize(_) | Publish(_) | Thread(_) | Panicked(_) => false,
+            Runtime(_) | Accelerator { .. } | Recognize(_) | Publish(_) | Thread(_) | Panicked(_) => false,
         }
     }
 }
@@ -174,14 +184,14 @@ impl Daemon {
     pub fn start(config: &Config, asker: Option<Asker>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
-        let recognizer = open_recognizer(&config.runtime, &config.models, &config.cameras, share)?;
+        let (recognizer, loaded) = models::open(&config.runtime, &config.models, &config.cameras, share)?;
 
         let node = Node {
             name: config.node.clone(),
             boot: Uuid::new_v4(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            models: models::loaded(&recognizer),
-            accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
+            accelerators: Accelerators::of(&loaded),
+            models: loaded,
             cameras: scenes(config, recognizer.known()),
         };
         let served = Arc::new(Served {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat, Region};
 use crate::geometry::BBox;
 use crate::model::{
-    BadOutput, InputTensor, Objects, Package, PackageError, Placement, Runtime, Session, SessionError,
-    SessionOptions, Thresholds,
+    Answer, BadOutput, FoundBox, InputTensor, Objects, Package, PackageError, Placement, Runtime, Session,
+    SessionError, SessionOptions, Testable, Thresholds,
 };
 use crate::tag::{Label, ModelRef};
 
@@ -84,7 +84,7 @@ impl Detector {
         let spec = package.detect()?;
         let session = package.session(runtime, options)?;
         let labels = Arc::clone(package.labels());
-        let model = Arc::clone(package.reference());
+        let model = package.reference_with(options);
         let decoder = decode::decoder(&spec.output, &spec.input, labels.len(), session.outputs())
             .map_err(|bad| DetectError::Output { model: model.name.clone(), bad })?;
         let tensor = InputTensor::new(&spec.input);
@@ -128,6 +128,19 @@ impl Detector {
     /// From which score on a detection is sure, and from which it is told at all.
     pub fn thresholds(&self) -> Thresholds {
         self.thresholds
+    }
+}
+
+impl Testable for Detector {
+    type Error = DetectError;
+
+    fn answer(&mut self, picture: &Image) -> Result<Answer, DetectError> {
+        let found = |Detection { class, score, bbox }| FoundBox { class: class.0, score, bbox };
+        Ok(Answer::Boxes(self.detect(picture)?.into_iter().map(found).collect()))
+    }
+
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
     }
 }
 

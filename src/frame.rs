@@ -182,6 +182,24 @@ impl Image {
         Ok(Image { format, stored, shown: stored, orientation, colorimetry, strides, planes })
     }
 
+    /// A picture of packed RGB, `3 * width * height` bytes.
+    ///
+    /// # Errors
+    /// When the picture is empty or `rgb` is shorter than that.
+    pub fn from_rgb((width, height): (u32, u32), rgb: &[u8]) -> Result<Self, BadImage> {
+        let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
+        let mut planes: Vec<Vec<u8>> = (0..3).map(|_| Vec::with_capacity(rgb.len() / 3)).collect();
+        for &[r, g, b] in rgb.as_chunks::<3>().0 {
+            let [r, g, b] = [r, g, b].map(f32::from);
+            let y = 0.299 * r + 0.587 * g + 0.114 * b;
+            let (u, v) = (128.0 + (b - y) / 1.772, 128.0 + (r - y) / 1.402);
+            // The cast keeps what a sharp colour has too much within 0..=255.
+            planes.iter_mut().zip([y, u, v]).for_each(|(plane, value)| plane.push((value + 0.5) as u8));
+        }
+        let stride = width as usize;
+        Image::new(PixelFormat::Y444, (width, height), colorimetry, [stride; 3], Arc::new(planes))
+    }
+
     /// The same picture, shown turned or mirrored, and with pixels that are stored `pixel_aspect` times as wide as high. The
     /// side that is too short is stretched, so that nothing is lost. A `pixel_aspect` below 1/4 or above 4 is not believed.
     #[must_use]
@@ -275,4 +293,20 @@ struct Plane<'a> {
     rows: usize,
     /// Bytes per sample: 1, or 2 for interleaved chroma.
     bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rgb_comes_back_as_it_was() {
+        let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [12, 200, 77]];
+        let image = Image::from_rgb((3, 2), colours.as_flattened()).expect("a picture");
+        for (found, expected) in image.to_rgb().iter().zip(colours.as_flattened()) {
+            assert!(found.abs_diff(*expected) <= 2, "{:?} of {colours:?}", image.to_rgb());
+        }
+        let short = Image::from_rgb((3, 2), &[0; 17]);
+        assert!(matches!(short, Err(BadImage::Short { plane: 0, needed: 6, found: 5, .. })), "{short:?}");
+    }
 }

@@ -8,13 +8,19 @@
 //!
 //! This is the only module that knows the crate `ort`.
 
+mod accelerator;
+mod assignment;
 mod expect;
 mod input;
 mod manifest;
 mod package;
+
 mod runtime;
+mod selftest;
 mod session;
 
+pub use accelerator::{Accelerator, AcceleratorError, Library};
+pub use assignment::Assignment;
 pub use expect::{BadOutput, Expected, Wanted};
 pub use input::{ClipTensor, InputTensor, Placement};
 pub use manifest::{
@@ -23,7 +29,10 @@ pub use manifest::{
     Thresholds,
 };
 pub use package::{Package, PackageError};
+
 pub use runtime::{NO_REPORTS, Runtime, RuntimeError};
+pub(crate) use selftest::waves;
+pub use selftest::{Answer, Difference, FoundBox, SelfTest, Testable, Tolerance};
 pub use session::{
     ElementType, Elements, Outputs, Session, SessionError, SessionOptions, Tensor, TensorInfo, TensorView,
     Values,

@@ -12,12 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config;
-use crate::name::Name;
-use crate::tag::{FrameTracks, ModelRef, Occupancy, Tag};
+use crate::tag::{FrameTracks, Occupancy, Tag};
 use crate::telemetry::{CameraStatus, Pulse};
 
 mod audit;
@@ -31,6 +29,7 @@ mod greet;
 mod line;
 mod link;
 mod mqtt;
+mod node;
 pub mod outbox;
 mod pending;
 mod render;
@@ -49,47 +48,14 @@ pub use command::{Ask, Request};
 pub use discovery::Scene;
 pub use greet::{GreetError, greet};
 pub use line::line;
+pub use node::{Accelerated, Accelerators, LoadedModel, Node};
 pub use sequence::Sequencer;
 pub use settings::Settings;
+pub use status::loaded_model;
 
 use outbox::Outbox;
 use pending::Pending;
 use shared::{Order, Shared};
-
-/// Who publishes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Node {
-    /// Its name, unique at the broker below one root.
-    pub name: Name,
-    /// This run of it.
-    pub boot: Uuid,
-    /// Spotter's version.
-    pub version: String,
-    /// The models it runs.
-    pub models: Vec<LoadedModel>,
-    /// What it computes on.
-    pub accelerators: Accelerators,
-    /// Its cameras, as Home Assistant is told of them and as retained topics are held against.
-    pub cameras: Vec<Scene>,
-}
-
-/// A model that a node runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadedModel {
-    /// Which.
-    pub reference: ModelRef,
-    /// What for, such as `detect`.
-    pub task: String,
-}
-
-/// What a node computes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accelerators {
-    /// What the configuration asks for, best first.
-    pub asked: Vec<String>,
-    /// What is in use.
-    pub used: String,
-}
 
 /// Why publishing, watching or the embedded broker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -381,13 +347,26 @@ pub struct Snapshot {
 
 #[cfg(test)]
 fn test_node() -> Node {
+    use uuid::Uuid;
+
+    use crate::name::Name;
+    use crate::tag::ModelRef;
+
     let sha256 = "ab".repeat(32);
-    let reference = ModelRef { name: "centernet".to_owned(), version: "1".to_owned(), sha256 };
+    let reference =
+        ModelRef { name: "centernet".to_owned(), version: "1".to_owned(), sha256, on: "cpu".into() };
     Node {
         name: Name::new("edge-1").unwrap(),
         boot: Uuid::from_u128(0x0193_5c1e_7f00_7000_8000_0000_0000_0001),
         version: "0.1.0".to_owned(),
-        models: vec![LoadedModel { reference, task: "detect".to_owned() }],
+        models: vec![LoadedModel {
+            reference,
+            task: "detect".to_owned(),
+            asked: vec!["cpu".to_owned()],
+            why: None,
+            start: Duration::from_millis(120),
+            accelerated: None,
+        }],
         accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
         cameras: Vec::new(),
     }
@@ -396,7 +375,7 @@ fn test_node() -> Node {
 #[cfg(test)]
 fn test_tag() -> Tag {
     Tag {
-        camera: Name::new("ramp").unwrap(),
+        camera: crate::name::Name::new("ramp").unwrap(),
         phase: crate::tag::Phase::Start,
         track: Some(crate::tag::TrackId(1)),
         tracks: Vec::new(),

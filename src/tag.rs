@@ -34,6 +34,8 @@ pub struct ModelRef {
     pub version: String,
     /// SHA-256 of the model file, 64 lower-case hex digits.
     pub sha256: String,
+    /// What it runs on: the name of an accelerator, or `cpu`.
+    pub on: Arc<str>,
 }
 
 /// Where a tag stands in the life of what it speaks of.

@@ -189,7 +189,7 @@ struct Models {
 fn committed() -> Models {
     let package =
         |name| Package::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).unwrap();
-    let (runtime, options) = (Runtime::load(None).unwrap(), SessionOptions { intra_threads: 1 });
+    let (runtime, options) = (Runtime::load(None).unwrap(), SessionOptions::on_cpu(1));
     Models {
         posture: PostureClassifier::open(&package("posture-tcn"), &runtime, &options).unwrap(),
         skeleton: SkeletonClassifier::open(&package("skeleton-tcn-jhmdb"), &runtime, &options).unwrap(),

@@ -24,7 +24,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("discover", &["config"]),
     // From the camera to the tag.
     ("capture", &["name", "geometry", "clock", "frame", "telemetry", "config", "discover"]),
-    ("model", &["name", "clock", "geometry", "tag", "frame"]),
+    ("model", &["name", "clock", "geometry", "tag", "frame", "config"]),
     ("detect", &["name", "clock", "geometry", "tag", "frame", "model"]),
     ("track", &["name", "clock", "geometry", "tag", "detect"]),
     ("activity", &["name", "clock", "geometry", "tag", "frame", "model", "track"]),
@@ -150,21 +150,31 @@ const CRATES: &[(&str, &[&str])] = &[
     // `doctor --json`, `probe --json`, `eval --json` and the health endpoint are for machines.
     (
         "serde_json",
-        &["publish", "cli/discover", "cli/doctor", "cli/eval", "cli/probe", "cli/schema", "daemon/health"],
+        &[
+            "publish",
+            "cli/discover",
+            "cli/doctor",
+            "cli/eval",
+            "cli/models",
+            "cli/probe",
+            "cli/schema",
+            "daemon/health",
+            "model/assignment",
+        ],
     ),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
     ("csv", &["eval"]),
     ("zip", &["eval"]),
     ("url", &["config", "discover"]),
-    ("image", &["picture", "cli/demo"]),
+    ("image", &["picture", "cli/demo", "model/selftest"]),
     ("embedded_graphics", &["picture"]),
     // What a person at a terminal sees.
     ("clap", &["cli"]),
     ("anyhow", &["cli"]),
     ("indicatif", &["cli"]),
     ("tracing_subscriber", &["cli"]),
-    ("tempfile", &["cli/demo", "cli/doctor"]),
+    ("tempfile", &["cli/demo", "cli/doctor", "model/session"]),
     // Where they are needed.
     ("sha2", ANYWHERE),
     ("thiserror", ANYWHERE),
@@ -298,7 +308,7 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
     (
         "cli/demonstrate",
         "//! .\nuse image::RgbImage;\n",
-        &["src/cli/demonstrate.rs:2: `image` is only for picture, cli/demo"],
+        &["src/cli/demonstrate.rs:2: `image` is only for picture, cli/demo, model/selftest"],
     ),
     ("tag", "//! .\nuse uuid::Uuid;\n", &[]),
     // Not everything with such a name is a crate.

@@ -59,7 +59,7 @@ fn classifier(name: &str) -> ClipClassifier {
 fn open(package: &Path) -> ClipClassifier {
     let package = Package::open(package).expect("a package");
     let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
-    ClipClassifier::open(&package, &runtime, &SessionOptions { intra_threads: 1 })
+    ClipClassifier::open(&package, &runtime, &SessionOptions::on_cpu(1))
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

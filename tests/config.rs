@@ -196,7 +196,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 2: string values must be quoted, expected literal string
     line 4: invalid float, expected `nan`
     # unknown section
-    line 1: mqqt is unknown; allowed here: node, runtime, models, mqtt, snapshot, health, objects, activities, camera
+    line 1: mqqt is unknown; allowed here: node, runtime, accelerator, models, mqtt, snapshot, health, objects, activities, camera
     # unknown keys
     line 2: mqtt.host is unknown; allowed here: broker, version, username, password_file, ca_file, client_cert_file, client_key_file, server_name, alpn, insecure, root, keep_alive_s, profile, commands, stats_interval_s, outbox, home_assistant
     line 4: objects.label is unknown; allowed here: labels, score, update_interval_s
@@ -422,7 +422,7 @@ fn every_error_is_told_with_its_line_its_key_and_what_is_allowed() {
     line 10: camera[2].source is missing; give source or pipeline
     line 13: camera[3].name is "c", which another camera has
     line 15: camera[3].transport is "http"; allowed: "tcp", "udp"
-    line 16: extra is unknown; allowed here: node, runtime, models, mqtt, snapshot, health, objects, activities, camera
+    line 16: extra is unknown; allowed here: node, runtime, accelerator, models, mqtt, snapshot, health, objects, activities, camera
     "#);
 }
 

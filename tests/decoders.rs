@@ -40,8 +40,7 @@ fn picture(width: u32, height: u32) -> Image {
 
 fn detector(package: &Package) -> Detector {
     let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
-    Detector::open(package, &runtime, &SessionOptions { intra_threads: 1 })
-        .unwrap_or_else(|error| panic!("{error}"))
+    Detector::open(package, &runtime, &SessionOptions::on_cpu(1)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn compare(name: &str, found: &[Detection], expected: &Expected) {

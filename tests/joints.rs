@@ -13,7 +13,7 @@ use spotter::model::{Package, Runtime, SessionOptions};
 #[path = "support/footage.rs"]
 mod footage;
 
-const OPTIONS: SessionOptions = SessionOptions { intra_threads: 1 };
+const OPTIONS: SessionOptions = SessionOptions::on_cpu(1);
 
 fn runtime() -> Runtime {
     Runtime::load(None).unwrap_or_else(|error| panic!("{error}"))

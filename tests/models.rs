@@ -59,7 +59,7 @@ impl Copy {
 
 /// Opens the model of `package` for `task`, or says why it does not do.
 fn opened(package: &Package, runtime: &Runtime, task: Task) -> Result<(), String> {
-    let options = SessionOptions { intra_threads: 1 };
+    let options = SessionOptions::on_cpu(1);
     let said = |error: &dyn std::error::Error| error.to_string();
     match task {
         Task::Detect => Detector::open(package, runtime, &options).map(drop).map_err(|e| said(&e)),

@@ -11,7 +11,6 @@ from pathlib import Path
 import centernet
 import movenet
 from graph import OPSET
-from source import Source
 
 SOURCES = {source.name: source for source in (centernet.SOURCE, movenet.SOURCE)}
 
@@ -19,20 +18,20 @@ SOURCES = {source.name: source for source in (centernet.SOURCE, movenet.SOURCE)}
 def patch(model: dict) -> None:
     """Give two kinds of node the attributes that tf2onnx insists on."""
     for node in model["modelTopology"]["node"]:
-        if node["op"] == "_FusedConv2D":
+        if node["op"] in ("_FusedConv2D", "FusedDepthwiseConv2dNative"):
             count = int(node["attr"]["num_args"]["i"])
             node["attr"]["TArgs"] = {"list": {"type": ["DT_FLOAT"] * count}}
         elif node["op"] == "TopKV2":
             node["attr"]["index_type"] = {"type": "DT_INT32"}
 
 
-def convert(source: Source, models: Path, output: Path) -> None:
-    model = json.loads((models / f"{source.name}.json").read_text())
+def convert(name: str, models: Path, output: Path) -> None:
+    model = json.loads((models / f"{name}.json").read_text())
     patch(model)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         (folder / "model.json").write_text(json.dumps(model))
-        shutil.copy(models / f"{source.name}.bin", folder)
+        shutil.copy(models / f"{name}.bin", folder)
         command = [sys.executable, "-m", "tf2onnx.convert"]
         command += ["--tfjs", str(folder / "model.json")]
         command += ["--output", str(output), "--opset", str(OPSET)]
@@ -49,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     source = SOURCES[arguments.model]
     with source.open(arguments.source) as models:
-        convert(source, models, arguments.output)
+        convert(source.name, models, arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::scores::{ActivityError, Scores, Sum};
-use crate::model::{Elements, Package, Runtime, Session, SessionOptions, TensorView};
+use crate::frame::Image;
+use crate::model::{
+    Answer, Elements, Package, Runtime, Session, SessionOptions, TensorView, Testable, waves,
+};
 use crate::tag::{Label, ModelRef};
 
 /// One model with an input of `AXES` axes, f32 `[1, steps, ...]`, owned by one worker.
@@ -30,7 +33,7 @@ impl<const AXES: usize> WindowClassifier<AXES> {
         (shape, rate_hz): ([usize; AXES], f32),
         scores: &str,
     ) -> Result<Self, ActivityError> {
-        let model = Arc::clone(package.reference());
+        let model = package.reference_with(options);
         let session = package.session(runtime, options)?;
         let labels = Arc::clone(package.labels());
         let scores = Scores::new("probabilities", Some(scores), labels.len(), session.outputs())
@@ -75,5 +78,18 @@ impl<const AXES: usize> WindowClassifier<AXES> {
         self.last.clear();
         self.last.extend_from_slice(scores);
         Ok(&self.last)
+    }
+}
+
+impl<const AXES: usize> Testable for WindowClassifier<AXES> {
+    type Error = ActivityError;
+
+    fn answer(&mut self, _: &Image) -> Result<Answer, ActivityError> {
+        let window = waves(self.shape.iter().product());
+        Ok(Answer::Probabilities(self.classify(&window)?.to_vec()))
+    }
+
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
     }
 }

@@ -21,7 +21,8 @@ use crate::clock::Timestamp;
 use crate::frame::{Image, Region, Sampler};
 use crate::geometry::BBox;
 use crate::model::{
-    ClipActivation, ClipScope, ClipSpec, ClipTensor, InputTensor, Package, Runtime, Session, SessionOptions,
+    Answer, ClipActivation, ClipScope, ClipSpec, ClipTensor, InputTensor, Package, Runtime, Session,
+    SessionOptions, Testable,
 };
 use crate::tag::{Label, ModelRef};
 
@@ -80,7 +81,7 @@ impl ClipClassifier {
     ) -> Result<Self, ActivityError> {
         let spec = package.clip()?.clone();
         let session = package.session(runtime, options)?;
-        let (labels, model) = (Arc::clone(package.labels()), Arc::clone(package.reference()));
+        let (labels, model) = (Arc::clone(package.labels()), package.reference_with(options));
         let family = match spec.activation {
             ClipActivation::Logits { .. } => "logits",
             ClipActivation::Probabilities => "probabilities",
@@ -210,5 +211,21 @@ impl ClipClassifier {
             softmax(&mut self.last, temperature);
         }
         self.scores.check(&self.last, Sum::AtMostOne).map_err(bad)
+    }
+}
+
+impl Testable for ClipClassifier {
+    type Error = ActivityError;
+
+    /// What it says of `picture` as every frame of a clip.
+    fn answer(&mut self, picture: &Image) -> Result<Answer, ActivityError> {
+        self.frame.fill(picture, Region::whole(picture));
+        self.tensor.fill(std::iter::repeat_n(self.frame.bytes(), self.spec.input.frames()));
+        self.run()?;
+        Ok(Answer::Probabilities(self.last.clone()))
+    }
+
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
     }
 }

@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::frame::Image;
 use crate::geometry::BBox;
 use crate::model::{
-    Coordinates, Expected, InputTensor, Package, Placement, PointOrder, PoseSpec, Runtime, Session,
-    SessionOptions, Wanted,
+    Answer, Coordinates, Expected, InputTensor, Package, Placement, PointOrder, PoseSpec, Runtime, Session,
+    SessionOptions, Testable, Wanted,
 };
 use crate::tag::ModelRef;
 
@@ -47,7 +47,7 @@ impl PoseEstimator {
     ) -> Result<Self, ActivityError> {
         let spec = package.pose()?.clone();
         let session = package.session(runtime, options)?;
-        let model = Arc::clone(package.reference());
+        let model = package.reference_with(options);
         let all = Some(COCO_KEYPOINTS);
         let shapes: [&[_]; 2] = [&[Some(1), Some(1), all, Some(3)], &[Some(1), all, Some(3)]];
         let why = "COCO's keypoints of two coordinates and a score".to_owned();
@@ -116,5 +116,22 @@ impl PoseEstimator {
         } else {
             Keypoint::default()
         }
+    }
+}
+
+impl Testable for PoseEstimator {
+    type Error = ActivityError;
+
+    fn answer(&mut self, picture: &Image) -> Result<Answer, ActivityError> {
+        let whole = BBox { x: 0.0, y: 0.0, w: 1.0, h: 1.0 };
+        let pose = self.estimate(picture, &whole, Timestamp::EPOCH)?;
+        let longer = picture.width().max(picture.height()) as f32;
+        let [across, down] = [picture.width(), picture.height()].map(|side| side as f32 / longer);
+        let joint = |Keypoint { at, score }| [at.x * across, at.y * down, score];
+        Ok(Answer::Joints(pose.keypoints.map(joint).to_vec()))
+    }
+
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
     }
 }

@@ -9,7 +9,8 @@ use super::BODY_JOINTS;
 use super::classifier::WindowClassifier;
 use super::evidence::{Classify, Motion};
 use super::scores::ActivityError;
-use crate::model::{Package, Runtime, SessionOptions, SkeletonSpec};
+use crate::frame::Image;
+use crate::model::{Answer, Package, Runtime, Session, SessionOptions, SkeletonSpec, Testable};
 use crate::tag::{Label, ModelRef};
 
 /// One model that tells activities from joints, owned by one worker.
@@ -80,6 +81,18 @@ impl Classify for SkeletonClassifier {
 
     fn classify(&mut self, joints: &[f32]) -> Result<&[f32], ActivityError> {
         self.windows.classify(joints)
+    }
+}
+
+impl Testable for SkeletonClassifier {
+    type Error = ActivityError;
+
+    fn answer(&mut self, picture: &Image) -> Result<Answer, ActivityError> {
+        self.windows.answer(picture)
+    }
+
+    fn session(&mut self) -> &mut Session {
+        self.windows.session()
     }
 }
 

@@ -87,6 +87,24 @@ EXAMPLES
     spotter doctor --json | jq '.checks[] | select(.verdict == \"failure\")'
         See only what fails.";
 
+/// Of `spotter models --help`.
+pub(super) const MODELS: &str = "\
+EXIT STATUS
+    0    every model runs; it may be elsewhere than where it was to run, which has its line
+    1    one does not, or there is no runtime library
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration is wrong; every error has its line
+
+JSON
+    One object: version, library (version and path, or error), and models (key, name, and loaded as in the node's
+    status, or error)
+
+EXAMPLES
+    spotter models --config spotter.toml
+        See what runs on the accelerator, and how far its answers are from those of the CPU.
+    spotter models --json | jq '.models[] | {name, on: .loaded.on, error}'
+        See only what runs where.";
+
 /// Of `spotter discover --help`.
 pub(super) const DISCOVER: &str = "\
 EXIT STATUS

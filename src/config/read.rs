@@ -2,6 +2,7 @@
 //!
 //! serde stops at the first error; an installer wants all of them in one run, each with its line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -201,6 +202,40 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
                 None
             }
         }
+    }
+
+    /// Every entry of the table under `key`, whose names are the user's: texts, whole numbers, true and false, as texts.
+    pub(super) fn values(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(value) = self.get(key) else { return BTreeMap::new() };
+        let Some(entries) = self.expect(key, value, "a table", DeValue::as_table) else {
+            return BTreeMap::new();
+        };
+        let mut found = BTreeMap::new();
+        for (name, entry) in entries {
+            let name = name.get_ref().as_ref();
+            let text = match entry.get_ref() {
+                DeValue::String(text) => (!text.contains('\0')).then(|| text.as_ref().to_owned()),
+                DeValue::Boolean(flag) => Some(flag.to_string()),
+                value => number(value).map(|number: i64| number.to_string()),
+            };
+            match text {
+                Some(text) => drop(found.insert(name.to_owned(), text)),
+                None => {
+                    let message = format!(
+                        "is {}; it must be a text in quotes without NUL, a whole number, true or false",
+                        a(entry.get_ref())
+                    );
+                    self.report.add(entry.span().start, format!("{}.{name}", self.key(key)), message);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether the key is there and a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.is_some_and(|value| value.get_ref().as_table().is_some())
     }
 
     /// Whether the key is there, right or wrong.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::credential::Files;
 use super::read::{Problem, Report, Section};
-use super::{Activities, Camera, Config, Models, Objects, Runtime, activities, capture, health, mqtt, zones};
+use super::{
+    Accelerator, Activities, Camera, Config, Models, Objects, Runtime, accelerator, activities, capture,
+    health, mqtt, zones,
+};
 use crate::name::Name;
 use toml::de::DeTable;
 
@@ -26,7 +29,8 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let mut root = Section::root(&mut report, table.get_ref());
     let node = node(root.child("node"));
     let runtime = runtime(root.child("runtime"), base);
-    let models = models(root.child("models"), base);
+    let accelerators = accelerator::read(&mut root, base);
+    let models = models(root.child("models"), base, accelerators);
     let files = Files::new(base);
     let mut mqtt = mqtt::read(root.child("mqtt"), &files, base);
     mqtt.snapshot_max_bytes = mqtt::snapshot(root.child("snapshot"));
@@ -76,8 +80,9 @@ fn runtime(mut section: Section<'_, '_, '_>, base: &Path) -> Runtime {
     runtime
 }
 
-fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
+fn models(mut section: Section<'_, '_, '_>, base: &Path, accelerators: Vec<Accelerator>) -> Models {
     let defaults = Models::default();
+    let (on, fallback) = accelerator::wishes(&mut section, &accelerators);
     let models = Models {
         directories: section
             .strings("directories")
@@ -87,6 +92,9 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path) -> Models {
         posture: section.string("posture").unwrap_or(defaults.posture),
         skeleton: section.string("skeleton").unwrap_or(defaults.skeleton),
         clips: section.strings("clips").unwrap_or_default(),
+        on,
+        fallback,
+        accelerators,
     };
     let mut seen = BTreeSet::new();
     if let Some(twice) = models.clips.iter().find(|clip| !seen.insert(clip.as_str())) {

@@ -1,4 +1,6 @@
-//! The models that a configuration asks for: found, loaded and warmed up.
+//! The models that a configuration asks for: found, loaded, tried where they are to run, and warmed up.
+
+mod running;
 
 use std::time::Instant;
 
@@ -6,55 +8,61 @@ use super::DaemonError;
 use crate::activity::{self, ClipClassifier, PoseEstimator, PostureClassifier, Share, SkeletonClassifier};
 use crate::config;
 use crate::detect::Detector;
-use crate::model::{Package, Runtime, RuntimeError, SessionOptions, Task};
+use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
 use crate::publish::LoadedModel;
 use crate::recognize::Recognizer;
-use crate::tag::ModelRef;
+use running::{Machine, Runs};
 
 /// Loads the runtime library and the models that the cameras need, and warms them up.
 ///
 /// # Errors
-/// When one is missing or wrong, or a camera asks for what no model knows.
+/// When one is missing or wrong, or does not run where it is to, or a camera asks for what no model knows.
 pub fn open_recognizer(
     runtime: &config::Runtime,
     models: &config::Models,
     cameras: &[config::Camera],
     share: Share,
 ) -> Result<Recognizer, DaemonError> {
+    open(runtime, models, cameras, share).map(|(recognizer, _)| recognizer)
+}
+
+/// The same, and how each model runs.
+pub(super) fn open(
+    runtime: &config::Runtime,
+    models: &config::Models,
+    cameras: &[config::Camera],
+    share: Share,
+) -> Result<(Recognizer, Vec<LoadedModel>), DaemonError> {
     let begun = Instant::now();
     let mut opening = Opening::new(runtime, models);
     let (detector, activities) = opening.needed_by(cameras);
-    for Opened { version, .. } in opening.opened {
-        version?;
-    }
+    let loaded = opening.opened.into_iter().map(|opened| opened.loaded).collect::<Result<Vec<_>, _>>()?;
     let library = opening.library?;
     let detector = detector.expect("what does not open says why");
     let recognizer = Recognizer::new(detector, activities, share, cameras)?;
-    for LoadedModel { reference, task } in loaded(&recognizer) {
-        tracing::info!(task, model = reference.name, version = reference.version, "model loaded");
+    for LoadedModel { reference, task, why, .. } in &loaded {
+        tracing::info!(
+            task,
+            model = reference.name,
+            version = reference.version,
+            on = &*reference.on,
+            "model loaded"
+        );
+        if let Some(why) = why {
+            tracing::warn!(
+                task,
+                model = reference.name,
+                on = &*reference.on,
+                "not where it was to run: {why}"
+            );
+        }
     }
     tracing::info!(
         onnxruntime = library.version(),
         took_ms = begun.elapsed().as_millis(),
         "models loaded and warmed up"
     );
-    Ok(recognizer)
-}
-
-/// The models of a recogniser and what each is for.
-pub(super) fn loaded(recognizer: &Recognizer) -> Vec<LoadedModel> {
-    let model = |reference: &ModelRef, task: Task| LoadedModel {
-        reference: reference.clone(),
-        task: task.to_string(),
-    };
-    let mut loaded = vec![model(recognizer.detector().model(), Task::Detect)];
-    if let Some(activity::Models { pose, posture, skeleton, clips, .. }) = recognizer.activities() {
-        loaded.push(model(pose.model(), Task::Pose));
-        loaded.push(model(posture.model(), Task::Posture));
-        loaded.push(model(skeleton.model(), Task::Skeleton));
-        loaded.extend(clips.iter().map(|clip| model(clip.model(), Task::Clip)));
-    }
-    loaded
+    Ok((recognizer, loaded))
 }
 
 /// What has become of a model that a configuration asks for.
@@ -63,15 +71,15 @@ pub(super) struct Opened {
     pub(super) key: &'static str,
     /// The package.
     pub(super) name: String,
-    /// Its version, or why it does not load.
-    pub(super) version: Result<String, DaemonError>,
+    /// How it runs, or why it does not.
+    pub(super) loaded: Result<LoadedModel, DaemonError>,
 }
 
 /// Finds and opens the models that a configuration asks for, and notes what has become of each. The one place that knows
 /// which there are: what the daemon runs with and what is checked beforehand come from here.
 pub(super) struct Opening<'c> {
     models: &'c config::Models,
-    options: SessionOptions,
+    machine: Machine<'c>,
     /// Without it only the packages are looked at, and those that are sound are not noted.
     pub(super) library: Result<Runtime, RuntimeError>,
     /// In the order in which they were tried.
@@ -82,8 +90,7 @@ impl<'c> Opening<'c> {
     /// Loads the library.
     pub(super) fn new(runtime: &config::Runtime, models: &'c config::Models) -> Self {
         let library = Runtime::load(runtime.onnxruntime.as_deref());
-        let options = SessionOptions { intra_threads: runtime.threads };
-        Opening { models, options, library, opened: Vec::new() }
+        Opening { models, machine: Machine::new(runtime.threads, models), library, opened: Vec::new() }
     }
 
     /// The models that these cameras need: the detector, and those of activities where one wants them. Nothing in the
@@ -109,24 +116,24 @@ impl<'c> Opening<'c> {
         Some(activity::Models::new(pose?, posture?, skeleton?, clips?))
     }
 
-    fn open<M, E: Into<DaemonError>>(
+    fn open<M: Runs, E: Into<DaemonError>>(
         &mut self,
         key: &'static str,
         name: &str,
-        open: impl FnOnce(&Package, &Runtime, &SessionOptions) -> Result<M, E>,
+        open: impl Fn(&Package, &Runtime, &SessionOptions) -> Result<M, E>,
     ) -> Option<M> {
         let opened = match (Package::find(name, &self.models.directories), &self.library) {
             (Err(error), _) => Err(error.into()),
             (Ok(_), Err(_)) => return None,
-            (Ok(package), Ok(library)) => open(&package, library, &self.options)
-                .map(|model| (model, package.reference().version.clone()))
-                .map_err(Into::into),
+            (Ok(package), Ok(library)) => self
+                .machine
+                .run(key, &package, library, |options| open(&package, library, options).map_err(Into::into)),
         };
-        let (model, version) = match opened {
-            Ok((model, version)) => (Some(model), Ok(version)),
+        let (model, loaded) = match opened {
+            Ok((model, loaded)) => (Some(model), Ok(loaded)),
             Err(why) => (None, Err(why)),
         };
-        self.opened.push(Opened { key, name: name.to_owned(), version });
+        self.opened.push(Opened { key, name: name.to_owned(), loaded });
         model
     }
 }
@@ -191,11 +198,11 @@ mod tests {
             keys,
             ["models.detect", "models.pose", "models.posture", "models.skeleton", "models.clips"]
         );
-        assert!(trial.models.iter().all(|model| model.version.is_err()));
+        assert!(trial.models.iter().all(|model| model.loaded.is_err()));
 
         let started = open_recognizer(&config.runtime, &config.models, &config.cameras, Share::Unlimited);
         let error = started.err().unwrap();
         assert!(matches!(error, DaemonError::Package(_)), "a library that is not there comes last: {error}");
-        assert_eq!(trial.models[0].version, Err(error.to_string()));
+        assert_eq!(trial.models[0].loaded, Err(error.to_string()));
     }
 }

@@ -3,17 +3,18 @@
 use super::models::{Opened, Opening};
 use crate::config::Config;
 use crate::model::{Runtime, RuntimeError};
+use crate::publish::LoadedModel;
 use crate::recognize::Known;
 
 /// A model that was tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TriedModel {
     /// The key of the configuration that names it.
     pub key: &'static str,
     /// The package.
     pub name: String,
-    /// Its version once it is loaded and has run, or why it does not.
-    pub version: Result<String, String>,
+    /// How it runs, once it is loaded and has run, or why it does not.
+    pub loaded: Result<LoadedModel, String>,
 }
 
 /// What this machine has for the models that a configuration asks for.
@@ -39,8 +40,8 @@ impl Trial {
     /// What of it fails, a line each.
     pub(super) fn problems(&self) -> Vec<String> {
         let library = self.library.as_ref().err().map(|error| format!("runtime.onnxruntime: {error}"));
-        let models = self.models.iter().filter_map(|TriedModel { key, version, .. }| {
-            version.as_ref().err().map(|why| format!("{key}: {why}"))
+        let models = self.models.iter().filter_map(|TriedModel { key, loaded, .. }| {
+            loaded.as_ref().err().map(|why| format!("{key}: {why}"))
         });
         library.into_iter().chain(models).chain(self.unmet.iter().cloned()).collect()
     }
@@ -49,10 +50,10 @@ impl Trial {
 /// What has become of models so far.
 impl From<Opening<'_>> for Trial {
     fn from(Opening { library, opened, .. }: Opening<'_>) -> Self {
-        let tried = |Opened { key, name, version }: Opened| TriedModel {
+        let tried = |Opened { key, name, loaded }: Opened| TriedModel {
             key,
             name,
-            version: version.map_err(|why| why.to_string()),
+            loaded: loaded.map_err(|why| why.to_string()),
         };
         Trial { library, models: opened.into_iter().map(tried).collect(), unmet: Vec::new() }
     }

@@ -4,18 +4,33 @@ use super::{Area, Check, Verdict};
 use crate::config::Config;
 use crate::daemon::{Trial, TriedModel};
 use crate::model::{Runtime, RuntimeError};
+use crate::publish::{Accelerated, LoadedModel};
 
 pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
     let new = |name: &str, verdict, text: &str| Check::new(Area::Runtime, name, verdict, text);
     let Some(config) = config else { return library(&Runtime::load(None)) };
     let Trial { library: tried, models, unmet } = Trial::of(config);
     let mut checks = library(&tried);
-    checks.extend(models.iter().map(|TriedModel { key, name, version }| match version {
-        Ok(version) => new(key, Verdict::Ok, &format!("{name} {version} is loaded and runs")),
+    checks.extend(models.iter().map(|TriedModel { key, loaded, .. }| match loaded {
+        Ok(loaded) => runs(key, loaded),
         Err(why) => new(key, Verdict::Failure, why),
     }));
     checks.extend(unmet.iter().map(|why| new("labels", Verdict::Failure, why)));
     checks
+}
+
+/// A model that runs, and where; a warning when that is not where it was to run.
+fn runs(key: &str, LoadedModel { reference, why, accelerated, .. }: &LoadedModel) -> Check {
+    let text = format!("{} {} is loaded and runs on {}", reference.name, reference.version, reference.on);
+    let how = accelerated.as_ref().map(|Accelerated { provider, device, nodes_share, self_test, .. }| {
+        let device = device.as_ref().map(|device| format!(", {device}")).unwrap_or_default();
+        format!(" ({provider}{device}): {:.0} % of its nodes; self-test: {self_test}", 100.0 * nodes_share)
+    });
+    let text = text + &how.unwrap_or_default();
+    match why {
+        None => Check::new(Area::Runtime, key, Verdict::Ok, text),
+        Some(why) => Check::new(Area::Runtime, key, Verdict::Warning, format!("{text}, not on {why}")),
+    }
 }
 
 fn library(library: &Result<Runtime, RuntimeError>) -> Vec<Check> {
@@ -34,7 +49,7 @@ fn library(library: &Result<Runtime, RuntimeError>) -> Vec<Check> {
             };
             vec![
                 Check::new(Area::Runtime, "library", Verdict::Ok, text),
-                Check::new(Area::Runtime, "providers", Verdict::Ok, format!("{told}; models run on the CPU")),
+                Check::new(Area::Runtime, "providers", Verdict::Ok, told),
             ]
         }
     }

@@ -10,6 +10,7 @@ mod output;
 mod pose;
 mod posture;
 mod section;
+mod selftest;
 mod skeleton;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub(super) use input::{Align, Channels, InputType, Layout, Resize};
 pub use output::{Activation, Coordinates, CornerOrder, Output};
 pub use pose::{PointOrder, PoseSpec};
 pub use posture::PostureSpec;
+pub(super) use selftest::SelfTestSpec;
 pub use skeleton::SkeletonSpec;
 
 /// What a model is for.
@@ -46,6 +48,9 @@ pub enum Task {
     Clip,
 }
 
+/// The section that every task may have.
+const SELF_TEST: (&str, bool) = ("selftest", false);
+
 impl Task {
     const ALL: [(&str, Task); 5] = [
         ("detect", Task::Detect),
@@ -58,11 +63,15 @@ impl Task {
     /// The sections of its manifest, and whether they must be there.
     fn sections(self) -> &'static [(&'static str, bool)] {
         match self {
-            Task::Detect => &[("input", true), ("output", true), ("thresholds", true), ("objects", false)],
-            Task::Pose => &[("input", true), ("output", true), ("thresholds", true), ("crop", true)],
-            Task::Posture => &[("input", true), ("output", true), ("postures", true)],
-            Task::Skeleton => &[("input", true), ("output", true), ("activities", false)],
-            Task::Clip => &[("input", true), ("output", true), ("clip", true)],
+            Task::Detect => {
+                &[("input", true), ("output", true), ("thresholds", true), ("objects", false), SELF_TEST]
+            }
+            Task::Pose => {
+                &[("input", true), ("output", true), ("thresholds", true), ("crop", true), SELF_TEST]
+            }
+            Task::Posture => &[("input", true), ("output", true), ("postures", true), SELF_TEST],
+            Task::Skeleton => &[("input", true), ("output", true), ("activities", false), SELF_TEST],
+            Task::Clip => &[("input", true), ("output", true), ("clip", true), SELF_TEST],
         }
     }
 }
@@ -178,6 +187,7 @@ pub(super) struct Manifest {
     pub source: String,
     pub labels: Labels,
     pub spec: Spec,
+    pub selftest: SelfTestSpec,
 }
 
 impl Manifest {
@@ -230,7 +240,10 @@ impl Manifest {
         }
         top.finish();
 
-        let spec = Spec::read(task, &mut Sections { tables, problems });
+        let mut sections = Sections { tables, problems };
+        let spec = Spec::read(task, &mut sections);
+        let has_self_test = sections.tables.contains_key(SELF_TEST.0);
+        let selftest = sections.read(SELF_TEST.0, SelfTestSpec::read);
         schema?;
         Some(Manifest {
             name: name?.as_str().to_owned(),
@@ -241,6 +254,7 @@ impl Manifest {
             source: source?,
             labels: labels?,
             spec: spec?,
+            selftest: if has_self_test { selftest? } else { SelfTestSpec::default() },
         })
     }
 }

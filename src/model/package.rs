@@ -8,8 +8,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::manifest::{
-    ClipSpec, DetectSpec, Labels, Manifest, PoseSpec, PostureSpec, Problem, SkeletonSpec, Spec, Task,
+    ClipSpec, DetectSpec, Labels, Manifest, PoseSpec, PostureSpec, Problem, SelfTestSpec, SkeletonSpec, Spec,
+    Task,
 };
+use super::selftest::{self, SelfTest};
+use super::session::SessionOptions;
+use crate::config;
 use crate::tag::{Label, ModelRef};
 
 /// The manifest's file name.
@@ -146,6 +150,7 @@ impl Package {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             sha256: manifest.sha256.clone(),
+            on: config::CPU.into(),
         });
         let package = Package { folder: folder.to_owned(), manifest, labels, reference };
         package.read_model()?;
@@ -205,6 +210,16 @@ impl Package {
     /// Name, version and hash, as tags carry them.
     pub fn reference(&self) -> &Arc<ModelRef> {
         &self.reference
+    }
+
+    /// The same where the model runs as `options` say.
+    pub fn reference_with(&self, options: &SessionOptions) -> Arc<ModelRef> {
+        match &options.on {
+            Some(accelerator) => {
+                Arc::new(ModelRef { on: accelerator.name().into(), ..ModelRef::clone(&self.reference) })
+            }
+            None => Arc::clone(&self.reference),
+        }
     }
 
     /// What the model is for.
@@ -270,6 +285,25 @@ impl Package {
             Spec::Clip(spec) => Ok(spec),
             _ => Err(self.not_for(Task::Clip)),
         }
+    }
+
+    /// What the model is tried on before it runs on an accelerator.
+    ///
+    /// # Errors
+    /// When the picture that the manifest names cannot be read.
+    pub fn self_test(&self) -> Result<SelfTest, PackageError> {
+        let SelfTestSpec { picture, tolerance } = &self.manifest.selftest;
+        let Some(picture) = picture else {
+            return Ok(SelfTest { tolerance: *tolerance, ..SelfTest::drawn() });
+        };
+        let path = self.folder.join(picture);
+        let unreadable = |why: String| PackageError::Unreadable {
+            path: path.clone(),
+            what: "the picture of the self-test",
+            source: io::Error::new(io::ErrorKind::InvalidData, why),
+        };
+        let picture = selftest::read_picture(&path).map_err(unreadable)?;
+        Ok(SelfTest { picture, tolerance: *tolerance })
     }
 
     /// The model's licence.

@@ -1,21 +1,38 @@
 //! One loaded model: a session of ONNX Runtime whose input is what the manifest says.
 //!
-//! Owned by one worker: [`Session::run`] takes `&mut self`. Execution is on the CPU.
+//! Owned by one worker: [`Session::run`] takes `&mut self`. It runs on the CPU, or on an [`Accelerator`] as far as that
+//! takes it.
 
 use std::fmt;
+use std::path::Path;
 
 use ort::session::{Session as OrtSession, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
+use tempfile::TempDir;
+
+use super::accelerator::{self, Accelerator};
+use super::assignment::Assignment;
 use super::manifest::{InputType, Spec};
 use super::package::{Package, PackageError};
 use super::runtime::Runtime;
 
 /// How a session computes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
-    /// Threads that one run uses; 0: as many as there are processor cores.
+    /// Threads that one run uses on the CPU; 0: as many as there are processor cores.
     pub intra_threads: usize,
+    /// What it runs on; the CPU when absent.
+    pub on: Option<Accelerator>,
+    /// Whether it notes where its nodes run, for [`Session::assignment`].
+    pub profiled: bool,
+}
+
+impl SessionOptions {
+    /// On so many threads of the CPU; 0: as many as there are processor cores.
+    pub const fn on_cpu(intra_threads: usize) -> Self {
+        SessionOptions { intra_threads, on: None, profiled: false }
+    }
 }
 
 /// Why a model does not run.
@@ -71,6 +88,8 @@ pub struct Session {
     session: OrtSession,
     model: String,
     outputs: Vec<TensorInfo>,
+    /// The folder of the profile while one is written.
+    profile: Option<TempDir>,
 }
 
 /// The type of a tensor's elements, in ONNX Runtime's words: `f32`, `i64`, ...
@@ -139,8 +158,11 @@ impl Package {
     pub fn session(&self, runtime: &Runtime, options: &SessionOptions) -> Result<Session, SessionError> {
         let bytes = self.read_model()?;
         let path = || self.model_path().display().to_string();
-        let session = load(runtime, options, &bytes)
-            .map_err(|error| SessionError::Load { path: path(), why: one_line(&error.to_string()) })?;
+        let failed = |why: &str| SessionError::Load { path: path(), why: one_line(why) };
+        let profile =
+            options.profiled.then(TempDir::new).transpose().map_err(|error| failed(&error.to_string()))?;
+        let session = load(runtime, options, profile.as_ref().map(TempDir::path), &bytes)
+            .map_err(|error| failed(&error.to_string()))?;
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
         let expected = describe(self.spec());
         if !matches!(inputs.as_slice(), [input] if accepts(input, &expected)) {
@@ -148,16 +170,28 @@ impl Package {
             return Err(SessionError::Input { path: path(), expected, found: list(&inputs) });
         }
         let outputs = session.outputs().iter().map(TensorInfo::of).collect();
-        Ok(Session { session, model: self.reference().name.clone(), outputs })
+        Ok(Session { session, model: self.reference().name.clone(), outputs, profile })
     }
 }
 
-fn load(runtime: &Runtime, options: &SessionOptions, bytes: &[u8]) -> ort::Result<OrtSession> {
+fn load(
+    runtime: &Runtime,
+    options: &SessionOptions,
+    profile: Option<&Path>,
+    bytes: &[u8],
+) -> ort::Result<OrtSession> {
     let mut builder = OrtSession::builder(runtime.environment())?
         .with_intra_threads(options.intra_threads)?
         .with_deterministic_compute(true)?
         // Threads that wait for more work of a run stay awake; between runs they sleep.
         .with_config_entry("session.force_spinning_stop", "1")?;
+    builder = match &options.on {
+        Some(accelerator) => accelerator.choose(runtime, builder)?,
+        None => accelerator::choose_cpu(runtime, builder)?,
+    };
+    if let Some(folder) = profile {
+        builder = builder.with_profiling(folder.join("profile"))?;
+    }
     builder.commit_from_memory(bytes)
 }
 
@@ -165,6 +199,21 @@ impl Session {
     /// The outputs that the model declares.
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
+    }
+
+    /// Where its nodes have run so far. Asked once, of a session that is profiled: what runs afterwards is not noted.
+    ///
+    /// # Errors
+    /// When ONNX Runtime gives no profile.
+    pub fn assignment(&mut self) -> Result<Assignment, SessionError> {
+        let Session { session, model, profile, .. } = self;
+        let failed = |why: &str| SessionError::Run {
+            model: model.clone(),
+            why: format!("no profile: {}", one_line(why)),
+        };
+        let _folder = profile.take().ok_or_else(|| failed("none is written"))?;
+        let path = session.end_profiling().map_err(|error| failed(error.message()))?;
+        Assignment::read(Path::new(&path)).map_err(|why| failed(&why))
     }
 
     /// Runs the model once on `input`, which has the manifest's shape and type.

@@ -75,6 +75,7 @@ impl Sequencer {
                 name: tag.model.name.clone(),
                 version: tag.model.version.clone(),
                 sha256: tag.model.sha256.clone(),
+                on: Some(tag.model.on.to_string()),
             },
             latency_ms: milliseconds(tag.latency),
             clock: clock(tag.clock),
@@ -169,7 +170,7 @@ fn seconds(duration: Duration) -> f64 {
 }
 
 /// Milliseconds with three decimals.
-fn milliseconds(duration: Duration) -> f64 {
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 
@@ -208,6 +209,7 @@ mod tests {
                 name: "centernet-mobilenetv3-coco".to_owned(),
                 version: "1".to_owned(),
                 sha256: "ab".repeat(32),
+                on: "cpu".into(),
             }),
             latency: Duration::from_micros(83_417),
             clock: Standing::Synchronised,

@@ -2,8 +2,8 @@
 //!
 //! Pure. Called by [`super::pending`].
 
-use super::sequence::{bbox, clock_of, rounded};
-use super::{LoadedModel, Node, wire};
+use super::sequence::{bbox, clock_of, milliseconds, rounded};
+use super::{Accelerated, LoadedModel, Node, wire};
 use crate::clock::Timestamp;
 use crate::tag::{FrameTracks, Occupancy, TrackBox};
 use crate::telemetry::{CameraState, CameraStatus, CaptureClock, Faults, Video};
@@ -53,13 +53,28 @@ fn status(
 
 /// The models that a node runs.
 pub(super) fn models(node: &Node) -> Vec<wire::LoadedModel> {
-    let loaded = |model: &LoadedModel| wire::LoadedModel {
+    node.models.iter().map(loaded_model).collect()
+}
+
+/// A model that a node runs.
+pub fn loaded_model(model: &LoadedModel) -> wire::LoadedModel {
+    wire::LoadedModel {
         name: model.reference.name.clone(),
         version: model.reference.version.clone(),
         sha256: model.reference.sha256.clone(),
         task: model.task.clone(),
-    };
-    node.models.iter().map(loaded).collect()
+        on: model.reference.on.to_string(),
+        asked: model.asked.clone(),
+        why: model.why.clone(),
+        start_ms: milliseconds(model.start),
+        accelerated: model.accelerated.as_ref().map(accelerated),
+    }
+}
+
+fn accelerated(model: &Accelerated) -> wire::Accelerated {
+    let Accelerated { provider, library_sha256, device, nodes_share, time_share, self_test } = model.clone();
+    let [nodes_share, time_share] = [nodes_share, time_share].map(|share| rounded(share, 3));
+    wire::Accelerated { provider, library_sha256, device, nodes_share, time_share, self_test }
 }
 
 /// What a camera does.

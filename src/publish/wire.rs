@@ -26,8 +26,8 @@ pub use discovery::{
 pub use gap::{Gap, GapReason, GapSchema};
 pub use stats::{CameraStats, CommandStats, OutboxStats, Stats, StatsSchema};
 pub use status::{
-    Accelerators, CameraSchema, CameraState, CameraStatus, CaptureClock, ClockOf, Faults, LoadedModel,
-    NodeSchema, NodeState, NodeStatus, Problem, Video,
+    Accelerated, Accelerators, CameraSchema, CameraState, CameraStatus, CaptureClock, ClockOf, Faults,
+    LoadedModel, NodeSchema, NodeState, NodeStatus, Problem, Video,
 };
 pub use tag::{
     Activity, ActivitySummary, Box, Clock, Direction, Kind, LabelShare, Line, Model, Phase, Summary, Tag,

@@ -97,7 +97,12 @@ mod tests {
     }
 
     fn tag(phase: Phase, at: Timestamp, body: Body) -> Tag {
-        let model = ModelRef { name: "poses".to_owned(), version: "1".to_owned(), sha256: "ab".repeat(32) };
+        let model = ModelRef {
+            name: "poses".to_owned(),
+            version: "1".to_owned(),
+            sha256: "ab".repeat(32),
+            on: "cpu".into(),
+        };
         Tag {
             camera: Name::new("ramp").unwrap(),
             phase,

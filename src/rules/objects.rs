@@ -111,7 +111,12 @@ mod tests {
     use crate::tag::{Label, ModelRef};
 
     fn rules() -> ObjectRules {
-        let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+        let model = ModelRef {
+            name: "m".to_owned(),
+            version: "1".to_owned(),
+            sha256: "0".repeat(64),
+            on: "cpu".into(),
+        };
         let labels = ["person", "car"].map(Label::from).to_vec();
         let vocabulary = Vocabulary { model: Arc::new(model), labels: labels.into() };
         ObjectRules::new(Name::new("ramp").unwrap(), vocabulary, Duration::from_secs(60))

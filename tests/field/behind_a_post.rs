@@ -31,7 +31,8 @@ fn line(from: (f32, f32), to: (f32, f32)) -> LineRules {
         segment: Segment::new(point(from), point(to)).unwrap(),
         labels: None,
     };
-    let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model =
+        ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64), on: "cpu".into() };
     let vocabulary = Vocabulary { model: Arc::new(model), labels: vec![Label::from("person")].into() };
     LineRules::new(Name::new("ramp").unwrap(), vocabulary, &[line])
 }

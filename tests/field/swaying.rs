@@ -66,7 +66,8 @@ fn rules(lie: Lie) -> (LineRules, ZoneRules) {
     let line = config::Line { name: name("gate"), segment: Segment::new(from, to).unwrap(), labels: None };
     let polygon = Polygon::new(corners.map(|(x, y)| point(x, y)).to_vec()).unwrap();
     let zone = config::Zone { name: name("yard"), polygon, labels: None, min_dwell: Duration::from_secs(1) };
-    let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model =
+        ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64), on: "cpu".into() };
     let vocabulary = Vocabulary { model: Arc::new(model), labels: vec![Label::from("person")].into() };
     let lines = LineRules::new(name("ramp"), vocabulary.clone(), &[line]);
     (lines, ZoneRules::new(name("ramp"), vocabulary, &[zone], &[], Duration::from_secs(60)))

@@ -68,9 +68,21 @@ impl Program {
         arguments: impl IntoIterator<Item = A>,
         variables: &[(&str, &OsStr)],
     ) -> Self {
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_spotter")).args(arguments).envs(variables.iter().copied()),
+        )
+    }
+
+    /// The same in a folder, where libraries may leave files of their own.
+    pub fn start_in<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_spotter")).args(arguments).current_dir(folder))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let state = TempDir::new().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_spotter"))
-            .args(arguments)
+        let told: Vec<_> =
+            command.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
+        let mut child = command
             .env("XDG_STATE_HOME", state.path())
             // GStreamer's list of plug-ins would be made anew in every state.
             .env("GST_REGISTRY", concat!(env!("CARGO_TARGET_TMPDIR"), "/gstreamer-registry.bin"))
@@ -80,7 +92,7 @@ impl Program {
             .env_remove("WATCHDOG_USEC")
             .env_remove("SPOTTER_LOG")
             .env_remove("GST_DEBUG")
-            .envs(variables.iter().copied())
+            .envs(told.into_iter().filter_map(|(name, value)| Some((name, value?))))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -24,7 +24,7 @@ pub fn name(text: &str) -> Name {
 }
 
 fn model() -> ModelRef {
-    ModelRef { name: "test".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) }
+    ModelRef { name: "test".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64), on: "cpu".into() }
 }
 
 /// A broker on loopback, and tags that wait in memory.
@@ -49,7 +49,14 @@ pub fn start_as(config: &Mqtt, boot: Uuid) -> Result<(Publisher, Handle), Publis
         name: name("edge-1"),
         boot,
         version: "0.1.0".to_owned(),
-        models: vec![LoadedModel { reference: model(), task: "detect".to_owned() }],
+        models: vec![LoadedModel {
+            reference: model(),
+            task: "detect".to_owned(),
+            asked: vec!["cpu".to_owned()],
+            why: None,
+            start: Duration::ZERO,
+            accelerated: None,
+        }],
         accelerators: Accelerators { asked: vec!["cpu".to_owned()], used: "cpu".to_owned() },
         cameras: vec![Scene { camera: name("ramp"), zones: Vec::new(), activities: false, snapshots: false }],
     };

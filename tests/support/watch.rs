@@ -118,7 +118,12 @@ pub fn watch(
             activities.labels.insert(label.to_string(), activities.default);
         }
     }
-    let model = ModelRef { name: "puppet".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model = ModelRef {
+        name: "puppet".to_owned(),
+        version: "1".to_owned(),
+        sha256: "0".repeat(64),
+        on: "cpu".into(),
+    };
     let model = Arc::new(model);
     let mut person = Person::new(parameters.clone());
     let mut rules = ActivityRules::new(Name::new("stage").unwrap(), activities);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::window::VALUES;
 use crate::activity::classifier::WindowClassifier;
 use crate::activity::scores::ActivityError;
-use crate::model::{Package, PostureSpec, Runtime, SessionOptions};
+use crate::frame::Image;
+use crate::model::{Answer, Package, PostureSpec, Runtime, Session, SessionOptions, Testable};
 use crate::tag::{Label, ModelRef};
 
 /// A classifier of a person's boxes and joints over time.
@@ -94,6 +95,18 @@ impl ClassifyPosture for PostureClassifier {
 
     fn classify(&mut self, window: &[f32]) -> Result<&[f32], ActivityError> {
         self.windows.classify(window)
+    }
+}
+
+impl Testable for PostureClassifier {
+    type Error = ActivityError;
+
+    fn answer(&mut self, picture: &Image) -> Result<Answer, ActivityError> {
+        self.windows.answer(picture)
+    }
+
+    fn session(&mut self) -> &mut Session {
+        self.windows.session()
     }
 }
 

@@ -102,7 +102,12 @@ mod tests {
     use crate::tag::ModelRef;
 
     fn judgement(subject: Subject, members: &[u64], tenth: i64, label: &str) -> Judgement {
-        let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+        let model = ModelRef {
+            name: "m".to_owned(),
+            version: "1".to_owned(),
+            sha256: "0".repeat(64),
+            on: "cpu".into(),
+        };
         let at = Timestamp::from_micros(100_000 * tenth);
         Judgement {
             subject,

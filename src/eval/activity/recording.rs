@@ -113,7 +113,12 @@ pub(super) mod tests {
     }
 
     fn judgement(track: u64, tenth: i64, scores: &[(&str, f32)]) -> Judgement {
-        let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+        let model = ModelRef {
+            name: "m".to_owned(),
+            version: "1".to_owned(),
+            sha256: "0".repeat(64),
+            on: "cpu".into(),
+        };
         Judgement {
             subject: Subject::Track(TrackId(track)),
             model: Arc::new(model),

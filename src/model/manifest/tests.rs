@@ -116,6 +116,34 @@ fn every_family_is_read() {
 }
 
 #[test]
+fn a_self_test_has_a_picture_of_the_package_and_tolerances() {
+    let of = |text: &str| Manifest::parse(&good_with("[thresholds]", &format!("{text}\n[thresholds]")));
+    let usual = of("").expect("a manifest").selftest;
+    assert_eq!(usual, SelfTestSpec::default());
+    let own =
+        of("[selftest]\npicture = \"street.jpg\"\niou = 0.8\nscore = 0.1").expect("a manifest").selftest;
+    assert_eq!(own.picture, Some("street.jpg".into()));
+    assert_eq!(
+        (own.tolerance.iou, own.tolerance.score, own.tolerance.joint),
+        (0.8, 0.1, usual.tolerance.joint)
+    );
+    for (text, expected) in [
+        (
+            "[selftest]\npicture = \"../street.jpg\"",
+            "`selftest.picture = \"../street.jpg\"`: allowed is the name of a JPEG or PNG",
+        ),
+        ("[selftest]\niou = 2", "`selftest.iou = 2`: allowed is a number from 0 to 1"),
+        (
+            "[selftest]\nimage = \"a.jpg\"",
+            "`selftest.image` is no key of a manifest: allowed here are picture, iou, joint, score",
+        ),
+    ] {
+        let problems = of(text).expect_err(text);
+        assert!(problems.iter().any(|problem| problem.to_string().contains(expected)), "{problems:?}");
+    }
+}
+
+#[test]
 fn each_problem_names_the_key_the_value_and_what_is_allowed() {
     let cases = [
         ("schema = 1", "schema = 2"),
@@ -191,7 +219,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
 
     licence -> license
     `licence` is missing: it is a text such as "MIT"
-    `license` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds, objects
+    `license` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds, objects, selftest
 
     width = 64 -> width = 0
     `input.width = 0`: allowed is a whole number of pixels from 1 to 8192
@@ -257,7 +285,7 @@ fn each_problem_names_the_key_the_value_and_what_is_allowed() {
 
     [thresholds] -> [threshold]
     `thresholds` is missing: it is the section [thresholds]
-    `threshold` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds, objects
+    `threshold` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, thresholds, objects, selftest
 
     low = 0.1 -> low = 
     line 29 is not TOML: string values must be quoted, expected literal string

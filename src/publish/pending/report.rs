@@ -125,6 +125,14 @@ impl Pending {
                 "mqtt.insecure: the broker's certificate is not verified, anybody may be at the other end";
             problem("insecure-tls", text.to_owned())
         });
+        let passed_over = self.node.models.iter().filter_map(|model| {
+            let (name, on) = (&model.reference.name, &model.reference.on);
+            let why = model.why.as_ref()?;
+            Some(problem(
+                "accelerator-fallback",
+                format!("the model `{name}` runs on `{on}`, not on {}", why.replace('\n', "; ")),
+            ))
+        });
         let refused =
             self.refused.iter().map(|(topic, why)| problem("topic-refused", format!("{topic}: {why}")));
         let set_aside = self.set_aside.iter().filter(|(_, (_, at))| at.elapsed() < TOLD);
@@ -147,7 +155,7 @@ impl Pending {
         });
         let refusals = refused.chain(aside).chain(untold).chain(limits);
         let losses = lost.into_iter().chain(outbox).chain(log);
-        insecure.into_iter().chain(refusals).chain(unheard).chain(losses).collect()
+        insecure.into_iter().chain(passed_over).chain(refusals).chain(unheard).chain(losses).collect()
     }
 
     /// What the broker cannot do that the contract counts on.

@@ -139,7 +139,7 @@ pub struct Reloaded {
 }
 
 /// The models that a node runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunningModels {
     /// The models.

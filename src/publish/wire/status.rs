@@ -51,7 +51,8 @@ pub struct NodeStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
-    /// What, for programs, such as `insecure-tls`, `topic-refused`, `outbox-disk`, `outbox-corrupt`, `tags-lost`.
+    /// What, for programs, such as `insecure-tls`, `topic-refused`, `outbox-disk`, `outbox-corrupt`, `tags-lost`,
+    /// `accelerator-fallback`.
     #[schemars(length(min = 1))]
     pub code: String,
     /// What, for people: one line without secrets.
@@ -77,7 +78,7 @@ pub enum NodeState {
 }
 
 /// A model package in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadedModel {
     /// The package's name.
@@ -89,6 +90,46 @@ pub struct LoadedModel {
     pub sha256: String,
     /// What it is for, such as `detect`.
     pub task: String,
+    /// What it runs on: `cpu`, or the name of an accelerator in the node's configuration.
+    #[schemars(regex(pattern = NAME))]
+    pub on: String,
+    /// What it was to run on, best first.
+    pub asked: Vec<String>,
+    /// Why it does not run on the first of these, one line for each that was passed over. Not there when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub why: Option<String>,
+    /// Loading it, running it for the first time and trying it, in milliseconds.
+    #[schemars(range(min = 0.0))]
+    pub start_ms: f64,
+    /// The accelerator, when it runs on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Accelerated")]
+    pub accelerated: Option<Accelerated>,
+}
+
+/// How a model runs on an accelerator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accelerated {
+    /// ONNX Runtime's name of the execution provider.
+    pub provider: String,
+    /// SHA-256 of the provider's plug-in library, lower-case hex. Not there when the provider is built into the runtime library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = SHA256))]
+    pub library_sha256: Option<String>,
+    /// The device, as its provider describes it. Not there when the provider does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub device: Option<String>,
+    /// The share of the model's nodes that run there, from 0 to 1; the CPU runs the others.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub nodes_share: f64,
+    /// The share of the time of a run that is spent there, from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub time_share: f64,
+    /// How far what it computed there was from what it computes on the CPU, when Spotter started.
+    pub self_test: String,
 }
 
 /// What a node computes on.

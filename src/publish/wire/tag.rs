@@ -239,6 +239,11 @@ pub struct Model {
     /// SHA-256 of the model file, lower-case hex.
     #[schemars(regex(pattern = SHA256))]
     pub sha256: String,
+    /// What it ran on: `cpu`, or the name of an accelerator in the node's configuration. Not in tags that Spotter kept from
+    /// before it had accelerators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = NAME))]
+    pub on: Option<String>,
 }
 
 /// A finished track in short.

@@ -18,7 +18,8 @@ fn at(tenths: u64) -> Timestamp {
 }
 
 fn judgement(subject: Subject, tenths: u64, scores: &[(&str, f32)]) -> Judgement {
-    let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model =
+        ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64), on: "cpu".into() };
     Judgement {
         subject,
         model: Arc::new(model),

@@ -19,7 +19,8 @@ fn line(labels: Option<&[&str]>) -> config::Line {
 }
 
 fn rules(line: config::Line) -> LineRules {
-    let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model =
+        ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64), on: "cpu".into() };
     let labels = ["person", "car"].map(Label::from).to_vec();
     let vocabulary = Vocabulary { model: Arc::new(model), labels: labels.into() };
     LineRules::new(Name::new("ramp").unwrap(), vocabulary, &[line])

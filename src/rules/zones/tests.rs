@@ -20,7 +20,8 @@ fn zone(labels: Option<&[&str]>, min_dwell_s: f64) -> config::Zone {
 }
 
 fn rules(zone: config::Zone) -> ZoneRules {
-    let model = ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64) };
+    let model =
+        ModelRef { name: "m".to_owned(), version: "1".to_owned(), sha256: "0".repeat(64), on: "cpu".into() };
     let labels = ["person", "car", "dog"].map(Label::from).to_vec();
     let vocabulary = Vocabulary { model: Arc::new(model), labels: labels.into() };
     let wanted = [ClassId(0), ClassId(1)];

@@ -180,7 +180,7 @@ fn what_is_wrong_with_them_is_said() {
         .collect();
     insta::assert_snapshot!(said, @r#"
     pose: licence = "MIT" -> licence = "MIT" labels = ["a"]
-    `labels` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, input, output, thresholds, crop
+    `labels` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, input, output, thresholds, crop, selftest
     pose: range = [0, 255] -> range = [0, 1]
     `input.range = [0, 1]`: allowed is [0, 255] for dtype = "i32"
     pose: resize = "letterbox" pad = 0 -> resize = "crop"
@@ -196,7 +196,7 @@ fn what_is_wrong_with_them_is_said() {
     `crop.of = []`: allowed is an array of labels of the detector
     skeleton: labels =  -> label = 
     `labels` is missing: it is the name of a file in the package with one label per line, or an array of texts
-    `label` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, activities
+    `label` is no key of a manifest: allowed here are schema, name, version, task, file, sha256, licence, source, labels, input, output, activities, selftest
     skeleton: steps = 40 -> steps = 0
     `input.steps = 0`: allowed is a whole number from 1 to 1024
     skeleton: joints = 13 -> joints = 13 width = 3

@@ -1,0 +1,96 @@
+//! `spotter models`: which models run here, where, and how well.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use spotter::config::{Config, ConfigError};
+use spotter::daemon::{Trial, TriedModel};
+use spotter::publish::{Accelerated, LoadedModel, loaded_model};
+
+use super::output::say;
+use super::{Outcome, run::refuse};
+
+/// Loads the models of a configuration, tries each where it is to run, and says what came of it.
+///
+/// A model that is to run on an accelerator runs there and on the CPU, on the same picture: what both say is compared. Connects
+/// to nothing and starts nothing.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/spotter/spotter.toml")]
+    config: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let path = &arguments.config;
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error @ (ConfigError::Wrong { .. } | ConfigError::Unreadable { .. })) => {
+            return Ok(refuse(path, &error));
+        }
+    };
+    let trial = Trial::of(&config);
+    if arguments.json {
+        say!("{:#}", report(&trial))?;
+    } else {
+        for line in lines(&trial) {
+            say!("{line}")?;
+        }
+    }
+    let is_well = trial.library.is_ok() && trial.models.iter().all(|model| model.loaded.is_ok());
+    Ok(if is_well { Outcome::Done } else { Outcome::Bad })
+}
+
+fn report(trial: &Trial) -> Value {
+    let library = match &trial.library {
+        Ok(library) => json!({ "version": library.version(), "path": library.path().display().to_string() }),
+        Err(error) => json!({ "error": error.to_string() }),
+    };
+    let model = |TriedModel { key, name, loaded }: &TriedModel| match loaded {
+        Ok(loaded) => json!({ "key": key, "name": name, "loaded": loaded_model(loaded) }),
+        Err(error) => json!({ "key": key, "name": name, "error": error }),
+    };
+    let models: Vec<Value> = trial.models.iter().map(model).collect();
+    json!({ "version": env!("CARGO_PKG_VERSION"), "library": library, "models": models })
+}
+
+fn lines(trial: &Trial) -> Vec<String> {
+    let mut lines = vec![match &trial.library {
+        Ok(library) => format!("ONNX Runtime {} at {}", library.version(), library.path().display()),
+        Err(error) => error.to_string(),
+    }];
+    for TriedModel { key, name, loaded } in &trial.models {
+        match loaded {
+            Err(why) => lines.push(format!("{key}: {name}: {why}")),
+            Ok(loaded) => lines.extend(told(key, loaded)),
+        }
+    }
+    lines
+}
+
+fn told(key: &str, loaded: &LoadedModel) -> Vec<String> {
+    let LoadedModel { reference, asked, why, start, accelerated, .. } = loaded;
+    let mut lines = vec![format!("{key}: {} {} runs on {}", reference.name, reference.version, reference.on)];
+    if asked.len() > 1 || **asked.first().unwrap_or(&String::new()) != *reference.on {
+        lines.push(format!("  asked for     {}", asked.join(", ")));
+    }
+    lines.extend(why.iter().flat_map(|why| why.lines()).map(|why| format!("  not on        {why}")));
+    if let Some(Accelerated { provider, library_sha256, device, nodes_share, time_share, self_test }) =
+        accelerated
+    {
+        lines.push(format!("  provider      {provider}"));
+        lines.extend(library_sha256.iter().map(|sha256| format!("  library       SHA-256 {sha256}")));
+        lines.extend(device.iter().map(|device| format!("  device        {device}")));
+        lines.push(format!(
+            "  runs there    {:.1} % of the nodes, {:.1} % of the time",
+            100.0 * nodes_share,
+            100.0 * time_share
+        ));
+        lines.push(format!("  self-test     {self_test}"));
+    }
+    lines.push(format!("  start         {:.1} s", start.as_secs_f32()));
+    lines
+}

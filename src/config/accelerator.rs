@@ -1,0 +1,223 @@
+//! `[[accelerator]]`: what models may run on beside the CPU, and which models are to run where.
+
+mod provider;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::read::Section;
+use crate::name::Name;
+use provider::Choice;
+
+pub use provider::{Known, Provider};
+
+/// What the CPU is called where accelerators are named.
+pub const CPU: &str = "cpu";
+
+/// `[[accelerator]]`: one device, and the execution provider of ONNX Runtime that runs models on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accelerator {
+    /// Spotter's name for it; never `cpu`.
+    pub name: Name,
+    /// The execution provider.
+    pub provider: Provider,
+    /// The plug-in library that has the provider; absent when it is built into the runtime library.
+    pub library: Option<PathBuf>,
+    /// Which of the provider's devices; any when absent.
+    pub device: Option<Device>,
+    /// The options that Spotter knows and has checked, in its own words.
+    pub options: BTreeMap<&'static str, String>,
+    /// Options in the provider's words, which nobody checks.
+    pub raw: BTreeMap<String, String>,
+}
+
+/// A device, as far as a configuration tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// By what it is.
+    Kind(DeviceKind),
+    /// By its number, as `spotter doctor` lists it.
+    Id(u32),
+    /// By its maker.
+    Vendor(String),
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The processor, through another provider than ONNX Runtime's own.
+    Cpu,
+    /// A graphics processor.
+    Gpu,
+    /// A processor for neural networks.
+    Npu,
+}
+
+/// `models.on`: the names of accelerators in the order of wish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct On {
+    /// For every model without a list of its own. Empty: the CPU.
+    pub all: Vec<String>,
+    /// For the model of one key of `[models]`.
+    pub of: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// `models.fallback`: what happens to a model that its first wish does not run as it should.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fallback {
+    /// Spotter does not start.
+    #[default]
+    Refuse,
+    /// It runs on the next wish, which the status, a problem there and `doctor` say.
+    Announce,
+}
+
+impl On {
+    /// The keys of `[models]` that name a model.
+    pub const KEYS: [&str; 5] = ["detect", "pose", "posture", "skeleton", "clips"];
+
+    /// The wishes for the model of a key of `[models]`, such as `pose`.
+    pub fn wishes(&self, key: &str) -> Vec<&str> {
+        let list = self.of.get(key).unwrap_or(&self.all);
+        if list.is_empty() { vec![CPU] } else { list.iter().map(String::as_str).collect() }
+    }
+}
+
+impl Accelerator {
+    /// What the provider is told, in its own words. `threads` is that of `[runtime]`, for providers that have threads of their
+    /// own; 0 leaves their number to them.
+    pub fn native_options(&self, threads: usize) -> BTreeMap<String, String> {
+        let mut options = self.provider.native(self, threads);
+        options.extend(self.raw.clone());
+        options
+    }
+}
+
+impl fmt::Display for Device {
+    /// As a configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Kind(kind) => kind.fmt(f),
+            Device::Id(id) => id.fmt(f),
+            Device::Vendor(vendor) => f.write_str(vendor),
+        }
+    }
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeviceKind::Cpu => "CPU",
+            DeviceKind::Gpu => "GPU",
+            DeviceKind::Npu => "NPU",
+        })
+    }
+}
+
+/// Reads every `[[accelerator]]`.
+pub(super) fn read(root: &mut Section<'_, '_, '_>, base: &Path) -> Vec<Accelerator> {
+    let mut names = BTreeSet::new();
+    root.each("accelerator", |section| {
+        let name = section.parsed("name", accelerator_name);
+        if !section.has("name") {
+            section.problem("name", "is missing; every accelerator needs one of its own");
+        }
+        if let Some(name) = &name
+            && !names.insert(name.clone())
+        {
+            section.problem("name", format!("is \"{name}\", which another accelerator has"));
+        }
+        let provider = section.parsed("provider", Provider::parse);
+        if !section.has("provider") {
+            section.problem(
+                "provider",
+                "is missing; it is the execution provider of ONNX Runtime, such as \"openvino\"",
+            );
+        }
+        let library = section.string("library").map(|path| base.join(path));
+        let device = section.parsed("device", device);
+        let known = provider.as_ref().map_or(&[][..], Provider::options);
+        let (options, raw) = options(section.child("options"), known);
+        if let (Some(provider), None) = (&provider, &library)
+            && let Err(why) = provider.built_in(device.as_ref())
+        {
+            section.problem("library", why);
+        }
+        Some(Accelerator { name: name?, provider: provider?, library, device, options, raw })
+    })
+}
+
+/// Options that Spotter knows, and raw ones.
+fn options(
+    mut section: Section<'_, '_, '_>,
+    known: &'static [Choice],
+) -> (BTreeMap<&'static str, String>, BTreeMap<String, String>) {
+    let mut options = BTreeMap::new();
+    for option in known {
+        let value = option.values.read(&mut section, option.key);
+        options.extend(value.or(option.default.map(str::to_owned)).map(|value| (option.key, value)));
+    }
+    let raw = section.values("raw");
+    section.finish();
+    (options, raw)
+}
+
+/// Reads `on` and `fallback` of `[models]`, whose names are those of `accelerators`.
+pub(super) fn wishes(section: &mut Section<'_, '_, '_>, accelerators: &[Accelerator]) -> (On, Fallback) {
+    let known =
+        |name: &str| name == CPU || accelerators.iter().any(|accelerator| accelerator.name.as_str() == name);
+    let check = |section: &mut Section<'_, '_, '_>, key: &'static str| {
+        let list = section.strings(key)?;
+        let mut seen = BTreeSet::new();
+        if list.is_empty() {
+            section.problem(key, "is an empty list; leave it out for the CPU");
+        } else if let Some(unknown) = list.iter().find(|name| !known(name)) {
+            let names: Vec<&str> = accelerators.iter().map(|accelerator| accelerator.name.as_str()).collect();
+            let names = [&names[..], &[CPU]].concat().join(", ");
+            section
+                .problem(key, format!("has \"{unknown}\", which is no [[accelerator]]; there are: {names}"));
+        } else if let Some(twice) = list.iter().find(|name| !seen.insert(name.as_str())) {
+            section.problem(key, format!("has \"{twice}\" twice"));
+        }
+        Some(list)
+    };
+    let on = if section.is_table("on") {
+        let mut table = section.child("on");
+        let all = check(&mut table, "all").unwrap_or_default();
+        let of = On::KEYS.into_iter().filter_map(|key| Some((key, check(&mut table, key)?))).collect();
+        table.finish();
+        On { all, of }
+    } else {
+        On { all: check(section, "on").unwrap_or_default(), of: BTreeMap::new() }
+    };
+    let fallback = section.parsed("fallback", |text| match text {
+        "refuse" => Ok(Fallback::Refuse),
+        "announce" => Ok(Fallback::Announce),
+        _ => Err(format!("is \"{text}\"; it must be \"refuse\" or \"announce\"")),
+    });
+    (on, fallback.unwrap_or_default())
+}
+
+fn accelerator_name(text: &str) -> Result<Name, String> {
+    if text.eq_ignore_ascii_case(CPU) {
+        return Err(format!("is \"{text}\", which is always there and needs no entry"));
+    }
+    Name::new(text).map_err(|error| error.to_string())
+}
+
+fn device(text: &str) -> Result<Device, String> {
+    let hex = text.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    match text.to_ascii_uppercase().as_str() {
+        "" => Err("is empty; it must be \"CPU\", \"GPU\", \"NPU\", a device's id or its vendor".to_owned()),
+        "CPU" => Ok(Device::Kind(DeviceKind::Cpu)),
+        "GPU" => Ok(Device::Kind(DeviceKind::Gpu)),
+        "NPU" => Ok(Device::Kind(DeviceKind::Npu)),
+        _ => {
+            Ok(hex.or_else(|| text.parse().ok()).map_or_else(|| Device::Vendor(text.to_owned()), Device::Id))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

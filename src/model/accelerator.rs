@@ -1,0 +1,293 @@
+//! What a session runs on: the CPU, or a device of an execution provider.
+//!
+//! A provider is built into ONNX Runtime's library, or comes in a plug-in library that is registered once per process and
+//! never given back: a session that outlives its library takes the process with it. Whether a provider is there says
+//! nothing of whether it works; that is found out by running models, see [`super::Assignment`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::device::Device;
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider, ExecutionProviderDispatch};
+use ort::memory::DeviceType;
+use ort::session::builder::SessionBuilder;
+use sha2::{Digest, Sha256};
+
+use super::runtime::Runtime;
+use crate::config::{self, DeviceKind};
+
+/// ONNX Runtime's name for the provider that is always there.
+pub(super) const CPU_PROVIDER: &str = "CPUExecutionProvider";
+
+/// The plug-in libraries of this process, by the name of their provider.
+static REGISTERED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// A device that sessions can be opened on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Accelerator(Arc<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    name: String,
+    /// ONNX Runtime's name.
+    provider: String,
+    library: Option<Library>,
+    /// Absent for a provider that is built in: those do not tell.
+    device: Option<Found>,
+    options: BTreeMap<String, String>,
+}
+
+/// A plug-in library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// The file.
+    pub path: PathBuf,
+    /// Its SHA-256, 64 lower-case hex digits.
+    pub sha256: String,
+}
+
+/// A device, as its provider describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    kind: &'static str,
+    id: u32,
+    vendor: String,
+}
+
+/// Why there is no accelerator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcceleratorError {
+    /// The library cannot be read.
+    #[error("the library {} cannot be read: {why}", path.display())]
+    Unreadable {
+        /// The library.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// ONNX Runtime does not take the library.
+    #[error("{} is no library with an execution provider that can be loaded here: {why}", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// What ONNX Runtime says.
+        why: String,
+    },
+    /// Two libraries have the same provider.
+    #[error(
+        "{} cannot be loaded: {provider} was loaded from {} already, and a process has one; a changed library takes a \
+         restart",
+        path.display(), loaded.display()
+    )]
+    Taken {
+        /// The library.
+        path: PathBuf,
+        /// ONNX Runtime's name of the provider.
+        provider: String,
+        /// The library that is in use.
+        loaded: PathBuf,
+    },
+    /// The library has no device of the provider, or not the one that is asked for.
+    #[error("{provider} offers {wanted} not here; it offers {}", if offered.is_empty() { "nothing" } else { offered })]
+    NoDevice {
+        /// ONNX Runtime's name of the provider.
+        provider: String,
+        /// What is asked for.
+        wanted: String,
+        /// What there is.
+        offered: String,
+    },
+    /// Several devices fit.
+    #[error("{provider} offers several devices that fit: {offered}; name one by its id")]
+    Ambiguous {
+        /// ONNX Runtime's name of the provider.
+        provider: String,
+        /// Which.
+        offered: String,
+    },
+    /// The runtime library was built without the provider.
+    #[error("the runtime library {} has no {provider} built in; name the library of a plug-in, or another runtime library", runtime.display())]
+    NotBuiltIn {
+        /// ONNX Runtime's name of the provider.
+        provider: String,
+        /// The runtime library.
+        runtime: PathBuf,
+    },
+}
+
+impl Accelerator {
+    /// Loads the library of `asked`, if it has one, and finds the device. `threads` is that of `[runtime]`.
+    ///
+    /// # Errors
+    /// When the library is not there or does not do, or nothing in it is what is asked for.
+    pub fn open(
+        runtime: &Runtime,
+        asked: &config::Accelerator,
+        threads: usize,
+    ) -> Result<Self, AcceleratorError> {
+        let provider = asked.provider.name().to_owned();
+        let (library, device) = match &asked.library {
+            Some(path) => {
+                let library = register(runtime, &provider, path)?;
+                (Some(library), Some(find(runtime, &provider, asked.device.as_ref())?))
+            }
+            None if dispatch(&provider, &BTreeMap::new()).is_some_and(|built_in| built_in.is_available) => {
+                (None, None)
+            }
+            None => {
+                return Err(AcceleratorError::NotBuiltIn { provider, runtime: runtime.path().to_owned() });
+            }
+        };
+        let (name, options) = (asked.name.to_string(), asked.native_options(threads));
+        Ok(Accelerator(Arc::new(Opened { name, provider, library, device, options })))
+    }
+
+    /// Spotter's name for it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// ONNX Runtime's name of the provider.
+    pub fn provider(&self) -> &str {
+        &self.0.provider
+    }
+
+    /// The plug-in library; none when the provider is built into the runtime library.
+    pub fn library(&self) -> Option<&Library> {
+        self.0.library.as_ref()
+    }
+
+    /// The device, as its provider describes it, such as `NPU 0x643e of Intel`; nothing when the provider is built in.
+    pub fn device(&self) -> Option<String> {
+        self.0.device.as_ref().map(Found::to_string)
+    }
+
+    /// Has a session that `builder` makes run here, and nowhere else but for what is left to the CPU.
+    pub(super) fn choose(&self, runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+        let Opened { provider, device, options, .. } = &*self.0;
+        let Some(device) = device else {
+            let built_in = dispatch(provider, options).expect("it was there when it was opened");
+            return Ok(builder.with_execution_providers([built_in.provider.error_on_failure()])?);
+        };
+        // `ort` passes on what begins with the provider's name.
+        let options: Vec<(String, String)> =
+            options.iter().map(|(key, value)| (format!("{provider}.{key}"), value.clone())).collect();
+        let is_it =
+            |found: &Device<'_>| found.ep().is_ok_and(|ep| ep == provider) && Found::of(found) == *device;
+        Ok(builder.with_devices(runtime.environment().devices().filter(is_it).take(1), Some(&options))?)
+    }
+}
+
+/// Has a session that `builder` makes run on the CPU. Without this, ONNX Runtime moves it to whatever plug-in library was
+/// registered: `ort` leaves the choice of a device to a policy.
+pub(super) fn choose_cpu(runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    let is_cpu = |device: &Device<'_>| device.ep().is_ok_and(|provider| provider == CPU_PROVIDER);
+    Ok(builder.with_devices(runtime.environment().devices().filter(is_cpu).take(1), None)?)
+}
+
+/// Loads a plug-in library under the name of its provider: some take whatever name they are registered by for their own.
+fn register(runtime: &Runtime, provider: &str, path: &Path) -> Result<Library, AcceleratorError> {
+    let unreadable =
+        |error: io::Error| AcceleratorError::Unreadable { path: path.to_owned(), why: error.to_string() };
+    let canonical = path.canonicalize().map_err(unreadable)?;
+    let bytes = std::fs::read(&canonical).map_err(unreadable)?;
+    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    match registered.get(provider) {
+        Some(loaded) if *loaded == canonical => {}
+        Some(loaded) => {
+            let (path, provider) = (path.to_owned(), provider.to_owned());
+            return Err(AcceleratorError::Taken { path, provider, loaded: loaded.clone() });
+        }
+        None => {
+            runtime.environment().register_ep_library(provider, &canonical).map_err(|error| {
+                let why = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+                AcceleratorError::Library { path: path.to_owned(), why }
+            })?;
+            registered.insert(provider.to_owned(), canonical.clone());
+        }
+    }
+    Ok(Library { path: canonical, sha256 })
+}
+
+/// The only device of `provider` that is what is `asked` for; without a wish, the only one.
+fn find(
+    runtime: &Runtime,
+    provider: &str,
+    asked: Option<&config::Device>,
+) -> Result<Found, AcceleratorError> {
+    let of_provider = |device: &Device<'_>| device.ep().is_ok_and(|ep| ep == provider);
+    let offered: Vec<Found> =
+        runtime.environment().devices().filter(of_provider).map(|device| Found::of(&device)).collect();
+    let list = |found: &[Found]| found.iter().map(Found::to_string).collect::<Vec<_>>().join(", ");
+    let fits = |found: &&Found| match asked {
+        None => true,
+        Some(config::Device::Kind(DeviceKind::Cpu)) => found.kind == "CPU",
+        Some(config::Device::Kind(DeviceKind::Gpu)) => found.kind == "GPU",
+        Some(config::Device::Kind(DeviceKind::Npu)) => found.kind == "NPU",
+        Some(config::Device::Id(id)) => found.id == *id,
+        Some(config::Device::Vendor(vendor)) => found.vendor.eq_ignore_ascii_case(vendor),
+    };
+    let fitting: Vec<Found> = offered.iter().filter(fits).cloned().collect();
+    let provider = provider.to_owned();
+    match fitting.as_slice() {
+        [found] => Ok(found.clone()),
+        [] => {
+            let wanted =
+                asked.map_or_else(|| "a device".to_owned(), |device| format!("the device \"{device}\""));
+            Err(AcceleratorError::NoDevice { provider, wanted, offered: list(&offered) })
+        }
+        several => Err(AcceleratorError::Ambiguous { provider, offered: list(several) }),
+    }
+}
+
+impl Found {
+    fn of(device: &Device<'_>) -> Self {
+        let hardware = device.hardware_device();
+        let kind = match hardware.ty() {
+            DeviceType::CPU => "CPU",
+            DeviceType::GPU => "GPU",
+            DeviceType::NPU => "NPU",
+            _ => "device",
+        };
+        Found { kind, id: hardware.id(), vendor: hardware.vendor().unwrap_or_default().to_owned() }
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Found { kind, id, vendor } = self;
+        write!(f, "{kind} {id}")?;
+        if vendor.is_empty() { Ok(()) } else { write!(f, " of {vendor}") }
+    }
+}
+
+/// A provider that may be built into the runtime library.
+struct BuiltIn {
+    provider: ExecutionProviderDispatch,
+    /// Whether it was compiled in, which does not mean that it works.
+    is_available: bool,
+}
+
+/// The built-in provider of ONNX Runtime's name, with options in its own words; nothing when `ort` does not know it.
+fn dispatch(name: &str, options: &BTreeMap<String, String>) -> Option<BuiltIn> {
+    fn built_in<P>(provider: P, options: &BTreeMap<String, String>) -> BuiltIn
+    where
+        P: ArbitrarilyConfigurableExecutionProvider + ExecutionProvider + Into<ExecutionProviderDispatch>,
+    {
+        let with = |provider: P, (key, value): (&String, &String)| provider.with_arbitrary_config(key, value);
+        let is_available = P::is_available().unwrap_or(false);
+        BuiltIn { provider: options.iter().fold(provider, with).into(), is_available }
+    }
+    macro_rules! first_named {
+        ($($provider:ident),*) => {
+            match name {
+                $(ep::$provider::NAME => Some(built_in(ep::$provider::default(), options)),)*
+                _ => None,
+            }
+        };
+    }
+    first_named!(OpenVINO, QNN, CUDA, TensorRT, NVRTX, Vitis, WebGPU, XNNPACK, CoreML, CANN)
+}

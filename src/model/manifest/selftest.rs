@@ -1,0 +1,33 @@
+//! `[selftest]`: what a model is tried on before it runs on an accelerator, and how far it may be off there.
+
+use std::path::PathBuf;
+
+use super::inner_path;
+use super::section::{self, Section};
+use crate::model::selftest::Tolerance;
+
+/// What the section says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::model) struct SelfTestSpec {
+    /// A picture in the package; a drawn one when absent.
+    pub picture: Option<PathBuf>,
+    pub tolerance: Tolerance,
+}
+
+impl SelfTestSpec {
+    /// `None` only when a problem has been noted.
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let usual = Tolerance::default();
+        let share = || section::within(0.0..=1.0);
+        let spec = SelfTestSpec {
+            picture: section.optional("picture", "the name of a JPEG or PNG file in the package", inner_path),
+            tolerance: Tolerance {
+                iou: section.optional_or("iou", usual.iou, "a number from 0 to 1", share())?,
+                joint: section.optional_or("joint", usual.joint, "a number from 0 to 1", share())?,
+                score: section.optional_or("score", usual.score, "a number from 0 to 1", share())?,
+            },
+        };
+        section.finish();
+        Some(spec)
+    }
+}

@@ -1,0 +1,328 @@
+//! Whether a model computes on an accelerator what it computes on the CPU.
+//!
+//! A model that loads and runs may still compute something else: in half precision scores stay right while joints move by
+//! a tenth of the picture. So both look at the same picture, and what comes out is compared after it is decoded, in the
+//! units that count: boxes, joints, probabilities.
+
+use std::fmt;
+use std::path::Path;
+
+use super::session::Session;
+use crate::frame::{BadImage, Image};
+use crate::geometry::BBox;
+
+/// The sides of the picture that is drawn where a package brings none, in pixels.
+const DRAWN: (u32, u32) = (256, 384);
+/// A score further below this than a difference may be is a guess, and guesses are not compared.
+const LEAST_SCORE: f32 = 0.25;
+
+/// What a model is tried on.
+#[derive(Clone, Debug)]
+pub struct SelfTest {
+    /// What it looks at.
+    pub picture: Image,
+    /// How far its answers may be off.
+    pub tolerance: Tolerance,
+}
+
+/// How far the answers on an accelerator may be from those on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// Two boxes of one thing overlap by at least this, as IoU.
+    pub iou: f32,
+    /// A joint is off by at most this, as a share of the side of the square that the model sees.
+    pub joint: f32,
+    /// A score or a probability is off by at most this.
+    pub score: f32,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Tolerance { iou: 0.9, joint: 0.02, score: 0.05 }
+    }
+}
+
+/// What a model says of the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Of a detector.
+    Boxes(Vec<FoundBox>),
+    /// Of a pose model: x, y relative to the picture, and score.
+    Joints(Vec<[f32; 3]>),
+    /// Of a classifier, one for each label.
+    Probabilities(Vec<f32>),
+}
+
+/// A box that a detector has found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FoundBox {
+    /// Index of its label.
+    pub class: u16,
+    /// How sure, 0..=1.
+    pub score: f32,
+    /// Where.
+    pub bbox: BBox,
+}
+
+/// How far two answers are from each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Difference {
+    /// Of boxes.
+    Boxes {
+        /// Boxes that were compared.
+        compared: usize,
+        /// Boxes that only one of the two has.
+        alone: usize,
+        /// The least overlap of the others, as IoU; 1 without any.
+        iou: f32,
+        /// The most that a score is off.
+        score: f32,
+    },
+    /// Of joints.
+    Joints {
+        /// Joints that were compared.
+        compared: usize,
+        /// How far they are off in the mean, as a share of the picture's longer side.
+        mean: f32,
+        /// How far the worst is off.
+        most: f32,
+        /// The most that a score is off.
+        score: f32,
+    },
+    /// Of probabilities.
+    Probabilities {
+        /// Labels.
+        compared: usize,
+        /// Whether the same label is the best.
+        same_best: bool,
+        /// The most that one is off.
+        most: f32,
+    },
+    /// Of answers of different kinds or lengths.
+    Unlike,
+}
+
+/// A model that can be tried.
+pub trait Testable {
+    /// Why it gives no answer.
+    type Error: std::error::Error;
+
+    /// What it says of `picture`. A model that takes no pictures says something of numbers that are always the same.
+    ///
+    /// # Errors
+    /// When it fails.
+    fn answer(&mut self, picture: &Image) -> Result<Answer, Self::Error>;
+
+    /// What runs it.
+    fn session(&mut self) -> &mut Session;
+}
+
+/// `length` numbers from -1 to 1 that are the same each time: waves of several lengths.
+pub(crate) fn waves(length: usize) -> Vec<f32> {
+    (0..length).map(|at| at as f32).map(|at| ((at * 0.37).sin() + (at * 0.011).cos()) / 2.0).collect()
+}
+
+impl SelfTest {
+    /// The drawn picture, and the usual tolerance.
+    pub fn drawn() -> Self {
+        SelfTest { picture: somebody(), tolerance: Tolerance::default() }
+    }
+}
+
+/// Reads a picture of a package, JPEG or PNG.
+pub(super) fn read_picture(path: &Path) -> Result<Image, String> {
+    let picture = image::open(path).map_err(|error| error.to_string())?.into_rgb8();
+    Image::from_rgb(picture.dimensions(), picture.as_raw()).map_err(|error: BadImage| error.to_string())
+}
+
+/// Somebody who stands before a wall: a head, a body, arms and legs.
+fn somebody() -> Image {
+    let (width, height) = DRAWN;
+    let ellipse = |x: f32, y: f32, middle: (f32, f32), radius: (f32, f32)| {
+        ((x - middle.0) / radius.0).powi(2) + ((y - middle.1) / radius.1).powi(2) <= 1.0
+    };
+    let colour = |x: u32, y: u32| {
+        let (u, v) = (x as f32 / width as f32, y as f32 / height as f32);
+        if ellipse(u, v, (0.5, 0.12), (0.075, 0.065)) {
+            [205, 160, 130]
+        } else if ellipse(u, v, (0.5, 0.33), (0.13, 0.16)) {
+            [160, 40, 40]
+        } else if [0.35, 0.65].iter().any(|arm| ellipse(u, v, (*arm, 0.36), (0.035, 0.17))) {
+            [150, 50, 45]
+        } else if [0.435, 0.565].iter().any(|leg| ellipse(u, v, (*leg, 0.68), (0.055, 0.26))) {
+            [40, 50, 110]
+        } else if v > 0.9 {
+            [110, 100, 90]
+        } else {
+            [190 + (v * 40.0) as u8, 195, 190]
+        }
+    };
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let rgb: Vec<u8> = pixels.flat_map(|(x, y)| colour(x, y)).collect();
+    Image::from_rgb(DRAWN, &rgb).expect("a colour for every pixel")
+}
+
+impl Answer {
+    /// How far it is from what the CPU says. Boxes and joints whose score is low are guesses and do not count; for boxes,
+    /// `tolerance` says how much lower the same box may score.
+    pub fn difference(&self, reference: &Answer, tolerance: &Tolerance) -> Difference {
+        match (self, reference) {
+            (Answer::Boxes(found), Answer::Boxes(expected)) => boxes(found, expected, tolerance),
+            (Answer::Joints(found), Answer::Joints(expected)) if found.len() == expected.len() => {
+                joints(found, expected)
+            }
+            (Answer::Probabilities(found), Answer::Probabilities(expected))
+                if found.len() == expected.len() =>
+            {
+                probabilities(found, expected)
+            }
+            _ => Difference::Unlike,
+        }
+    }
+}
+
+/// Each sure box of either is held against the other's box of its class that overlaps most.
+fn boxes(found: &[FoundBox], expected: &[FoundBox], tolerance: &Tolerance) -> Difference {
+    let (mut compared, mut alone, mut least, mut most) = (0, 0, 1.0_f32, 0.0_f32);
+    for (these, those) in [(expected, found), (found, expected)] {
+        // Who is just above the threshold may be just below it for the other.
+        for this in these.iter().filter(|this| this.score >= LEAST_SCORE + tolerance.score) {
+            compared += 1;
+            let same = those.iter().filter(|that| that.class == this.class);
+            let best = same.map(|that| (that.bbox.iou(&this.bbox), that.score));
+            match best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(iou, _)| *iou > 0.5) {
+                Some((iou, score)) => {
+                    (least, most) = (least.min(iou), worse(most, (score - this.score).abs()))
+                }
+                None => alone += 1,
+            }
+        }
+    }
+    Difference::Boxes { compared, alone, iou: least, score: most }
+}
+
+fn joints(found: &[[f32; 3]], expected: &[[f32; 3]]) -> Difference {
+    let (mut compared, mut sum, mut most, mut score) = (0, 0.0, 0.0_f32, 0.0_f32);
+    for ([x, y, s], [to_x, to_y, to_s]) in found.iter().zip(expected) {
+        score = worse(score, (s - to_s).abs());
+        if to_s >= &LEAST_SCORE {
+            let off = (x - to_x).hypot(y - to_y);
+            (compared, sum, most) = (compared + 1, sum + off, worse(most, off));
+        }
+    }
+    Difference::Joints { compared, mean: sum / (compared as f32).max(1.0), most, score }
+}
+
+fn probabilities(found: &[f32], expected: &[f32]) -> Difference {
+    let best = |of: &[f32]| (0..of.len()).max_by(|&a, &b| of[a].total_cmp(&of[b]));
+    let most = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, worse);
+    Difference::Probabilities { compared: found.len(), same_best: best(found) == best(expected), most }
+}
+
+/// The greater one, or what is no number.
+fn worse(a: f32, b: f32) -> f32 {
+    if a.is_nan() || b.is_nan() { f32::NAN } else { a.max(b) }
+}
+
+impl Difference {
+    /// Whether it is within `tolerance`. What is no number is not.
+    pub fn is_within(&self, tolerance: &Tolerance) -> bool {
+        match *self {
+            Difference::Boxes { alone, iou, score, .. } => {
+                alone == 0 && iou >= tolerance.iou && score <= tolerance.score
+            }
+            Difference::Joints { most, score, .. } => most <= tolerance.joint && score <= tolerance.score,
+            // Two labels that are about as likely may change places.
+            Difference::Probabilities { most, .. } => most <= tolerance.score,
+            Difference::Unlike => false,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Difference::Boxes { compared, alone, iou, score } => write!(
+                f,
+                "{compared} boxes compared, {alone} without a counterpart, overlap at least {iou:.3}, scores off by at \
+                 most {score:.3}"
+            ),
+            Difference::Joints { compared, mean, most, score } => write!(
+                f,
+                "{compared} joints compared, off by {:.1} % of the picture in the mean and {:.1} % at most, scores off by \
+                 at most {score:.3}",
+                100.0 * mean,
+                100.0 * most
+            ),
+            Difference::Probabilities { compared, same_best, most } => write!(
+                f,
+                "{compared} probabilities compared, off by at most {most:.3}, {} label is the best",
+                if same_best { "the same" } else { "another" }
+            ),
+            Difference::Unlike => f.write_str("answers of another kind or length"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(score: f32, x: f32) -> FoundBox {
+        FoundBox { class: 0, score, bbox: BBox { x, y: 0.1, w: 0.2, h: 0.4 } }
+    }
+
+    fn is_within(found: Answer, expected: Answer) -> bool {
+        let tolerance = Tolerance::default();
+        found.difference(&expected, &tolerance).is_within(&tolerance)
+    }
+
+    #[test]
+    fn boxes_agree_by_place_and_score_and_none_is_missing() {
+        let expected = || Answer::Boxes(vec![found(0.8, 0.1), found(0.6, 0.5), found(0.26, 0.7)]);
+        let cases = [
+            ("the same", vec![found(0.8, 0.1), found(0.6, 0.5), found(0.26, 0.7)], true),
+            ("a guess less", vec![found(0.8, 0.1), found(0.6, 0.5)], true),
+            ("a little off", vec![found(0.78, 0.101), found(0.6, 0.5)], true),
+            ("moved", vec![found(0.8, 0.13), found(0.6, 0.5)], false),
+            ("less sure", vec![found(0.7, 0.1), found(0.6, 0.5)], false),
+            ("one missing", vec![found(0.8, 0.1)], false),
+            ("one too many", vec![found(0.8, 0.1), found(0.6, 0.5), found(0.5, 0.3)], false),
+            ("no number", vec![found(f32::NAN, 0.1), found(0.6, 0.5)], false),
+        ];
+        for (what, boxes, expectation) in cases {
+            assert_eq!(is_within(Answer::Boxes(boxes), expected()), expectation, "{what}");
+        }
+    }
+
+    #[test]
+    fn joints_agree_by_place_even_where_scores_do() {
+        let expected = || Answer::Joints(vec![[0.5, 0.2, 0.9], [0.4, 0.6, 0.8], [0.9, 0.9, 0.1]]);
+        let cases = [
+            ("the same", vec![[0.5, 0.2, 0.9], [0.4, 0.6, 0.8], [0.9, 0.9, 0.1]], true),
+            ("a guess elsewhere", vec![[0.5, 0.2, 0.9], [0.4, 0.6, 0.8], [0.1, 0.1, 0.12]], true),
+            ("right scores, wrong joints", vec![[0.5, 0.3, 0.9], [0.4, 0.6, 0.8], [0.9, 0.9, 0.1]], false),
+            ("wrong scores", vec![[0.5, 0.2, 0.8], [0.4, 0.6, 0.8], [0.9, 0.9, 0.1]], false),
+            ("no number", vec![[f32::NAN, 0.2, 0.9], [0.4, 0.6, 0.8], [0.9, 0.9, 0.1]], false),
+            ("too few", vec![[0.5, 0.2, 0.9]], false),
+        ];
+        for (what, joints, expectation) in cases {
+            assert_eq!(is_within(Answer::Joints(joints), expected()), expectation, "{what}");
+        }
+    }
+
+    #[test]
+    fn probabilities_agree_and_close_labels_may_change_places() {
+        let expected = || Answer::Probabilities(vec![0.48, 0.5, 0.02]);
+        let cases = [
+            ("the same", vec![0.48, 0.5, 0.02], true),
+            ("two that are close change places", vec![0.5, 0.48, 0.02], true),
+            ("another", vec![0.6, 0.38, 0.02], false),
+            ("no number", vec![f32::NAN, 0.5, 0.02], false),
+        ];
+        for (what, probabilities, expectation) in cases {
+            assert_eq!(is_within(Answer::Probabilities(probabilities), expected()), expectation, "{what}");
+        }
+        assert!(!is_within(Answer::Boxes(Vec::new()), expected()), "answers of different kinds");
+    }
+}

@@ -1,0 +1,86 @@
+//! What a node is, and how its models run, as its status says it.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Scene;
+use crate::name::Name;
+use crate::tag::ModelRef;
+
+/// Who publishes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Its name, unique at the broker below one root.
+    pub name: Name,
+    /// This run of it.
+    pub boot: Uuid,
+    /// Spotter's version.
+    pub version: String,
+    /// The models it runs.
+    pub models: Vec<LoadedModel>,
+    /// What it computes on.
+    pub accelerators: Accelerators,
+    /// Its cameras, as Home Assistant is told of them and as retained topics are held against.
+    pub cameras: Vec<Scene>,
+}
+
+/// A model that a node runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedModel {
+    /// Which.
+    pub reference: ModelRef,
+    /// What for, such as `detect`.
+    pub task: String,
+    /// What it was to run on, best first.
+    pub asked: Vec<String>,
+    /// Why it does not run on the first of these.
+    pub why: Option<String>,
+    /// How long loading and trying it took.
+    pub start: Duration,
+    /// The accelerator that it runs on, if it does.
+    pub accelerated: Option<Accelerated>,
+}
+
+/// How a model runs on an accelerator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accelerated {
+    /// ONNX Runtime's name of the execution provider.
+    pub provider: String,
+    /// SHA-256 of the plug-in library; none when the provider is built into the runtime library.
+    pub library_sha256: Option<String>,
+    /// The device, as far as its provider describes it.
+    pub device: Option<String>,
+    /// The share of the model's nodes that run there, 0..=1.
+    pub nodes_share: f32,
+    /// The share of the time of a run that is spent there, 0..=1.
+    pub time_share: f32,
+    /// How far what it computed there was from what it computes on the CPU.
+    pub self_test: String,
+}
+
+/// What a node computes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accelerators {
+    /// What the configuration asks for, best first.
+    pub asked: Vec<String>,
+    /// What is in use.
+    pub used: String,
+}
+
+impl Accelerators {
+    /// Those of `models`, without repetitions: wishes in their order, and what runs at least one of them.
+    pub fn of(models: &[LoadedModel]) -> Self {
+        let mut asked: Vec<String> = Vec::new();
+        let mut used: Vec<&str> = Vec::new();
+        for model in models {
+            asked
+                .extend(model.asked.iter().filter(|wish| !asked.contains(wish)).cloned().collect::<Vec<_>>());
+            let on = &*model.reference.on;
+            if !used.contains(&on) {
+                used.push(on);
+            }
+        }
+        Accelerators { asked, used: used.join(", ") }
+    }
+}

@@ -1,0 +1,307 @@
+//! Models on accelerators that run without their hardware: Qualcomm's emulator, ggml, OpenVINO on the processor.
+//!
+//! Every case has a process of its own: a provider that was registered stays, and options of one of its sessions may outlive
+//! it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[path = "support/contract.rs"]
+mod contract;
+#[path = "support/footage.rs"]
+mod footage;
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/program.rs"]
+mod program;
+
+use contract::Contract;
+use mosquitto::{Mosquitto, Subscriber};
+use program::{Ended, PATIENCE, Program};
+
+/// Qualcomm's emulator of a phone's NPU.
+const HTP: &str = "provider = \"qnn\"\nlibrary = \"<qnn>\"\noptions = { soc_model = 60, htp_arch = 73 }\n";
+const GGML: &str = "provider = \"ggml\"\nlibrary = \"<ggml>\"\n";
+
+/// Where `make test` has put the providers; without them, says so and gives nothing.
+fn providers() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let folder = cache.join("spotter/accelerators");
+    if folder.join(".installed").is_file() {
+        return Some(folder);
+    }
+    let required = std::env::var_os("SPOTTER_REQUIRE_ACCELERATORS").is_some() && cfg!(target_arch = "x86_64");
+    assert!(!required, "there is no {}; `packaging/setup.sh --tests` fetches it", folder.display());
+    eprintln!("skipped: there is no {}; `packaging/setup.sh --tests` fetches it", folder.display());
+    None
+}
+
+/// A configuration in a folder of its own.
+struct Setting {
+    folder: TempDir,
+}
+
+impl Setting {
+    /// With this above the only camera; `<qnn>`, `<ggml>` and `<openvino>` are the libraries.
+    fn new(providers: &Path, text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |inner: &str| providers.join(inner).display().to_string();
+        let text = text
+            .replace("<qnn>", &path("onnxruntime_qnn/onnxruntime_qnn/libonnxruntime_providers_qnn.so"))
+            .replace("<ggml>", &path("onnxruntime_ggml/onnxruntime_ggml/lib/libonnxruntime_ggml.so"))
+            .replace("<openvino>", &path("onnxruntime_openvino/onnxruntime/capi/libonnxruntime.so.1.24.1"));
+        let camera = "[[camera]]\nname = \"ramp\"\nsource = \"rtsp://127.0.0.1/x\"\n";
+        std::fs::write(folder.path().join("spotter.toml"), format!("{text}\n{camera}")).unwrap();
+        Setting { folder }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("spotter.toml")
+    }
+
+    /// What `spotter models` says of it, and its exit code.
+    fn models(&self) -> (Value, Option<i32>) {
+        let ended = self.run(["models", "--json"]);
+        let report = serde_json::from_str(&ended.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", ended.stdout, ended.stderr));
+        (report, ended.code)
+    }
+
+    fn run<const N: usize>(&self, arguments: [&str; N]) -> Ended {
+        let config = self.config().display().to_string();
+        Program::start_in(self.folder.path(), arguments.into_iter().chain(["--config", &config]))
+            .wait(PATIENCE)
+    }
+}
+
+/// The model of a key of `[models]` in a report.
+fn model<'r>(report: &'r Value, key: &str) -> &'r Value {
+    let models = report["models"].as_array().unwrap();
+    models.iter().find(|model| model["key"] == format!("models.{key}")).unwrap()
+}
+
+/// `[models.on]` with these wishes for one model, and one accelerator called `npu`.
+fn on(key: &str, wishes: &str, fallback: &str, accelerator: &str) -> String {
+    format!(
+        "[models]\nfallback = \"{fallback}\"\n[models.on]\n{key} = [{wishes}]\n[[accelerator]]\nname = \
+         \"npu\"\n{accelerator}"
+    )
+}
+
+#[test]
+fn what_an_accelerator_takes_whole_runs_there_and_the_status_says_how_well() {
+    let Some(providers) = providers() else { return };
+    let text = on("skeleton", "\"npu\"", "refuse", HTP);
+    let (report, code) = Setting::new(&providers, &text).models();
+    assert_eq!(code, Some(0), "{report:#}");
+    let skeleton = &model(&report, "skeleton")["loaded"];
+    assert_eq!((&skeleton["on"], &skeleton["asked"]), (&"npu".into(), &vec!["npu"].into()));
+    assert!(skeleton["why"].is_null());
+    let accelerated = &skeleton["accelerated"];
+    assert_eq!(accelerated["provider"], "QNNExecutionProvider");
+    assert_eq!((&accelerated["nodes_share"], &accelerated["time_share"]), (&1.0.into(), &1.0.into()));
+    assert_eq!(accelerated["library_sha256"].as_str().unwrap().len(), 64);
+    assert!(
+        accelerated["self_test"].as_str().unwrap().starts_with("15 probabilities compared"),
+        "{accelerated}"
+    );
+    // The others are on the CPU, though a provider is registered that would take them.
+    for key in ["detect", "pose", "posture"] {
+        let loaded = &model(&report, key)["loaded"];
+        assert_eq!((&loaded["on"], &loaded["accelerated"]), (&"cpu".into(), &Value::Null), "{key}");
+    }
+}
+
+#[test]
+fn what_an_accelerator_takes_in_part_says_how_much() {
+    let Some(providers) = providers() else { return };
+    let root = env!("CARGO_MANIFEST_DIR");
+    let models = format!(
+        "[models]\ndirectories = [\"{root}/tests/accelerators\", \"{root}/models\"]\nskeleton = \"in-part\"\n"
+    );
+    let text = on("skeleton", "\"npu\"", "refuse", HTP).replacen("[models]\n", &models, 1);
+    let (report, code) = Setting::new(&providers, &text).models();
+    assert_eq!(code, Some(0), "{report:#}");
+    let accelerated = &model(&report, "skeleton")["loaded"]["accelerated"];
+    // One of five nodes is left to the CPU.
+    assert_eq!(accelerated["nodes_share"], 0.8, "{accelerated}");
+    assert!(
+        accelerated["time_share"].as_f64().is_some_and(|share| 0.0 < share && share < 1.0),
+        "{accelerated}"
+    );
+}
+
+#[test]
+fn a_model_that_computes_something_else_there_is_refused_or_announced() {
+    let Some(providers) = providers() else { return };
+    let (report, code) = Setting::new(&providers, &on("pose", "\"npu\", \"cpu\"", "refuse", HTP)).models();
+    assert_eq!(code, Some(1), "{report:#}");
+    let error = model(&report, "pose")["error"].as_str().unwrap();
+    assert!(
+        error.contains("`npu`: it computes something else there than on the CPU: 17 joints compared"),
+        "{error}"
+    );
+
+    let (report, code) = Setting::new(&providers, &on("pose", "\"npu\", \"cpu\"", "announce", HTP)).models();
+    assert_eq!(code, Some(0), "{report:#}");
+    let pose = &model(&report, "pose")["loaded"];
+    assert_eq!((&pose["on"], &pose["asked"]), (&"cpu".into(), &vec!["npu", "cpu"].into()));
+    assert!(pose["why"].as_str().unwrap().contains("17 joints compared"), "{pose}");
+    assert!(pose["accelerated"].is_null());
+}
+
+#[test]
+fn a_node_tells_subscribers_what_its_models_run_on_and_why() {
+    let Some(providers) = providers() else { return };
+    let broker = Mosquitto::start("");
+    let text =
+        on("pose", "\"npu\", \"cpu\"", "announce", HTP).replacen(
+            "[models.on]\n",
+            "[models.on]\nskeleton = [\"npu\"]\n",
+            1,
+        ) + &format!("[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n", broker.port());
+    let setting = Setting::new(&providers, &text);
+    let config = setting.config().display().to_string();
+    let program = Program::start_in(setting.folder.path(), ["run", "--config", &config]);
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/edge/status", &[]);
+    let (_, status) = subscriber.next();
+    Contract::read().hold_to("node", &status);
+    assert_eq!(status["state"], "online");
+    assert_eq!(status["accelerators"], json!({"asked": ["cpu", "npu"], "used": "cpu, npu"}));
+    let of =
+        |name: &str| status["models"].as_array().unwrap().iter().find(|model| model["name"] == name).unwrap();
+    assert_eq!(of("skeleton-tcn-jhmdb")["accelerated"]["provider"], "QNNExecutionProvider");
+    assert!(
+        of("movenet-lightning")["why"].as_str().unwrap().starts_with("`npu`: it computes something else")
+    );
+    let problem = &status["problems"][0];
+    assert_eq!(problem["code"], "accelerator-fallback");
+    let told = problem["text"].as_str().unwrap();
+    assert!(
+        told.starts_with("the model `movenet-lightning` runs on `cpu`, not on `npu`: it computes"),
+        "{told}"
+    );
+    program.signal("TERM");
+    let ended = program.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn a_provider_that_takes_nothing_or_fails_at_its_first_run_does_not_pass_for_working() {
+    let Some(providers) = providers() else { return };
+    let ir = HTP.replace("{ ", "{ backend = \"ir\", ");
+    for (accelerator, key, why) in [
+        (GGML, "pose", "`npu`: none of its 140 nodes runs there; the CPU runs all of them"),
+        (&ir, "posture", "`npu`: it fails there: "),
+    ] {
+        let (report, code) = Setting::new(&providers, &on(key, "\"npu\"", "refuse", accelerator)).models();
+        assert_eq!(code, Some(1), "{report:#}");
+        let error = model(&report, key)["error"].as_str().unwrap();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_provider_that_is_built_in_runs_every_model_and_computes_the_same() {
+    let Some(providers) = providers() else { return };
+    let text = "[runtime]\nonnxruntime = \"<openvino>\"\nthreads = 1\n\
+        [models]\non = [\"intel\"]\nclips = [\"fight-maps\"]\n\
+        [[accelerator]]\nname = \"intel\"\nprovider = \"openvino\"\ndevice = \"CPU\"\n";
+    let (report, code) = Setting::new(&providers, text).models();
+    assert_eq!(code, Some(0), "{report:#}");
+    assert_eq!(report["library"]["version"], "1.24.1");
+    for key in ["detect", "pose", "posture", "skeleton", "clips"] {
+        let loaded = &model(&report, key)["loaded"];
+        assert_eq!(loaded["on"], "intel", "{key}");
+        assert_eq!(loaded["accelerated"]["provider"], "OpenVINOExecutionProvider");
+        assert_eq!(loaded["accelerated"]["nodes_share"], 1.0);
+        assert!(loaded["accelerated"]["library_sha256"].is_null());
+    }
+    let self_test = model(&report, "detect")["loaded"]["accelerated"]["self_test"].as_str().unwrap();
+    assert!(self_test.contains("36 boxes compared, 0 without a counterpart"), "{self_test}");
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let Some(providers) = providers() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.so");
+    std::fs::write(&text, "not a library").unwrap();
+    let [missing, text] = [folder.path().join("missing.so"), text].map(|path| path.display().to_string());
+    let library = |path: &str| format!("provider = \"qnn\"\nlibrary = \"{path}\"\n");
+    let cases = [
+        (library(&missing), format!("`npu`: the library {missing} cannot be read: ")),
+        (
+            library(&text),
+            format!("`npu`: {text} is no library with an execution provider that can be loaded here: "),
+        ),
+        (
+            library("<openvino>"),
+            "is no library with an execution provider that can be loaded here: ".to_owned(),
+        ),
+        (
+            format!("{HTP}device = \"NPU\"\n"),
+            "`npu`: QNNExecutionProvider offers the device \"NPU\" not here; it offers CPU ".to_owned(),
+        ),
+        ("provider = \"openvino\"\n".to_owned(), "has no OpenVINOExecutionProvider built in".to_owned()),
+    ];
+    for (accelerator, why) in cases {
+        let setting = Setting::new(&providers, &on("posture", "\"npu\"", "refuse", &accelerator));
+        let (report, code) = setting.models();
+        assert_eq!(code, Some(1), "{report:#}");
+        let error = model(&report, "posture")["error"].as_str().unwrap();
+        assert!(error.contains(&why), "{error}\nhas not: {why}");
+    }
+}
+
+#[test]
+fn an_option_that_the_provider_does_not_have_is_an_error_with_its_line() {
+    let setting = Setting::new(
+        Path::new("/nowhere"),
+        &on("pose", "\"npu\"", "refuse", HTP).replace("htp_arch", "arch"),
+    );
+    let ended = setting.run(["models"]);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    let expected = "accelerator[1].options.arch is unknown; allowed here: backend, soc_model, htp_arch, performance, raw";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+}
+
+#[test]
+fn tags_from_the_cpu_are_the_same_bytes_while_a_provider_is_registered() {
+    let (Some(providers), Some(vtest)) = (providers(), footage::vtest()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let short = folder.path().join("short.avi");
+    std::fs::write(&short, footage::clip(&std::fs::read(vtest).unwrap(), 60)).unwrap();
+    let short = short.display().to_string();
+    // ggml takes nothing of these models, and so they run on the CPU after all.
+    let registered = "[models]\nfallback = \"announce\"\n[models.on]\ndetect = [\"npu\", \"cpu\"]\n\
+        pose = [\"npu\", \"cpu\"]\n[[accelerator]]\nname = \"npu\"\n"
+        .to_owned()
+        + GGML;
+    let tags = |text: &str| {
+        let setting = Setting::new(&providers, text);
+        let tags = setting.folder.path().join("tags.jsonl").display().to_string();
+        let ended = setting.run(["replay", &short, "--frame-rate", "7", "--tags", &tags]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        std::fs::read_to_string(tags).unwrap()
+    };
+    let (alone, beside) = (tags(""), tags(&registered));
+    assert!(alone.lines().count() > 8, "{alone}");
+    assert!(alone.lines().all(|tag| tag.contains("\"on\":\"cpu\"")), "{alone}");
+    // `boot` is new in every run, and ids come from it.
+    let same = |text: &str| -> Vec<Value> {
+        let stripped = |line: &str| {
+            let mut tag: Value = serde_json::from_str(line).unwrap();
+            tag.as_object_mut().unwrap().retain(|key, _| key != "boot" && key != "id" && key != "latency_ms");
+            tag
+        };
+        text.lines().map(stripped).collect()
+    };
+    assert_eq!(same(&alone), same(&beside));
+}
