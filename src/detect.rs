@@ -136,7 +136,7 @@ impl Testable for Detector {
 
     fn answer(&mut self, picture: &Image) -> Result<Answer, DetectError> {
         let found = |Detection { class, score, bbox }| FoundBox { class: class.0, score, bbox };
-        Ok(Answer::Boxes(self.detect(picture)?.into_iter().map(found).collect()))
+        Ok(Answer::Boxes(self.detect(picture)?.into_iter().map(found).collect(), self.thresholds.low()))
     }
 
     fn session(&mut self) -> &mut Session {

@@ -14,7 +14,6 @@ mod expect;
 mod input;
 mod manifest;
 mod package;
-
 mod runtime;
 mod selftest;
 mod session;
@@ -29,7 +28,6 @@ pub use manifest::{
     Thresholds,
 };
 pub use package::{Package, PackageError};
-
 pub use runtime::{NO_REPORTS, Runtime, RuntimeError};
 pub(crate) use selftest::waves;
 pub use selftest::{Answer, Difference, FoundBox, SelfTest, Testable, Tolerance};

@@ -48,7 +48,7 @@ pub use command::{Ask, Request};
 pub use discovery::Scene;
 pub use greet::{GreetError, greet};
 pub use line::line;
-pub use node::{Accelerated, Accelerators, LoadedModel, Node};
+pub use node::{Accelerated, Accelerators, LoadedModel, Node, PassedOver};
 pub use sequence::Sequencer;
 pub use settings::Settings;
 pub use status::loaded_model;
@@ -363,7 +363,7 @@ fn test_node() -> Node {
             reference,
             task: "detect".to_owned(),
             asked: vec!["cpu".to_owned()],
-            why: None,
+            passed_over: Vec::new(),
             start: Duration::from_millis(120),
             accelerated: None,
         }],

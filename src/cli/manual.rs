@@ -90,7 +90,7 @@ EXAMPLES
 /// Of `spotter models --help`.
 pub(super) const MODELS: &str = "\
 EXIT STATUS
-    0    every model runs; it may be elsewhere than where it was to run, which has its line
+    0    every model runs; a line names the accelerators that do not run it, and says why
     1    one does not, or there is no runtime library
     2    the command line or SPOTTER_LOG is wrong
     78   the configuration is wrong; every error has its line

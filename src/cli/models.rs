@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use spotter::config::{Config, ConfigError};
 use spotter::daemon::{Trial, TriedModel};
-use spotter::publish::{Accelerated, LoadedModel, loaded_model};
+use spotter::publish::{Accelerated, LoadedModel, PassedOver, loaded_model};
 
 use super::output::say;
 use super::{Outcome, run::refuse};
@@ -72,12 +72,13 @@ fn lines(trial: &Trial) -> Vec<String> {
 }
 
 fn told(key: &str, loaded: &LoadedModel) -> Vec<String> {
-    let LoadedModel { reference, asked, why, start, accelerated, .. } = loaded;
+    let LoadedModel { reference, asked, passed_over, start, accelerated, .. } = loaded;
     let mut lines = vec![format!("{key}: {} {} runs on {}", reference.name, reference.version, reference.on)];
-    if asked.len() > 1 || **asked.first().unwrap_or(&String::new()) != *reference.on {
+    if asked.iter().any(|wish| **wish != *reference.on) {
         lines.push(format!("  asked for     {}", asked.join(", ")));
     }
-    lines.extend(why.iter().flat_map(|why| why.lines()).map(|why| format!("  not on        {why}")));
+    let missed = |PassedOver { on, details, .. }: &PassedOver| format!("  not on        `{on}`: {details}");
+    lines.extend(passed_over.iter().map(missed));
     if let Some(Accelerated { provider, library_sha256, device, nodes_share, time_share, self_test }) =
         accelerated
     {

@@ -37,7 +37,7 @@ pub struct Accelerator {
 pub enum Device {
     /// By what it is.
     Kind(DeviceKind),
-    /// By its number, as `spotter doctor` lists it.
+    /// By the id that its provider gives it.
     Id(u32),
     /// By its maker.
     Vendor(String),
@@ -85,10 +85,10 @@ impl On {
 }
 
 impl Accelerator {
-    /// What the provider is told, in its own words. `threads` is that of `[runtime]`, for providers that have threads of their
-    /// own; 0 leaves their number to them.
-    pub fn native_options(&self, threads: usize) -> BTreeMap<String, String> {
-        let mut options = self.provider.native(self, threads);
+    /// What the provider is told about a device of this `kind`, in its own words. `threads` is that of `[runtime]`, for
+    /// providers that have threads of their own; 0 leaves their number to them.
+    pub fn native_options(&self, kind: DeviceKind, threads: usize) -> BTreeMap<String, String> {
+        let mut options = self.provider.native(self, kind, threads);
         options.extend(self.raw.clone());
         options
     }

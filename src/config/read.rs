@@ -213,6 +213,11 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
         let mut found = BTreeMap::new();
         for (name, entry) in entries {
             let name = name.get_ref().as_ref();
+            if name.is_empty() || name.contains('\0') {
+                let message = "is no key: it must be a text with something in it, and without NUL";
+                self.report.add(entry.span().start, format!("{}.{name}", self.key(key)), message);
+                continue;
+            }
             let text = match entry.get_ref() {
                 DeValue::String(text) => (!text.contains('\0')).then(|| text.as_ref().to_owned()),
                 DeValue::Boolean(flag) => Some(flag.to_string()),

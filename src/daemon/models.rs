@@ -9,7 +9,7 @@ use crate::activity::{self, ClipClassifier, PoseEstimator, PostureClassifier, Sh
 use crate::config;
 use crate::detect::Detector;
 use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
-use crate::publish::LoadedModel;
+use crate::publish::{LoadedModel, PassedOver};
 use crate::recognize::Recognizer;
 use running::{Machine, Runs};
 
@@ -40,7 +40,7 @@ pub(super) fn open(
     let library = opening.library?;
     let detector = detector.expect("what does not open says why");
     let recognizer = Recognizer::new(detector, activities, share, cameras)?;
-    for LoadedModel { reference, task, why, .. } in &loaded {
+    for LoadedModel { reference, task, passed_over, .. } in &loaded {
         tracing::info!(
             task,
             model = reference.name,
@@ -48,12 +48,12 @@ pub(super) fn open(
             on = &*reference.on,
             "model loaded"
         );
-        if let Some(why) = why {
+        for PassedOver { on, details, .. } in passed_over {
             tracing::warn!(
                 task,
                 model = reference.name,
-                on = &*reference.on,
-                "not where it was to run: {why}"
+                passed_over = on,
+                "not where it was to run: {details}"
             );
         }
     }

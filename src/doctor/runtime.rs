@@ -4,7 +4,7 @@ use super::{Area, Check, Verdict};
 use crate::config::Config;
 use crate::daemon::{Trial, TriedModel};
 use crate::model::{Runtime, RuntimeError};
-use crate::publish::{Accelerated, LoadedModel};
+use crate::publish::{Accelerated, LoadedModel, PassedOver};
 
 pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
     let new = |name: &str, verdict, text: &str| Check::new(Area::Runtime, name, verdict, text);
@@ -20,17 +20,19 @@ pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
 }
 
 /// A model that runs, and where; a warning when that is not where it was to run.
-fn runs(key: &str, LoadedModel { reference, why, accelerated, .. }: &LoadedModel) -> Check {
+fn runs(key: &str, LoadedModel { reference, passed_over, accelerated, .. }: &LoadedModel) -> Check {
     let text = format!("{} {} is loaded and runs on {}", reference.name, reference.version, reference.on);
     let how = accelerated.as_ref().map(|Accelerated { provider, device, nodes_share, self_test, .. }| {
         let device = device.as_ref().map(|device| format!(", {device}")).unwrap_or_default();
         format!(" ({provider}{device}): {:.0} % of its nodes; self-test: {self_test}", 100.0 * nodes_share)
     });
     let text = text + &how.unwrap_or_default();
-    match why {
-        None => Check::new(Area::Runtime, key, Verdict::Ok, text),
-        Some(why) => Check::new(Area::Runtime, key, Verdict::Warning, format!("{text}, not on {why}")),
+    if passed_over.is_empty() {
+        return Check::new(Area::Runtime, key, Verdict::Ok, text);
     }
+    let why: Vec<String> =
+        passed_over.iter().map(|PassedOver { on, details, .. }| format!("{on}: {details}")).collect();
+    Check::new(Area::Runtime, key, Verdict::Warning, format!("{text}, not on {}", why.join("; ")))
 }
 
 fn library(library: &Result<Runtime, RuntimeError>) -> Vec<Check> {

@@ -22,7 +22,7 @@ use crate::config::{self, DeviceKind};
 pub(super) const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
 /// The plug-in libraries of this process, by the name of their provider.
-static REGISTERED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+static REGISTERED: Mutex<BTreeMap<String, Library>> = Mutex::new(BTreeMap::new());
 
 /// A device that sessions can be opened on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub struct Library {
 /// A device, as its provider describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
-    kind: &'static str,
+    kind: DeviceKind,
     id: u32,
     vendor: String,
 }
@@ -75,22 +75,26 @@ pub enum AcceleratorError {
         /// What ONNX Runtime says.
         why: String,
     },
-    /// Two libraries have the same provider.
+    /// The process has another library for the provider, another provider of the library, or its file as it was before.
     #[error(
-        "{} cannot be loaded: {provider} was loaded from {} already, and a process has one; a changed library takes a \
-         restart",
+        "{} cannot be loaded as {provider}: the process has loaded {} as {as_provider} already, with the SHA-256 {sha256}; \
+         another library takes a restart",
         path.display(), loaded.display()
     )]
     Taken {
         /// The library.
         path: PathBuf,
-        /// ONNX Runtime's name of the provider.
+        /// ONNX Runtime's name of the provider that is asked for.
         provider: String,
         /// The library that is in use.
         loaded: PathBuf,
+        /// The provider that it was loaded as.
+        as_provider: String,
+        /// The hash that it had.
+        sha256: String,
     },
     /// The library has no device of the provider, or not the one that is asked for.
-    #[error("{provider} offers {wanted} not here; it offers {}", if offered.is_empty() { "nothing" } else { offered })]
+    #[error("{provider} does not offer {wanted} here; it offers {}", if offered.is_empty() { "nothing" } else { offered })]
     NoDevice {
         /// ONNX Runtime's name of the provider.
         provider: String,
@@ -140,7 +144,12 @@ impl Accelerator {
                 return Err(AcceleratorError::NotBuiltIn { provider, runtime: runtime.path().to_owned() });
             }
         };
-        let (name, options) = (asked.name.to_string(), asked.native_options(threads));
+        let kind = match (&device, &asked.device) {
+            (Some(found), _) => found.kind,
+            (None, Some(config::Device::Kind(kind))) => *kind,
+            (None, _) => DeviceKind::Cpu,
+        };
+        let (name, options) = (asked.name.to_string(), asked.native_options(kind, threads));
         Ok(Accelerator(Arc::new(Opened { name, provider, library, device, options })))
     }
 
@@ -159,7 +168,7 @@ impl Accelerator {
         self.0.library.as_ref()
     }
 
-    /// The device, as its provider describes it, such as `NPU 0x643e of Intel`; nothing when the provider is built in.
+    /// The device, as its provider describes it, such as `NPU 25662 of Intel`; nothing when the provider is built in.
     pub fn device(&self) -> Option<String> {
         self.0.device.as_ref().map(Found::to_string)
     }
@@ -176,7 +185,10 @@ impl Accelerator {
             options.iter().map(|(key, value)| (format!("{provider}.{key}"), value.clone())).collect();
         let is_it =
             |found: &Device<'_>| found.ep().is_ok_and(|ep| ep == provider) && Found::of(found) == *device;
-        Ok(builder.with_devices(runtime.environment().devices().filter(is_it).take(1), Some(&options))?)
+        // Without a device, the session would go wherever the policy wants it.
+        let found = runtime.environment().devices().find(is_it);
+        let found = found.ok_or_else(|| ort::Error::new(format!("{provider} offers {device} no more")))?;
+        Ok(builder.with_devices([found], Some(&options))?)
     }
 }
 
@@ -184,7 +196,12 @@ impl Accelerator {
 /// registered: `ort` leaves the choice of a device to a policy.
 pub(super) fn choose_cpu(runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
     let is_cpu = |device: &Device<'_>| device.ep().is_ok_and(|provider| provider == CPU_PROVIDER);
-    Ok(builder.with_devices(runtime.environment().devices().filter(is_cpu).take(1), None)?)
+    match runtime.environment().devices().find(is_cpu) {
+        Some(cpu) => Ok(builder.with_devices([cpu], None)?),
+        // A library that was built without the list of devices takes no plug-ins either.
+        None if runtime.environment().devices().next().is_none() => Ok(builder),
+        None => Err(ort::Error::new("ONNX Runtime does not list the CPU among its devices")),
+    }
 }
 
 /// Loads a plug-in library under the name of its provider: some take whatever name they are registered by for their own.
@@ -194,25 +211,30 @@ fn register(runtime: &Runtime, provider: &str, path: &Path) -> Result<Library, A
     let canonical = path.canonicalize().map_err(unreadable)?;
     let bytes = std::fs::read(&canonical).map_err(unreadable)?;
     let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    drop(bytes);
+    let library = Library { path: canonical, sha256 };
     let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
-    match registered.get(provider) {
-        Some(loaded) if *loaded == canonical => {}
-        Some(loaded) => {
+    // Loaded under two names, a library would list each of its devices twice.
+    let in_use = |(name, loaded): &(&String, &Library)| *name == provider || loaded.path == library.path;
+    match registered.iter().find(in_use) {
+        Some((name, loaded)) if name == provider && *loaded == library => {}
+        Some((name, Library { path: loaded, sha256 })) => {
             let (path, provider) = (path.to_owned(), provider.to_owned());
-            return Err(AcceleratorError::Taken { path, provider, loaded: loaded.clone() });
+            let (loaded, as_provider, sha256) = (loaded.clone(), name.clone(), sha256.clone());
+            return Err(AcceleratorError::Taken { path, provider, loaded, as_provider, sha256 });
         }
         None => {
-            runtime.environment().register_ep_library(provider, &canonical).map_err(|error| {
+            runtime.environment().register_ep_library(provider, &library.path).map_err(|error| {
                 let why = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
                 AcceleratorError::Library { path: path.to_owned(), why }
             })?;
-            registered.insert(provider.to_owned(), canonical.clone());
+            registered.insert(provider.to_owned(), library.clone());
         }
     }
-    Ok(Library { path: canonical, sha256 })
+    Ok(library)
 }
 
-/// The only device of `provider` that is what is `asked` for; without a wish, the only one.
+/// The device of `provider` that is what is `asked` for, or any without that. Of devices that are alike, the first.
 fn find(
     runtime: &Runtime,
     provider: &str,
@@ -224,16 +246,14 @@ fn find(
     let list = |found: &[Found]| found.iter().map(Found::to_string).collect::<Vec<_>>().join(", ");
     let fits = |found: &&Found| match asked {
         None => true,
-        Some(config::Device::Kind(DeviceKind::Cpu)) => found.kind == "CPU",
-        Some(config::Device::Kind(DeviceKind::Gpu)) => found.kind == "GPU",
-        Some(config::Device::Kind(DeviceKind::Npu)) => found.kind == "NPU",
+        Some(config::Device::Kind(kind)) => found.kind == *kind,
         Some(config::Device::Id(id)) => found.id == *id,
         Some(config::Device::Vendor(vendor)) => found.vendor.eq_ignore_ascii_case(vendor),
     };
     let fitting: Vec<Found> = offered.iter().filter(fits).cloned().collect();
     let provider = provider.to_owned();
     match fitting.as_slice() {
-        [found] => Ok(found.clone()),
+        [found, others @ ..] if others.iter().all(|other| other == found) => Ok(found.clone()),
         [] => {
             let wanted =
                 asked.map_or_else(|| "a device".to_owned(), |device| format!("the device \"{device}\""));
@@ -247,10 +267,9 @@ impl Found {
     fn of(device: &Device<'_>) -> Self {
         let hardware = device.hardware_device();
         let kind = match hardware.ty() {
-            DeviceType::CPU => "CPU",
-            DeviceType::GPU => "GPU",
-            DeviceType::NPU => "NPU",
-            _ => "device",
+            DeviceType::GPU => DeviceKind::Gpu,
+            DeviceType::NPU => DeviceKind::Npu,
+            _ => DeviceKind::Cpu,
         };
         Found { kind, id: hardware.id(), vendor: hardware.vendor().unwrap_or_default().to_owned() }
     }

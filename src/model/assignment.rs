@@ -9,8 +9,6 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::accelerator::CPU_PROVIDER;
-
 /// Where a model's nodes have run, and for how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
@@ -50,23 +48,21 @@ impl Assignment {
         assignment
     }
 
-    /// How many nodes ran on the CPU, and how many ran elsewhere.
-    pub fn nodes(&self) -> (u64, u64) {
-        self.split(|share| share.nodes)
+    /// How many nodes a provider of this name has run.
+    pub fn nodes(&self, provider: &str) -> u64 {
+        self.by_provider.get(provider).map_or(0, |share| share.nodes)
     }
 
-    /// The share of the time that was spent elsewhere than on the CPU, 0..=1.
-    pub fn time_share(&self) -> f32 {
-        let (cpu, elsewhere) = self.split(|share| share.time_us);
-        elsewhere as f32 / (cpu + elsewhere).max(1) as f32
+    /// How many nodes have run anywhere.
+    pub fn all_nodes(&self) -> u64 {
+        self.by_provider.values().map(|share| share.nodes).sum()
     }
 
-    fn split(&self, of: impl Fn(&Share) -> u64) -> (u64, u64) {
-        let sum = |on_cpu: bool| {
-            let here = self.by_provider.iter().filter(|(provider, _)| (*provider == CPU_PROVIDER) == on_cpu);
-            here.map(|(_, share)| of(share)).sum()
-        };
-        (sum(true), sum(false))
+    /// The share of the time that a provider of this name has taken, 0..=1.
+    pub fn time_share(&self, provider: &str) -> f32 {
+        let all: u64 = self.by_provider.values().map(|share| share.time_us).sum();
+        let own = self.by_provider.get(provider).map_or(0, |share| share.time_us);
+        own as f32 / all.max(1) as f32
     }
 }
 
@@ -87,9 +83,10 @@ mod tests {
             {"cat":"Node","name":"Pad_kernel_time","dur":40,"args":{"provider":"CPUExecutionProvider"}},
             {"cat":"Node","name":"QNN_1_kernel_time","dur":200,"args":{"provider":"QNNExecutionProvider"}},
             {"cat":"Node","name":"Cast_kernel_time","dur":0,"args":{"provider":"CPUExecutionProvider"}}]"#);
-        assert_eq!(assignment.nodes(), (2, 1));
-        assert!((assignment.time_share() - 500.0 / 600.0).abs() < 1e-6);
-        assert_eq!(of("[]").nodes(), (0, 0));
-        assert_eq!(of("[]").time_share(), 0.0);
+        let [qnn, cpu] = ["QNNExecutionProvider", "CPUExecutionProvider"];
+        assert_eq!((assignment.nodes(qnn), assignment.nodes(cpu), assignment.all_nodes()), (1, 2, 3));
+        assert!((assignment.time_share(qnn) - 500.0 / 600.0).abs() < 1e-6);
+        assert_eq!((assignment.nodes("another"), assignment.time_share("another")), (0, 0.0));
+        assert_eq!((of("[]").all_nodes(), of("[]").time_share(cpu)), (0, 0.0));
     }
 }

@@ -30,7 +30,7 @@ pub struct SelfTest {
 pub struct Tolerance {
     /// Two boxes of one thing overlap by at least this, as IoU.
     pub iou: f32,
-    /// A joint is off by at most this, as a share of the side of the square that the model sees.
+    /// A joint is off by at most this, as a share of the picture's longer side.
     pub joint: f32,
     /// A score or a probability is off by at most this.
     pub score: f32,
@@ -45,8 +45,8 @@ impl Default for Tolerance {
 /// What a model says of the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Of a detector.
-    Boxes(Vec<FoundBox>),
+    /// Of a detector, with the least score of a box that it gives.
+    Boxes(Vec<FoundBox>, f32),
     /// Of a pose model: x, y relative to the picture, and score.
     Joints(Vec<[f32; 3]>),
     /// Of a classifier, one for each label.
@@ -69,10 +69,10 @@ pub struct FoundBox {
 pub enum Difference {
     /// Of boxes.
     Boxes {
-        /// Boxes that were compared.
+        /// Boxes that both have.
         compared: usize,
         /// Boxes that only one of the two has.
-        alone: usize,
+        unmatched: usize,
         /// The least overlap of the others, as IoU; 1 without any.
         iou: f32,
         /// The most that a score is off.
@@ -93,7 +93,7 @@ pub enum Difference {
     Probabilities {
         /// Labels.
         compared: usize,
-        /// Whether the same label is the best.
+        /// Whether the same label is the best; two that are about as likely may change places.
         same_best: bool,
         /// The most that one is off.
         most: f32,
@@ -163,11 +163,13 @@ fn somebody() -> Image {
 }
 
 impl Answer {
-    /// How far it is from what the CPU says. Boxes and joints whose score is low are guesses and do not count; for boxes,
-    /// `tolerance` says how much lower the same box may score.
+    /// How far it is from what the CPU says, as `reference`. Boxes and joints whose score is low are guesses and do not count;
+    /// for boxes, `tolerance` says how much lower the same box may score.
     pub fn difference(&self, reference: &Answer, tolerance: &Tolerance) -> Difference {
         match (self, reference) {
-            (Answer::Boxes(found), Answer::Boxes(expected)) => boxes(found, expected, tolerance),
+            (Answer::Boxes(found, least), Answer::Boxes(expected, _)) => {
+                boxes(found, expected, least.max(LEAST_SCORE) + tolerance.score)
+            }
             (Answer::Joints(found), Answer::Joints(expected)) if found.len() == expected.len() => {
                 joints(found, expected)
             }
@@ -181,24 +183,24 @@ impl Answer {
     }
 }
 
-/// Each sure box of either is held against the other's box of its class that overlaps most.
-fn boxes(found: &[FoundBox], expected: &[FoundBox], tolerance: &Tolerance) -> Difference {
-    let (mut compared, mut alone, mut least, mut most) = (0, 0, 1.0_f32, 0.0_f32);
-    for (these, those) in [(expected, found), (found, expected)] {
-        // Who is just above the threshold may be just below it for the other.
-        for this in these.iter().filter(|this| this.score >= LEAST_SCORE + tolerance.score) {
-            compared += 1;
+/// Each box of either that scores `sure` or more is held against the other's box of its class that overlaps most. Who scores
+/// just as little as a model gives may be missing in the other answer.
+fn boxes(found: &[FoundBox], expected: &[FoundBox], sure: f32) -> Difference {
+    let (mut compared, mut unmatched, mut least, mut most) = (0, 0, 1.0_f32, 0.0_f32);
+    for (these, those, is_reference) in [(expected, found, true), (found, expected, false)] {
+        for this in these.iter().filter(|this| this.score >= sure || this.score.is_nan()) {
             let same = those.iter().filter(|that| that.class == this.class);
             let best = same.map(|that| (that.bbox.iou(&this.bbox), that.score));
             match best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(iou, _)| *iou > 0.5) {
                 Some((iou, score)) => {
-                    (least, most) = (least.min(iou), worse(most, (score - this.score).abs()))
+                    compared += usize::from(is_reference);
+                    (least, most) = (least.min(iou), worse(most, (score - this.score).abs()));
                 }
-                None => alone += 1,
+                None => unmatched += 1,
             }
         }
     }
-    Difference::Boxes { compared, alone, iou: least, score: most }
+    Difference::Boxes { compared, unmatched, iou: least, score: most }
 }
 
 fn joints(found: &[[f32; 3]], expected: &[[f32; 3]]) -> Difference {
@@ -225,11 +227,24 @@ fn worse(a: f32, b: f32) -> f32 {
 }
 
 impl Difference {
-    /// Whether it is within `tolerance`. What is no number is not.
-    pub fn is_within(&self, tolerance: &Tolerance) -> bool {
+    /// Whether there was anything to compare.
+    pub fn says_something(&self) -> bool {
         match *self {
-            Difference::Boxes { alone, iou, score, .. } => {
-                alone == 0 && iou >= tolerance.iou && score <= tolerance.score
+            Difference::Boxes { compared, unmatched, .. } => compared + unmatched > 0,
+            Difference::Joints { compared, .. } | Difference::Probabilities { compared, .. } => compared > 0,
+            Difference::Unlike => true,
+        }
+    }
+
+    /// Whether it is within `tolerance`. What is no number is not within it, nor is a comparison of nothing.
+    pub fn is_within(&self, tolerance: &Tolerance) -> bool {
+        self.says_something() && self.is_close(tolerance)
+    }
+
+    fn is_close(&self, tolerance: &Tolerance) -> bool {
+        match *self {
+            Difference::Boxes { unmatched, iou, score, .. } => {
+                unmatched == 0 && iou >= tolerance.iou && score <= tolerance.score
             }
             Difference::Joints { most, score, .. } => most <= tolerance.joint && score <= tolerance.score,
             // Two labels that are about as likely may change places.
@@ -242,9 +257,9 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Difference::Boxes { compared, alone, iou, score } => write!(
+            Difference::Boxes { compared, unmatched, iou, score } => write!(
                 f,
-                "{compared} boxes compared, {alone} without a counterpart, overlap at least {iou:.3}, scores off by at \
+                "{compared} boxes compared, {unmatched} without a counterpart, overlap at least {iou:.3}, scores off by at \
                  most {score:.3}"
             ),
             Difference::Joints { compared, mean, most, score } => write!(
@@ -279,7 +294,8 @@ mod tests {
 
     #[test]
     fn boxes_agree_by_place_and_score_and_none_is_missing() {
-        let expected = || Answer::Boxes(vec![found(0.8, 0.1), found(0.6, 0.5), found(0.26, 0.7)]);
+        let answer = |boxes: &[FoundBox]| Answer::Boxes(boxes.to_vec(), 0.1);
+        let expected = || answer(&[found(0.8, 0.1), found(0.6, 0.5), found(0.26, 0.7)]);
         let cases = [
             ("the same", vec![found(0.8, 0.1), found(0.6, 0.5), found(0.26, 0.7)], true),
             ("a guess less", vec![found(0.8, 0.1), found(0.6, 0.5)], true),
@@ -291,8 +307,12 @@ mod tests {
             ("no number", vec![found(f32::NAN, 0.1), found(0.6, 0.5)], false),
         ];
         for (what, boxes, expectation) in cases {
-            assert_eq!(is_within(Answer::Boxes(boxes), expected()), expectation, "{what}");
+            assert_eq!(is_within(answer(&boxes), expected()), expectation, "{what}");
         }
+        assert!(!is_within(answer(&[]), answer(&[])), "nothing was compared");
+        // Of a model that gives boxes from 0.5 on, one that scores 0.502 may be missing.
+        let late = |boxes: &[FoundBox]| Answer::Boxes(boxes.to_vec(), 0.5);
+        assert!(is_within(late(&[found(0.8, 0.1)]), late(&[found(0.8, 0.1), found(0.502, 0.5)])));
     }
 
     #[test]
@@ -309,6 +329,8 @@ mod tests {
         for (what, joints, expectation) in cases {
             assert_eq!(is_within(Answer::Joints(joints), expected()), expectation, "{what}");
         }
+        let guesses = || Answer::Joints(vec![[0.5, 0.2, 0.1], [0.4, 0.6, 0.2]]);
+        assert!(!is_within(guesses(), guesses()), "nothing was compared");
     }
 
     #[test]
@@ -323,6 +345,6 @@ mod tests {
         for (what, probabilities, expectation) in cases {
             assert_eq!(is_within(Answer::Probabilities(probabilities), expected()), expectation, "{what}");
         }
-        assert!(!is_within(Answer::Boxes(Vec::new()), expected()), "answers of different kinds");
+        assert!(!is_within(Answer::Boxes(Vec::new(), 0.1), expected()), "answers of different kinds");
     }
 }

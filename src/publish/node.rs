@@ -34,12 +34,23 @@ pub struct LoadedModel {
     pub task: String,
     /// What it was to run on, best first.
     pub asked: Vec<String>,
-    /// Why it does not run on the first of these.
-    pub why: Option<String>,
+    /// Those of them that were passed over.
+    pub passed_over: Vec<PassedOver>,
     /// How long loading and trying it took.
     pub start: Duration,
     /// The accelerator that it runs on, if it does.
     pub accelerated: Option<Accelerated>,
+}
+
+/// An accelerator that does not run a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Its name.
+    pub on: String,
+    /// Why, for everybody: without paths.
+    pub reason: String,
+    /// Why, for who looks after the machine.
+    pub details: String,
 }
 
 /// How a model runs on an accelerator.
@@ -62,7 +73,7 @@ pub struct Accelerated {
 /// What a node computes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accelerators {
-    /// What the configuration asks for, best first.
+    /// All that the configuration asks for, in the order in which its models do.
     pub asked: Vec<String>,
     /// What is in use.
     pub used: String,

@@ -3,7 +3,7 @@
 //! Pure. Called by [`super::pending`].
 
 use super::sequence::{bbox, clock_of, milliseconds, rounded};
-use super::{Accelerated, LoadedModel, Node, wire};
+use super::{Accelerated, LoadedModel, Node, PassedOver, wire};
 use crate::clock::Timestamp;
 use crate::tag::{FrameTracks, Occupancy, TrackBox};
 use crate::telemetry::{CameraState, CameraStatus, CaptureClock, Faults, Video};
@@ -65,10 +65,17 @@ pub fn loaded_model(model: &LoadedModel) -> wire::LoadedModel {
         task: model.task.clone(),
         on: model.reference.on.to_string(),
         asked: model.asked.clone(),
-        why: model.why.clone(),
+        why: why(model, "\n"),
         start_ms: milliseconds(model.start),
         accelerated: model.accelerated.as_ref().map(accelerated),
     }
+}
+
+/// Why a model does not run on its first wish, one reason after the other.
+pub(super) fn why(model: &LoadedModel, between: &str) -> Option<String> {
+    let reasons: Vec<String> =
+        model.passed_over.iter().map(|PassedOver { on, reason, .. }| format!("`{on}`: {reason}")).collect();
+    (!reasons.is_empty()).then(|| reasons.join(between))
 }
 
 fn accelerated(model: &Accelerated) -> wire::Accelerated {

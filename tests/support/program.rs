@@ -80,6 +80,7 @@ impl Program {
 
     fn spawn(command: &mut Command) -> Self {
         let state = TempDir::new().unwrap();
+        // What the caller has set wins over the removals below.
         let told: Vec<_> =
             command.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
         let mut child = command

@@ -53,7 +53,7 @@ pub fn start_as(config: &Mqtt, boot: Uuid) -> Result<(Publisher, Handle), Publis
             reference: model(),
             task: "detect".to_owned(),
             asked: vec!["cpu".to_owned()],
-            why: None,
+            passed_over: Vec::new(),
             start: Duration::ZERO,
             accelerated: None,
         }],

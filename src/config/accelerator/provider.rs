@@ -78,7 +78,13 @@ const KNOWN: &[Known] = &[
         "OpenVINOExecutionProvider",
         true,
         &[
-            precision(&["f32", "f16", "native"], ("precision", &["FP32", "FP16", "ACCURACY"])),
+            Choice {
+                key: "precision",
+                values: Values::Words(&["f32", "f16", "native"]),
+                // It hangs on the device: see `Provider::native`.
+                default: None,
+                native: ("precision", &["FP32", "FP16", "ACCURACY"]),
+            },
             whole("threads", 1, 256, "num_of_threads"),
             whole("streams", 1, 8, "num_streams"),
         ],
@@ -210,25 +216,30 @@ impl Provider {
         }
     }
 
-    /// The options of `accelerator` in the provider's own words.
-    pub(super) fn native(&self, accelerator: &Accelerator, threads: usize) -> BTreeMap<String, String> {
+    /// The options of `accelerator`, on a device of this `kind`, in the provider's own words.
+    pub(super) fn native(
+        &self,
+        accelerator: &Accelerator,
+        kind: DeviceKind,
+        threads: usize,
+    ) -> BTreeMap<String, String> {
         let mut options = accelerator.options.clone();
-        if threads > 0 && self.options().iter().any(|choice| choice.key == "threads") {
+        let has_threads = self.options().iter().any(|choice| choice.key == "threads");
+        if threads > 0 && has_threads && kind == DeviceKind::Cpu {
             options.entry("threads").or_insert_with(|| threads.to_string());
         }
-        if self.is("openvino") {
-            let kind = match accelerator.device {
-                Some(Device::Kind(kind)) => kind,
-                _ => DeviceKind::Cpu,
-            };
-            if accelerator.library.is_some() {
-                return BTreeMap::from([("load_config".to_owned(), openvino_config(kind, &options))]);
-            }
-            let mut native = self.translated(&options);
-            native.insert("device_type".to_owned(), kind.to_string());
-            return native;
+        if !self.is("openvino") {
+            return self.translated(&options);
         }
-        self.translated(&options)
+        // Intel's NPUs have no single precision: what they have is the model's own, or half.
+        let usual = if kind == DeviceKind::Npu { "native" } else { "f32" };
+        options.entry("precision").or_insert_with(|| usual.to_owned());
+        if accelerator.library.is_some() {
+            return BTreeMap::from([("load_config".to_owned(), openvino_config(kind, &options))]);
+        }
+        let mut native = self.translated(&options);
+        native.insert("device_type".to_owned(), kind.to_string());
+        native
     }
 
     fn translated(&self, options: &BTreeMap<&'static str, String>) -> BTreeMap<String, String> {

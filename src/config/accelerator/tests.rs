@@ -9,48 +9,62 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(&format!("{text}\n{CAMERA}"), Path::new("/etc"))
 }
 
-/// What the only accelerator of `lines` tells its provider.
-fn native(lines: &str, threads: usize) -> Vec<String> {
+/// What the only accelerator of `lines` tells its provider, which has found a device of this kind.
+fn native(lines: &str, kind: DeviceKind, threads: usize) -> Vec<String> {
     let config = parse(&format!("[[accelerator]]\nname = \"a\"\n{lines}")).unwrap();
-    let options = config.models.accelerators[0].native_options(threads);
+    let options = config.models.accelerators[0].native_options(kind, threads);
     options.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 #[test]
 fn options_are_translated_and_precision_is_single_unless_asked() {
-    let cases: [(&str, usize, &[&str]); 9] = [
-        ("provider = \"openvino\"", 0, &["device_type=CPU", "precision=FP32"]),
+    use DeviceKind::{Cpu, Gpu, Npu};
+    let plug_in = "provider = \"openvino\"\nlibrary = \"ov.so\"";
+    let cases: [(&str, DeviceKind, usize, &[&str]); 11] = [
+        ("provider = \"openvino\"", Cpu, 3, &["device_type=CPU", "num_of_threads=3", "precision=FP32"]),
+        ("provider = \"openvino\"", Npu, 3, &["device_type=NPU", "precision=ACCURACY"]),
         (
-            "provider = \"openvino\"\ndevice = \"NPU\"\noptions = { precision = \"f16\", streams = 2 }",
-            3,
-            &["device_type=NPU", "num_of_threads=3", "num_streams=2", "precision=FP16"],
+            "provider = \"openvino\"\noptions = { precision = \"f16\", streams = 2 }",
+            Gpu,
+            0,
+            &["device_type=GPU", "num_streams=2", "precision=FP16"],
         ),
         (
-            "provider = \"openvino\"\nlibrary = \"ov.so\"\noptions = { threads = 1 }",
+            &format!("{plug_in}\noptions = {{ threads = 1 }}"),
+            Cpu,
             3,
             &[r#"load_config={"CPU":{"INFERENCE_PRECISION_HINT":"f32","INFERENCE_NUM_THREADS":"1"}}"#],
         ),
+        (plug_in, Gpu, 3, &[r#"load_config={"GPU":{"INFERENCE_PRECISION_HINT":"f32"}}"#]),
         (
-            "provider = \"openvino\"\nlibrary = \"ov.so\"\ndevice = \"GPU\"\noptions = { precision = \"native\" }",
+            &format!("{plug_in}\noptions = {{ precision = \"native\" }}"),
+            Gpu,
             0,
             &[r#"load_config={"GPU":{}}"#],
         ),
         (
             "provider = \"qnn\"\nlibrary = \"q.so\"\noptions = { soc_model = 60, htp_arch = 73, raw = { vtcm_mb = 8 } }",
+            Npu,
             3,
             &["backend_type=htp", "htp_arch=73", "soc_model=60", "vtcm_mb=8"],
         ),
-        ("provider = \"tensorrt\"", 0, &["trt_fp16_enable=0"]),
-        ("provider = \"cuda\"\noptions = { tf32 = true, device_id = 1 }", 0, &["device_id=1", "use_tf32=1"]),
-        ("provider = \"XnnpackExecutionProvider\"", 2, &["intra_op_num_threads=2"]),
+        ("provider = \"tensorrt\"", Gpu, 0, &["trt_fp16_enable=0"]),
+        (
+            "provider = \"cuda\"\noptions = { tf32 = true, device_id = 1 }",
+            Gpu,
+            0,
+            &["device_id=1", "use_tf32=1"],
+        ),
+        ("provider = \"XnnpackExecutionProvider\"", Cpu, 2, &["intra_op_num_threads=2"]),
         (
             "provider = \"SomeVendorEP\"\nlibrary = \"s.so\"\noptions = { raw = { a = true, b = \"x\" } }",
+            Gpu,
             2,
             &["a=true", "b=x"],
         ),
     ];
-    for (lines, threads, expected) in cases {
-        assert_eq!(native(lines, threads), expected, "{lines}");
+    for (lines, kind, threads, expected) in cases {
+        assert_eq!(native(lines, kind, threads), expected, "{lines}");
     }
 }
 
@@ -58,7 +72,7 @@ fn options_are_translated_and_precision_is_single_unless_asked() {
 fn a_raw_option_has_the_last_word() {
     let lines =
         "provider = \"openvino\"\noptions = { precision = \"f16\", raw = { precision = \"ACCURACY\" } }";
-    assert_eq!(native(lines, 0), ["device_type=CPU", "precision=ACCURACY"]);
+    assert_eq!(native(lines, DeviceKind::Cpu, 0), ["device_type=CPU", "precision=ACCURACY"]);
 }
 
 #[test]
@@ -125,6 +139,10 @@ fn what_is_wrong_is_said_with_what_is_allowed() {
         (
             one("provider = \"openvino\"\noptions = { raw = { a = [] } }"),
             "options.raw.a is a list; it must be a text in quotes without NUL, a whole number, true or false",
+        ),
+        (
+            one("provider = \"openvino\"\noptions = { raw = { \"a\\u0000\" = 1 } }"),
+            "is no key: it must be a text with something in it, and without NUL",
         ),
         (
             format!("[models]\non = [\"gpu\"]\n{openvino}"),

@@ -12,7 +12,7 @@ use crate::daemon::DaemonError;
 use crate::model::{
     Accelerator, AcceleratorError, Assignment, Package, Runtime, SessionError, SessionOptions, Testable,
 };
-use crate::publish::{Accelerated, LoadedModel};
+use crate::publish::{Accelerated, LoadedModel, PassedOver};
 use crate::tag::ModelRef;
 
 /// What models can run on.
@@ -39,6 +39,32 @@ enum Unfit {
     TakesNothing(u64),
     #[error("it computes something else there than on the CPU: {0}")]
     Differs(String),
+    #[error(
+        "the CPU finds nothing in the picture of its self-test, so there is nothing to compare: give the package a picture in \
+         [selftest]"
+    )]
+    Untested,
+}
+
+impl Unfit {
+    /// What subscribers are told: what ONNX Runtime and the system say may hold paths of the machine.
+    fn reason(&self) -> String {
+        match self {
+            Unfit::Absent(AcceleratorError::Unreadable { .. }) => "its library cannot be read".to_owned(),
+            Unfit::Absent(AcceleratorError::Library { .. }) => "its library cannot be loaded".to_owned(),
+            Unfit::Absent(AcceleratorError::Taken { .. }) => {
+                "another library is loaded, until a restart".to_owned()
+            }
+            Unfit::Absent(AcceleratorError::NotBuiltIn { provider, .. }) => {
+                format!("the runtime library has no {provider} built in")
+            }
+            Unfit::Fails(_) => "it fails there".to_owned(),
+            Unfit::Absent(AcceleratorError::NoDevice { .. } | AcceleratorError::Ambiguous { .. })
+            | Unfit::TakesNothing(_)
+            | Unfit::Differs(_)
+            | Unfit::Untested => self.to_string(),
+        }
+    }
 }
 
 impl<'c> Machine<'c> {
@@ -70,7 +96,11 @@ impl<'c> Machine<'c> {
                 match self.try_on(wish, package, runtime, &options, &open)? {
                     Ok((model, accelerated)) => (model, Some(accelerated)),
                     Err(unfit) => {
-                        passed_over.push(format!("`{wish}`: {unfit}"));
+                        passed_over.push(PassedOver {
+                            on: (*wish).to_owned(),
+                            reason: unfit.reason(),
+                            details: unfit.to_string(),
+                        });
                         match self.models.fallback {
                             Fallback::Announce => continue,
                             Fallback::Refuse => break,
@@ -83,13 +113,15 @@ impl<'c> Machine<'c> {
                 reference: ModelRef { on: on.into(), ..package.reference().as_ref().clone() },
                 task: package.task().to_string(),
                 asked: asked.iter().map(|wish| (*wish).to_owned()).collect(),
-                why: (!passed_over.is_empty()).then(|| passed_over.join("\n")),
+                passed_over,
                 start: begun.elapsed(),
                 accelerated,
             };
             return Ok((model, loaded));
         }
-        Err(DaemonError::Accelerator { model: package.reference().name.clone(), why: passed_over.join("\n") })
+        let why: Vec<String> =
+            passed_over.iter().map(|PassedOver { on, details, .. }| format!("`{on}`: {details}")).collect();
+        Err(DaemonError::Accelerator { model: package.reference().name.clone(), why: why.join("; ") })
     }
 
     /// The model on the accelerator `wish`, once it has given there the answer that it gives on the CPU.
@@ -101,33 +133,43 @@ impl<'c> Machine<'c> {
         options: &SessionOptions,
         open: &impl Fn(&SessionOptions) -> Result<M, DaemonError>,
     ) -> Result<Result<(M, Accelerated), Unfit>, DaemonError> {
+        let accelerator = match self.accelerator(wish, runtime) {
+            Ok(accelerator) => accelerator,
+            Err(absent) => return Ok(Err(absent.into())),
+        };
         let test = package.self_test()?;
         let options = SessionOptions { profiled: true, ..options.clone() };
         // What does not run on the CPU either is the package's fault.
         let mut on_cpu = open(&options)?;
         let expected = on_cpu.answer(&test.picture).map_err(M::Error::into)?;
-        let whole = on_cpu.session().assignment().map_err(|error| M::Error::from(error).into())?;
-        Ok(self.accelerator(wish, runtime).map_err(Unfit::from).and_then(|accelerator| {
+        let nodes = on_cpu.session().assignment().map_err(|error| M::Error::from(error).into())?.all_nodes();
+        drop(on_cpu);
+        let there = || {
             let fails = |error: &dyn std::error::Error| Unfit::Fails(error.to_string());
             let options = SessionOptions { on: Some(accelerator.clone()), ..options };
             let mut model = open(&options).map_err(|error| fails(&error))?;
             let answer = model.answer(&test.picture).map_err(|error| fails(&error))?;
             let assignment = model.session().assignment().map_err(|error| fails(&error))?;
-            let nodes_share = share_of(&assignment, &whole).ok_or(Unfit::TakesNothing(whole.nodes().0))?;
+            let provider = accelerator.provider();
+            let nodes_share = share_of(&assignment, provider, nodes).ok_or(Unfit::TakesNothing(nodes))?;
             let difference = answer.difference(&expected, &test.tolerance);
+            if !difference.says_something() {
+                return Err(Unfit::Untested);
+            }
             if !difference.is_within(&test.tolerance) {
                 return Err(Unfit::Differs(difference.to_string()));
             }
             let accelerated = Accelerated {
-                provider: accelerator.provider().to_owned(),
+                provider: provider.to_owned(),
                 library_sha256: accelerator.library().map(|library| library.sha256.clone()),
                 device: accelerator.device(),
                 nodes_share,
-                time_share: assignment.time_share(),
+                time_share: assignment.time_share(provider),
                 self_test: difference.to_string(),
             };
             Ok((model, accelerated))
-        }))
+        };
+        Ok(there())
     }
 
     fn accelerator(&mut self, name: &str, runtime: &Runtime) -> Result<Accelerator, AcceleratorError> {
@@ -143,10 +185,12 @@ impl<'c> Machine<'c> {
     }
 }
 
-/// The share of the nodes that the accelerator has taken: those that the CPU runs when it runs all, less those that are left
-/// to it. Nothing when that is none.
-fn share_of(assignment: &Assignment, whole: &Assignment) -> Option<f32> {
-    let (left, elsewhere) = assignment.nodes();
-    let all = whole.nodes().0.max(left + elsewhere);
-    (elsewhere > 0).then(|| (all - left) as f32 / all as f32)
+/// The share of a model's nodes that `provider` has taken: of those that the CPU runs when it runs all, what is not left to
+/// others. Nothing when it has taken none.
+fn share_of(assignment: &Assignment, provider: &str, nodes: u64) -> Option<f32> {
+    let taken = assignment.nodes(provider);
+    let left = assignment.all_nodes() - taken;
+    // What a provider takes as a whole is one node.
+    let all = nodes.max(left + taken);
+    (taken > 0).then(|| (all - left) as f32 / all as f32)
 }

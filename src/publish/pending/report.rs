@@ -127,11 +127,8 @@ impl Pending {
         });
         let passed_over = self.node.models.iter().filter_map(|model| {
             let (name, on) = (&model.reference.name, &model.reference.on);
-            let why = model.why.as_ref()?;
-            Some(problem(
-                "accelerator-fallback",
-                format!("the model `{name}` runs on `{on}`, not on {}", why.replace('\n', "; ")),
-            ))
+            let why = status::why(model, "; ")?;
+            Some(problem("accelerator-fallback", format!("the model `{name}` runs on `{on}`, not on {why}")))
         });
         let refused =
             self.refused.iter().map(|(topic, why)| problem("topic-refused", format!("{topic}: {why}")));

@@ -136,7 +136,7 @@ pub struct Accelerated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accelerators {
-    /// What the configuration asks for, best first.
+    /// All that the configuration asks for, in the order in which its models do.
     pub asked: Vec<String>,
     /// What is in use.
     pub used: String,
