@@ -25,12 +25,12 @@ pub use input::{ClipTensor, InputTensor, Placement};
 pub use manifest::{
     Activation, BadThresholds, ClipActivation, ClipInput, ClipScope, ClipSpec, Coordinates, CornerOrder,
     DetectSpec, Input, Objects, Output, PointOrder, PoseSpec, PostureSpec, Problem, SkeletonSpec, Task,
-    Thresholds,
+    Thresholds, Tolerance,
 };
 pub use package::{Package, PackageError};
 pub use runtime::{NO_REPORTS, Runtime, RuntimeError};
 pub(crate) use selftest::waves;
-pub use selftest::{Answer, Difference, FoundBox, SelfTest, Testable, Tolerance};
+pub use selftest::{Answer, Difference, FoundBox, SelfTest, Testable};
 pub use session::{
     ElementType, Elements, Outputs, Session, SessionError, SessionOptions, Tensor, TensorInfo, TensorView,
     Values,

@@ -31,6 +31,7 @@ pub use output::{Activation, Coordinates, CornerOrder, Output};
 pub use pose::{PointOrder, PoseSpec};
 pub use posture::PostureSpec;
 pub(super) use selftest::SelfTestSpec;
+pub use selftest::Tolerance;
 pub use skeleton::SkeletonSpec;
 
 /// What a model is for.

@@ -11,8 +11,6 @@ use super::manifest::{
     ClipSpec, DetectSpec, Labels, Manifest, PoseSpec, PostureSpec, Problem, SelfTestSpec, SkeletonSpec, Spec,
     Task,
 };
-use super::selftest::{self, SelfTest};
-use super::session::SessionOptions;
 use crate::config;
 use crate::tag::{Label, ModelRef};
 
@@ -212,16 +210,6 @@ impl Package {
         &self.reference
     }
 
-    /// The same where the model runs as `options` say.
-    pub fn reference_with(&self, options: &SessionOptions) -> Arc<ModelRef> {
-        match &options.on {
-            Some(accelerator) => {
-                Arc::new(ModelRef { on: accelerator.name().into(), ..ModelRef::clone(&self.reference) })
-            }
-            None => Arc::clone(&self.reference),
-        }
-    }
-
     /// What the model is for.
     pub fn task(&self) -> Task {
         self.manifest.spec.task()
@@ -287,25 +275,6 @@ impl Package {
         }
     }
 
-    /// What the model is tried on before it runs on an accelerator.
-    ///
-    /// # Errors
-    /// When the picture that the manifest names cannot be read.
-    pub fn self_test(&self) -> Result<SelfTest, PackageError> {
-        let SelfTestSpec { picture, tolerance } = &self.manifest.selftest;
-        let Some(picture) = picture else {
-            return Ok(SelfTest { tolerance: *tolerance, ..SelfTest::drawn() });
-        };
-        let path = self.folder.join(picture);
-        let unreadable = |why: String| PackageError::Unreadable {
-            path: path.clone(),
-            what: "the picture of the self-test",
-            source: io::Error::new(io::ErrorKind::InvalidData, why),
-        };
-        let picture = selftest::read_picture(&path).map_err(unreadable)?;
-        Ok(SelfTest { picture, tolerance: *tolerance })
-    }
-
     /// The model's licence.
     pub fn licence(&self) -> &str {
         &self.manifest.licence
@@ -314,6 +283,10 @@ impl Package {
     /// Where the model comes from.
     pub fn source(&self) -> &str {
         &self.manifest.source
+    }
+
+    pub(super) fn self_test_spec(&self) -> &SelfTestSpec {
+        &self.manifest.selftest
     }
 
     pub(super) fn spec(&self) -> &Spec {

@@ -5,8 +5,11 @@
 //! units that count: boxes, joints, probabilities.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
+use super::manifest::{SelfTestSpec, Tolerance};
+use super::package::{Package, PackageError};
 use super::session::Session;
 use crate::frame::{BadImage, Image};
 use crate::geometry::BBox;
@@ -23,23 +26,6 @@ pub struct SelfTest {
     pub picture: Image,
     /// How far its answers may be off.
     pub tolerance: Tolerance,
-}
-
-/// How far the answers on an accelerator may be from those on the CPU.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tolerance {
-    /// Two boxes of one thing overlap by at least this, as IoU.
-    pub iou: f32,
-    /// A joint is off by at most this, as a share of the picture's longer side.
-    pub joint: f32,
-    /// A score or a probability is off by at most this.
-    pub score: f32,
-}
-
-impl Default for Tolerance {
-    fn default() -> Self {
-        Tolerance { iou: 0.9, joint: 0.02, score: 0.05 }
-    }
 }
 
 /// What a model says of the picture.
@@ -122,6 +108,27 @@ pub(crate) fn waves(length: usize) -> Vec<f32> {
     (0..length).map(|at| at as f32).map(|at| ((at * 0.37).sin() + (at * 0.011).cos()) / 2.0).collect()
 }
 
+impl Package {
+    /// What the model is tried on before it runs on an accelerator.
+    ///
+    /// # Errors
+    /// When the picture that the manifest names cannot be read.
+    pub fn self_test(&self) -> Result<SelfTest, PackageError> {
+        let SelfTestSpec { picture, tolerance } = self.self_test_spec();
+        let Some(picture) = picture else {
+            return Ok(SelfTest { tolerance: *tolerance, ..SelfTest::drawn() });
+        };
+        let path = self.folder().join(picture);
+        let unreadable = |why: String| PackageError::Unreadable {
+            path: path.clone(),
+            what: "the picture of the self-test",
+            source: io::Error::new(io::ErrorKind::InvalidData, why),
+        };
+        let picture = read_picture(&path).map_err(unreadable)?;
+        Ok(SelfTest { picture, tolerance: *tolerance })
+    }
+}
+
 impl SelfTest {
     /// The drawn picture, and the usual tolerance.
     pub fn drawn() -> Self {
@@ -130,7 +137,7 @@ impl SelfTest {
 }
 
 /// Reads a picture of a package, JPEG or PNG.
-pub(super) fn read_picture(path: &Path) -> Result<Image, String> {
+fn read_picture(path: &Path) -> Result<Image, String> {
     let picture = image::open(path).map_err(|error| error.to_string())?.into_rgb8();
     Image::from_rgb(picture.dimensions(), picture.as_raw()).map_err(|error: BadImage| error.to_string())
 }

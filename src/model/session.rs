@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use ort::session::{Session as OrtSession, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
@@ -16,6 +17,7 @@ use super::assignment::Assignment;
 use super::manifest::{InputType, Spec};
 use super::package::{Package, PackageError};
 use super::runtime::Runtime;
+use crate::tag::ModelRef;
 
 /// How a session computes.
 #[derive(Clone, Debug, Default)]
@@ -151,6 +153,16 @@ pub enum Values<'a> {
 }
 
 impl Package {
+    /// Name, version and hash, as tags carry them, and what the model runs on with these `options`.
+    pub fn reference_with(&self, options: &SessionOptions) -> Arc<ModelRef> {
+        match &options.on {
+            Some(accelerator) => {
+                Arc::new(ModelRef { on: accelerator.name().into(), ..ModelRef::clone(self.reference()) })
+            }
+            None => Arc::clone(self.reference()),
+        }
+    }
+
     /// Loads the model and compares its input with the manifest. The first run of a session is slow: warm it up.
     ///
     /// # Errors

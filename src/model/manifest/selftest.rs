@@ -4,7 +4,23 @@ use std::path::PathBuf;
 
 use super::inner_path;
 use super::section::{self, Section};
-use crate::model::selftest::Tolerance;
+
+/// How far the answers on an accelerator may be from those on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// Two boxes of one thing overlap by at least this, as IoU.
+    pub iou: f32,
+    /// A joint is off by at most this, as a share of the picture's longer side.
+    pub joint: f32,
+    /// A score or a probability is off by at most this.
+    pub score: f32,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Tolerance { iou: 0.9, joint: 0.02, score: 0.05 }
+    }
+}
 
 /// What the section says.
 #[derive(Clone, Debug, Default, PartialEq)]
