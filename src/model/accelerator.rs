@@ -13,13 +13,13 @@ use ort::device::Device;
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider, ExecutionProviderDispatch};
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
-use sha2::{Digest, Sha256};
 
-use super::runtime::Runtime;
+use super::package::sha256;
+use super::runtime::{Runtime, one_line};
 use crate::config::{self, DeviceKind};
 
 /// ONNX Runtime's name for the provider that is always there.
-pub(super) const CPU_PROVIDER: &str = "CPUExecutionProvider";
+const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
 /// The plug-in libraries of this process, by the name of their provider.
 static REGISTERED: Mutex<BTreeMap<String, Library>> = Mutex::new(BTreeMap::new());
@@ -209,9 +209,7 @@ fn register(runtime: &Runtime, provider: &str, path: &Path) -> Result<Library, A
     let unreadable =
         |error: io::Error| AcceleratorError::Unreadable { path: path.to_owned(), why: error.to_string() };
     let canonical = path.canonicalize().map_err(unreadable)?;
-    let bytes = std::fs::read(&canonical).map_err(unreadable)?;
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    drop(bytes);
+    let sha256 = sha256(&std::fs::read(&canonical).map_err(unreadable)?);
     let library = Library { path: canonical, sha256 };
     let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
     // Loaded under two names, a library would list each of its devices twice.
@@ -225,8 +223,7 @@ fn register(runtime: &Runtime, provider: &str, path: &Path) -> Result<Library, A
         }
         None => {
             runtime.environment().register_ep_library(provider, &library.path).map_err(|error| {
-                let why = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-                AcceleratorError::Library { path: path.to_owned(), why }
+                AcceleratorError::Library { path: path.to_owned(), why: one_line(error.message()) }
             })?;
             registered.insert(provider.to_owned(), library.clone());
         }

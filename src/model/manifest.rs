@@ -243,8 +243,8 @@ impl Manifest {
 
         let mut sections = Sections { tables, problems };
         let spec = Spec::read(task, &mut sections);
-        let has_self_test = sections.tables.contains_key(SELF_TEST.0);
-        let selftest = sections.read(SELF_TEST.0, SelfTestSpec::read);
+        // Without a section it is the usual one; a section that is wrong has noted a problem.
+        let selftest = sections.read(SELF_TEST.0, SelfTestSpec::read).unwrap_or_default();
         schema?;
         Some(Manifest {
             name: name?.as_str().to_owned(),
@@ -255,7 +255,7 @@ impl Manifest {
             source: source?,
             labels: labels?,
             spec: spec?,
-            selftest: if has_self_test { selftest? } else { SelfTestSpec::default() },
+            selftest,
         })
     }
 }

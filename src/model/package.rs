@@ -210,6 +210,11 @@ impl Package {
         &self.reference
     }
 
+    /// The same of a model that runs on `on`.
+    pub fn reference_on(&self, on: &str) -> ModelRef {
+        ModelRef { on: on.into(), ..ModelRef::clone(&self.reference) }
+    }
+
     /// What the model is for.
     pub fn task(&self) -> Task {
         self.manifest.spec.task()
@@ -304,7 +309,7 @@ impl Package {
             Ok(bytes) => bytes,
             Err(source) => return Err(PackageError::Unreadable { path, what: "the model", source }),
         };
-        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = sha256(&bytes);
         if found == self.manifest.sha256 {
             Ok(bytes)
         } else {
@@ -315,6 +320,11 @@ impl Package {
     pub(super) fn model_path(&self) -> PathBuf {
         self.folder.join(&self.manifest.file)
     }
+}
+
+/// The SHA-256 as 64 lower-case hex digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_text(path: &Path, what: &'static str) -> Result<String, PackageError> {

@@ -231,6 +231,11 @@ fn log(level: LogLevel, category: &str, id: &str, location: &str, message: &str)
     }
 }
 
+/// What ONNX Runtime says, on one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn same_file(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

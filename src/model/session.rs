@@ -16,7 +16,7 @@ use super::accelerator::{self, Accelerator};
 use super::assignment::Assignment;
 use super::manifest::{InputType, Spec};
 use super::package::{Package, PackageError};
-use super::runtime::Runtime;
+use super::runtime::{Runtime, one_line};
 use crate::tag::ModelRef;
 
 /// How a session computes.
@@ -156,9 +156,7 @@ impl Package {
     /// Name, version and hash, as tags carry them, and what the model runs on with these `options`.
     pub fn reference_with(&self, options: &SessionOptions) -> Arc<ModelRef> {
         match &options.on {
-            Some(accelerator) => {
-                Arc::new(ModelRef { on: accelerator.name().into(), ..ModelRef::clone(self.reference()) })
-            }
+            Some(accelerator) => Arc::new(self.reference_on(accelerator.name())),
             None => Arc::clone(self.reference()),
         }
     }
@@ -329,8 +327,4 @@ fn accepts(found: &TensorInfo, expected: &TensorInfo) -> bool {
 fn list(tensors: &[TensorInfo]) -> String {
     let tensors: Vec<String> = tensors.iter().map(TensorInfo::to_string).collect();
     if tensors.is_empty() { "none".to_owned() } else { tensors.join(", ") }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -68,22 +68,18 @@ impl Program {
         arguments: impl IntoIterator<Item = A>,
         variables: &[(&str, &OsStr)],
     ) -> Self {
-        Self::spawn(
-            Command::new(env!("CARGO_BIN_EXE_spotter")).args(arguments).envs(variables.iter().copied()),
-        )
+        Self::spawn(|command| command.args(arguments).envs(variables.iter().copied()))
     }
 
     /// The same in a folder, where libraries may leave files of their own.
     pub fn start_in<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_spotter")).args(arguments).current_dir(folder))
+        Self::spawn(|command| command.args(arguments).current_dir(folder))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    fn spawn(told: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let state = TempDir::new().unwrap();
-        // What the caller has set wins over the removals below.
-        let told: Vec<_> =
-            command.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect();
-        let mut child = command
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spotter"));
+        command
             .env("XDG_STATE_HOME", state.path())
             // GStreamer's list of plug-ins would be made anew in every state.
             .env("GST_REGISTRY", concat!(env!("CARGO_TARGET_TMPDIR"), "/gstreamer-registry.bin"))
@@ -93,12 +89,10 @@ impl Program {
             .env_remove("WATCHDOG_USEC")
             .env_remove("SPOTTER_LOG")
             .env_remove("GST_DEBUG")
-            .envs(told.into_iter().filter_map(|(name, value)| Some((name, value?))))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        let mut child = told(&mut command).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = sync_channel(100_000);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());

@@ -13,7 +13,6 @@ use crate::model::{
     Accelerator, AcceleratorError, Assignment, Package, Runtime, SessionError, SessionOptions, Testable,
 };
 use crate::publish::{Accelerated, LoadedModel, PassedOver};
-use crate::tag::ModelRef;
 
 /// What models can run on.
 pub(super) struct Machine<'c> {
@@ -110,7 +109,7 @@ impl<'c> Machine<'c> {
             };
             let on = accelerated.as_ref().map_or(CPU, |_| wish);
             let loaded = LoadedModel {
-                reference: ModelRef { on: on.into(), ..package.reference().as_ref().clone() },
+                reference: package.reference_on(on),
                 task: package.task().to_string(),
                 asked: asked.iter().map(|wish| (*wish).to_owned()).collect(),
                 passed_over,
