@@ -39,7 +39,7 @@ pub use clip::{ClipClassifier, ClipWindow};
 pub use evidence::{Classify, Motion};
 pub use groups::GroupId;
 pub use joints::{BODY_JOINTS, Body, COCO_KEYPOINTS, Joint, Keypoint, Pose, Position};
-pub use observer::{Models, Observed, Observer};
+pub use observer::{Model, Models, Observed, Observer};
 pub use parameters::Parameters;
 pub use person::Person;
 pub use pose::{PoseEstimator, is_large_enough};

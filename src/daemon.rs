@@ -184,7 +184,8 @@ impl Daemon {
     pub fn start(config: &Config, asker: Option<Asker>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
-        let (recognizer, loaded) = models::open(&config.runtime, &config.models, &config.cameras, share)?;
+        let (recognizer, loaded, keeping) =
+            models::open(&config.runtime, &config.models, &config.cameras, share)?;
 
         let node = Node {
             name: config.node.clone(),
@@ -219,6 +220,14 @@ impl Daemon {
         let (ring, asked) = sync_channel(1);
         let counters: Vec<Arc<FrameCounters>> = config.cameras.iter().map(|_| Arc::default()).collect();
         let board = Arc::new(Board::new(counters.clone()));
+        let keeper = {
+            let handle = publisher.handle().downgrade();
+            keeping.start(move |model| {
+                if let Some(handle) = handle.upgrade() {
+                    handle.model(model);
+                }
+            })?
+        };
         let worker = {
             let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
             let handle = publisher.handle();
@@ -229,7 +238,7 @@ impl Daemon {
             };
             std::thread::Builder::new()
                 .name("recognize".to_owned())
-                .spawn(move || recognizer.work(&board, &*clock, hand_on))?
+                .spawn(move || recognizer.work(&board, &*clock, keeper, hand_on))?
         };
         let stopper = Stopper { ring: ring.clone(), asked: Arc::default() };
         let reloader = Reloader { served, ring };

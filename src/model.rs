@@ -13,6 +13,7 @@ mod assignment;
 mod expect;
 mod input;
 mod manifest;
+mod pace;
 mod package;
 mod runtime;
 mod selftest;

@@ -282,6 +282,12 @@ impl Handle {
         self.shared.wake.notify_one();
     }
 
+    /// Publishes how a model of the node runs now, in the status of the node.
+    pub fn model(&self, model: &LoadedModel) {
+        self.shared.pending().model(model);
+        self.shared.wake.notify_one();
+    }
+
     /// Publishes how many are in a zone; only the newest counts.
     pub fn occupancy(&self, occupancy: &Occupancy) {
         self.shared.pending().occupancy(occupancy);
@@ -364,6 +370,8 @@ fn test_node() -> Node {
             task: "detect".to_owned(),
             asked: vec!["cpu".to_owned()],
             passed_over: Vec::new(),
+            runs: true,
+            since: crate::clock::Timestamp::EPOCH,
             start: Duration::from_millis(120),
             accelerated: None,
         }],

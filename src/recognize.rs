@@ -6,9 +6,10 @@
 mod dating;
 mod known;
 mod scene;
+mod service;
 mod turned;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::activity::{self, ActivityError, Budget, Judgement, Pose, Share, Subject};
@@ -24,6 +25,7 @@ use crate::track::{Track, Tracker};
 use dating::Dating;
 pub use known::{Known, UnknownLabels};
 use scene::Scene;
+pub use service::{Mender, Successor};
 
 /// Why a frame cannot be recognised.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,8 @@ pub struct Recognizer {
     /// The last track of each camera that has gone: when it comes again, ids go on there, for they mean one thing in a
     /// boot. As many as names were ever taken out of the configuration.
     last_ids: BTreeMap<Name, TrackId>,
+    /// The packages whose models have failed and were not replaced yet.
+    out: BTreeSet<String>,
 }
 
 /// Why there is always a scene where one is asked for.
@@ -89,20 +93,30 @@ impl Recognizer {
         let scene = |(index, camera)| Some(Scene::new(index, camera, &known, TrackId(0)));
         let scenes = cameras.iter().enumerate().map(scene).collect();
         let budget = Budget::new(share, cameras.len());
-        Ok(Recognizer { detector, activities, budget, known, scenes, last_ids: BTreeMap::new() })
+        Ok(Recognizer {
+            detector,
+            activities,
+            budget,
+            known,
+            scenes,
+            last_ids: BTreeMap::new(),
+            out: BTreeSet::new(),
+        })
     }
 
     /// Takes from `board` until it is closed, then ends every track. `hand_on` takes what comes of a frame or a cut as a
     /// whole, in order, and in the end what ends of all cameras: tags that have to wait for a disk wait together. It must
     /// not block for longer than that. Cameras that come, change or go on the board do so here, between two frames; whoever
-    /// puts them there has seen to it that the models know what they ask for ([`Known::unmet`]).
+    /// puts them there has seen to it that the models know what they ask for ([`Known::unmet`]). A model that fails is left
+    /// out until `mender` has another one; frames that nobody can look at meanwhile are counted as dropped.
     ///
     /// # Errors
-    /// When a model fails. Every track is ended all the same.
+    /// When a model fails that `mender` does not bring back. Every track is ended all the same.
     pub fn work(
         mut self,
         board: &Board,
         clock: &dyn Clock,
+        mut mender: impl Mender,
         mut hand_on: impl FnMut(Recognized),
     ) -> Result<(), RecognizeError> {
         let mut dating = Dating::default();
@@ -119,11 +133,18 @@ impl Recognizer {
         }
         let mut worked = Ok(());
         while let (Ok(()), Some(item)) = (&worked, board.take()) {
+            while let Some(successor) = mender.successor() {
+                self.put(successor);
+            }
             match item {
+                Item::Frame(index, _) if self.is_blind() => board.counters(index).dropped().increment(),
                 Item::Frame(index, frame) => {
                     dating.follow(&frame.camera, frame.by);
                     let counters = board.counters(index);
-                    worked = self.recognize(index, &frame).map(|recognized| {
+                    let recognized = self.recognize(index, &frame).or_else(|error| {
+                        self.leave_out(&error, &mut mender).then(|| self.left(index)).ok_or(error)
+                    });
+                    worked = recognized.map(|recognized| {
                         counters.poses().add(recognized.poses);
                         counters.person_time_us().add(recognized.person_time.as_micros() as u64);
                         stamp(&mut dating, recognized);
@@ -150,7 +171,7 @@ impl Recognizer {
     /// # Errors
     /// When a model fails. What was to be said is said by [`Recognizer::cut`] then.
     pub fn recognize(&mut self, index: usize, frame: &Frame) -> Result<Recognized, RecognizeError> {
-        let Recognizer { detector, activities, budget, scenes, .. } = self;
+        let Recognizer { detector, activities, budget, scenes, out, .. } = self;
         let mut detections = detector.detect(&frame.image)?;
         let scene = scenes[index].as_mut().expect(NO_SCENE);
         scene.last = frame.at;
@@ -163,24 +184,67 @@ impl Recognizer {
         let ended = scene.tracker.step(frame.at, &detections);
         let tags = scene.told_of_tracks(&ended);
         let mut recognized = Recognized { tags, ..Recognized::default() };
-        if let (Some(observer), Some(models)) = (&mut scene.observer, activities) {
+        if let Some(observer) = &mut scene.observer {
             observer.forget(&ended);
+        }
+        let whole =
+            activities.as_mut().filter(|models| models.references().all(|model| !out.contains(&model.name)));
+        if let (Some(observer), Some(models)) = (&mut scene.observer, whole) {
             let label = |track: &Track| &*detector.labels()[usize::from(track.class.0)];
-            let observed = match observer.observe(frame, &scene.tracker, label, models, budget) {
-                Ok(observed) => observed,
-                Err(error) => {
-                    scene.left = recognized.tags;
-                    return Err(error.into());
-                }
-            };
+            let (observed, run) = observer.observe(frame, &scene.tracker, label, models, budget);
             recognized.tags.extend(scene.activities.end_groups(&observed.ended));
             recognized.judgements.clone_from(&observed.judgements);
             recognized.tags.extend(scene.activities.observe(observed.judgements));
             (recognized.poses, recognized.person_time) = (observed.poses, observed.person_time);
+            if let Err(error) = run {
+                scene.left = recognized.tags;
+                return Err(error.into());
+            }
         }
         recognized.occupancies = scene.zones.occupancies(frame.at);
         recognized.tracks = scene.tells_tracks.then(|| scene.tracks_of(frame, detector.labels()));
         Ok(recognized)
+    }
+
+    /// Whether the detector is left out.
+    fn is_blind(&self) -> bool {
+        self.out.contains(&self.detector.model().name)
+    }
+
+    /// Leaves out the model that has failed, when `mender` will bring another.
+    fn leave_out(&mut self, error: &RecognizeError, mender: &mut dyn Mender) -> bool {
+        let Some(name) = error.failed_model() else { return false };
+        let is_mended = mender.failed(name, error);
+        if is_mended {
+            self.out.insert(name.to_owned());
+        }
+        is_mended
+    }
+
+    /// What was to be said of the camera at `index` when a model failed.
+    fn left(&mut self, index: usize) -> Recognized {
+        let tags = std::mem::take(&mut self.scenes[index].as_mut().expect(NO_SCENE).left);
+        Recognized { tags, ..Recognized::default() }
+    }
+
+    /// Has a model take over from the one of its package. Tracks and what people do go on.
+    fn put(&mut self, successor: Successor) {
+        match successor {
+            Successor::Detector(detector) => {
+                self.out.remove(&detector.model().name);
+                self.known.seen_by(&detector);
+                for scene in self.scenes.iter_mut().flatten() {
+                    scene.seen_by(detector.model());
+                }
+                self.detector = *detector;
+            }
+            Successor::Activity(model) => {
+                self.out.remove(&model.reference().name);
+                if let Some(activities) = &mut self.activities {
+                    activities.put(model);
+                }
+            }
+        }
     }
 
     /// Ends every track of the camera at `index`: what follows is a new scene.

@@ -34,10 +34,11 @@ use web::Web;
 
 #[test]
 fn rtsp_of_every_codec_over_tcp_and_udp() {
-    let camera = TestCamera::start(&[]);
     for codec in ["h264", "h265", "mjpeg"] {
         for transport in ["tcp", "udp"] {
             println!("{codec} over {transport}");
+            // A stream that another watcher is just leaving is another case.
+            let camera = TestCamera::start(&[]);
             let watched =
                 Watched::start(&format!("source = \"{}\"\ntransport = \"{transport}\"", camera.url(codec)));
             watched.shows_the_room();

@@ -57,6 +57,26 @@ impl Models {
         Models { pose, posture, skeleton, clips, gestures }
     }
 
+    /// Has a model take over from the one of its package.
+    pub fn put(&mut self, model: Model) {
+        match model {
+            Model::Pose(pose) => self.pose = pose,
+            Model::Posture(posture) => self.posture = posture,
+            Model::Skeleton(skeleton) => {
+                let by = |(label, _): &(Label, _)| (Label::clone(label), Arc::clone(skeleton.model()));
+                self.gestures = self.gestures.iter().map(by).collect();
+                self.skeleton = skeleton;
+            }
+            Model::Clip(clip) => {
+                if let Some(known) =
+                    self.clips.iter_mut().find(|known| known.model().name == clip.model().name)
+                {
+                    *known = clip;
+                }
+            }
+        }
+    }
+
     /// The labels that the skeleton classifier says, and its model: all that are no postures and no gaits.
     pub fn gestures(&self) -> &Arc<[(Label, Arc<ModelRef>)]> {
         &self.gestures
@@ -76,6 +96,54 @@ impl Models {
         labels.sort();
         labels.dedup();
         labels
+    }
+}
+
+/// One of them.
+pub enum Model {
+    /// Finds people's joints.
+    Pose(PoseEstimator),
+    /// Tells how people hold themselves.
+    Posture(PostureClassifier),
+    /// Recognises gestures by joints.
+    Skeleton(SkeletonClassifier),
+    /// Recognises by clips.
+    Clip(ClipClassifier),
+}
+
+impl From<PoseEstimator> for Model {
+    fn from(pose: PoseEstimator) -> Self {
+        Model::Pose(pose)
+    }
+}
+
+impl From<PostureClassifier> for Model {
+    fn from(posture: PostureClassifier) -> Self {
+        Model::Posture(posture)
+    }
+}
+
+impl From<SkeletonClassifier> for Model {
+    fn from(skeleton: SkeletonClassifier) -> Self {
+        Model::Skeleton(skeleton)
+    }
+}
+
+impl From<ClipClassifier> for Model {
+    fn from(clip: ClipClassifier) -> Self {
+        Model::Clip(clip)
+    }
+}
+
+impl Model {
+    /// Who it is.
+    pub fn reference(&self) -> &Arc<ModelRef> {
+        match self {
+            Model::Pose(pose) => pose.model(),
+            Model::Posture(posture) => posture.model(),
+            Model::Skeleton(skeleton) => skeleton.model(),
+            Model::Clip(clip) => clip.model(),
+        }
     }
 }
 
@@ -133,10 +201,8 @@ impl Observer {
         }
     }
 
-    /// Looks at a frame. `label` says what a track is, in the detector's words.
-    ///
-    /// # Errors
-    /// When a model fails.
+    /// Looks at a frame. `label` says what a track is, in the detector's words. When a model fails, what was observed until
+    /// then is given with the error.
     pub fn observe<'l>(
         &mut self,
         frame: &Frame,
@@ -144,7 +210,7 @@ impl Observer {
         label: impl Fn(&Track) -> &'l str,
         models: &mut Models,
         budget: &mut Budget,
-    ) -> Result<Observed, ActivityError> {
+    ) -> (Observed, Result<(), ActivityError>) {
         let since_s = self.last.map_or(0.0, |last| frame.at.since(last).as_secs_f64());
         self.last = Some(frame.at);
         if self.interval_s == 0.0 {
@@ -166,21 +232,26 @@ impl Observer {
             ended,
             ..Observed::default()
         };
-        for track in self.due(frame.at, since_s, &people, budget.stretch()) {
-            let begun = Instant::now();
-            observed.judgements.push(self.look(frame, track, models)?);
-            budget.spent(Look::Joints, begun.elapsed());
-            observed.poses += u64::from(is_large_enough(&track.bbox, &frame.image));
-        }
-        let lost = tracker.tracks().filter(|track| !track.visible);
-        observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
-        let early = self.early();
-        for (index, (classifier, subjects)) in models.clips.iter_mut().zip(&subjects).enumerate() {
-            let turns = &mut self.turns;
-            let mut watch = Watch { frame, since_s, early, index, classifier, turns, budget };
-            observed.judgements.extend(self.clips.watch(&mut watch, subjects)?);
-        }
-        Ok(observed)
+        let due = self.due(frame.at, since_s, &people, budget.stretch());
+        let run = || {
+            for track in due {
+                let begun = Instant::now();
+                observed.judgements.push(self.look(frame, track, models)?);
+                budget.spent(Look::Joints, begun.elapsed());
+                observed.poses += u64::from(is_large_enough(&track.bbox, &frame.image));
+            }
+            let lost = tracker.tracks().filter(|track| !track.visible);
+            observed.judgements.extend(lost.filter_map(|track| self.miss(frame.at, track, models)));
+            let early = self.early();
+            for (index, (classifier, subjects)) in models.clips.iter_mut().zip(&subjects).enumerate() {
+                let turns = &mut self.turns;
+                let mut watch = Watch { frame, since_s, early, index, classifier, turns, budget };
+                observed.judgements.extend(self.clips.watch(&mut watch, subjects)?);
+            }
+            Ok(())
+        };
+        let run = run();
+        (observed, run)
     }
 
     /// Forgets tracks that have ended.

@@ -1,5 +1,6 @@
 //! The models that a configuration asks for: found, loaded, tried where they are to run, and warmed up.
 
+mod keeper;
 mod running;
 
 use std::time::Instant;
@@ -10,8 +11,10 @@ use crate::config;
 use crate::detect::Detector;
 use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
 use crate::publish::{LoadedModel, PassedOver};
-use crate::recognize::Recognizer;
-use running::{Machine, Runs};
+use crate::recognize::{Recognizer, Successor};
+pub(super) use keeper::Keeping;
+use keeper::Kept;
+use running::{Candidate, Machine, Runs};
 
 /// Loads the runtime library and the models that the cameras need, and warms them up.
 ///
@@ -23,20 +26,21 @@ pub fn open_recognizer(
     cameras: &[config::Camera],
     share: Share,
 ) -> Result<Recognizer, DaemonError> {
-    open(runtime, models, cameras, share).map(|(recognizer, _)| recognizer)
+    open(runtime, models, cameras, share).map(|(recognizer, ..)| recognizer)
 }
 
-/// The same, and how each model runs.
+/// The same, how each model runs, and what keeps them running.
 pub(super) fn open(
     runtime: &config::Runtime,
     models: &config::Models,
     cameras: &[config::Camera],
     share: Share,
-) -> Result<(Recognizer, Vec<LoadedModel>), DaemonError> {
+) -> Result<(Recognizer, Vec<LoadedModel>, Keeping), DaemonError> {
     let begun = Instant::now();
     let mut opening = Opening::new(runtime, models);
     let (detector, activities) = opening.needed_by(cameras);
-    let loaded = opening.opened.into_iter().map(|opened| opened.loaded).collect::<Result<Vec<_>, _>>()?;
+    let kept = opening.opened.into_iter().map(|opened| opened.kept).collect::<Result<Vec<_>, _>>()?;
+    let loaded: Vec<LoadedModel> = kept.iter().map(|kept| kept.loaded().clone()).collect();
     let library = opening.library?;
     let detector = detector.expect("what does not open says why");
     let recognizer = Recognizer::new(detector, activities, share, cameras)?;
@@ -62,7 +66,7 @@ pub(super) fn open(
         took_ms = begun.elapsed().as_millis(),
         "models loaded and warmed up"
     );
-    Ok((recognizer, loaded))
+    Ok((recognizer, loaded, Keeping::new(opening.machine, kept)))
 }
 
 /// What has become of a model that a configuration asks for.
@@ -72,14 +76,21 @@ pub(super) struct Opened {
     /// The package.
     pub(super) name: String,
     /// How it runs, or why it does not.
-    pub(super) loaded: Result<LoadedModel, DaemonError>,
+    kept: Result<Kept, DaemonError>,
+}
+
+impl Opened {
+    /// How it runs, or why it does not.
+    pub(super) fn loaded(&self) -> Result<&LoadedModel, &DaemonError> {
+        self.kept.as_ref().map(Kept::loaded)
+    }
 }
 
 /// Finds and opens the models that a configuration asks for, and notes what has become of each. The one place that knows
 /// which there are: what the daemon runs with and what is checked beforehand come from here.
 pub(super) struct Opening<'c> {
     models: &'c config::Models,
-    machine: Machine<'c>,
+    machine: Machine,
     /// Without it only the packages are looked at, and those that are sound are not noted.
     pub(super) library: Result<Runtime, RuntimeError>,
     /// In the order in which they were tried.
@@ -90,7 +101,8 @@ impl<'c> Opening<'c> {
     /// Loads the library.
     pub(super) fn new(runtime: &config::Runtime, models: &'c config::Models) -> Self {
         let library = Runtime::load(runtime.onnxruntime.as_deref());
-        Opening { models, machine: Machine::new(runtime.threads, models), library, opened: Vec::new() }
+        let machine = Machine::new(runtime.threads, &models.accelerators);
+        Opening { models, machine, library, opened: Vec::new() }
     }
 
     /// The models that these cameras need: the detector, and those of activities where one wants them. Nothing in the
@@ -116,24 +128,28 @@ impl<'c> Opening<'c> {
         Some(activity::Models::new(pose?, posture?, skeleton?, clips?))
     }
 
-    fn open<M: Runs, E: Into<DaemonError>>(
+    fn open<M: Runs + Into<Successor> + 'static, E: Into<DaemonError> + 'static>(
         &mut self,
         key: &'static str,
         name: &str,
-        open: impl Fn(&Package, &Runtime, &SessionOptions) -> Result<M, E>,
+        open: fn(&Package, &Runtime, &SessionOptions) -> Result<M, E>,
     ) -> Option<M> {
         let opened = match (Package::find(name, &self.models.directories), &self.library) {
             (Err(error), _) => Err(error.into()),
             (Ok(_), Err(_)) => return None,
-            (Ok(package), Ok(library)) => self
-                .machine
-                .run(key, &package, library, |options| open(&package, library, options).map_err(Into::into)),
+            (Ok(package), Ok(library)) => {
+                let config::Models { on, fallback, .. } = self.models;
+                let wishes = on.wishes(key.trim_start_matches("models."));
+                let wishes = wishes.into_iter().map(str::to_owned).collect();
+                let candidate = Candidate::new(package, library.clone(), open);
+                Kept::open(&mut self.machine, wishes, *fallback, candidate)
+            }
         };
-        let (model, loaded) = match opened {
-            Ok((model, loaded)) => (Some(model), Ok(loaded)),
+        let (model, kept) = match opened {
+            Ok((model, kept)) => (Some(model), Ok(kept)),
             Err(why) => (None, Err(why)),
         };
-        self.opened.push(Opened { key, name: name.to_owned(), loaded });
+        self.opened.push(Opened { key, name: name.to_owned(), kept });
         model
     }
 }

@@ -50,10 +50,10 @@ impl Trial {
 /// What has become of models so far.
 impl From<Opening<'_>> for Trial {
     fn from(Opening { library, opened, .. }: Opening<'_>) -> Self {
-        let tried = |Opened { key, name, loaded }: Opened| TriedModel {
-            key,
-            name,
-            loaded: loaded.map_err(|why| why.to_string()),
+        let tried = |opened: Opened| TriedModel {
+            key: opened.key,
+            loaded: opened.loaded().cloned().map_err(ToString::to_string),
+            name: opened.name,
         };
         Trial { library, models: opened.into_iter().map(tried).collect(), unmet: Vec::new() }
     }

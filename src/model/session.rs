@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ort::session::{Session as OrtSession, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 use super::accelerator::{self, Accelerator};
 use super::assignment::Assignment;
 use super::manifest::{InputType, Spec};
+use super::pace::Pace;
 use super::package::{Package, PackageError};
 use super::runtime::{Runtime, one_line};
 use crate::tag::ModelRef;
@@ -63,6 +65,16 @@ pub enum SessionError {
         /// The model's inputs.
         found: String,
     },
+    /// A run took far longer than usual, on an accelerator.
+    #[error("model `{model}`: a run took {:.2} s, which usually takes {:.3} s", took.as_secs_f32(), usual.as_secs_f32())]
+    Slow {
+        /// The package's name.
+        model: String,
+        /// How long it took.
+        took: Duration,
+        /// How long runs take.
+        usual: Duration,
+    },
     /// A run has failed.
     #[error("model `{model}`: ONNX Runtime has failed: {why}")]
     Run {
@@ -79,7 +91,7 @@ impl SessionError {
     pub fn may_pass(&self) -> bool {
         match self {
             SessionError::Package(error) => error.may_pass(),
-            SessionError::Load { .. } | SessionError::Run { .. } => true,
+            SessionError::Load { .. } | SessionError::Run { .. } | SessionError::Slow { .. } => true,
             SessionError::Input { .. } => false,
         }
     }
@@ -90,6 +102,8 @@ pub struct Session {
     session: OrtSession,
     model: String,
     outputs: Vec<TensorInfo>,
+    /// Of runs on an accelerator.
+    pace: Option<Pace>,
     /// The folder of the profile while one is written.
     profile: Option<TempDir>,
 }
@@ -180,7 +194,8 @@ impl Package {
             return Err(SessionError::Input { path: path(), expected, found: list(&inputs) });
         }
         let outputs = session.outputs().iter().map(TensorInfo::of).collect();
-        Ok(Session { session, model: self.reference().name.clone(), outputs, profile })
+        let pace = options.on.as_ref().map(|_| Pace::default());
+        Ok(Session { session, model: self.reference().name.clone(), outputs, pace, profile })
     }
 }
 
@@ -229,9 +244,10 @@ impl Session {
     /// Runs the model once on `input`, which has the manifest's shape and type.
     ///
     /// # Errors
-    /// When ONNX Runtime fails, or the input is another.
+    /// When ONNX Runtime fails, or the input is another; when a run on an accelerator took far longer than usual.
     pub fn run(&mut self, input: TensorView<'_>) -> Result<Outputs<'_>, SessionError> {
-        let Session { session, model, .. } = self;
+        let Session { session, model, pace, .. } = self;
+        let begun = Instant::now();
         let TensorView { shape, elements } = input;
         let outputs =
             match elements {
@@ -242,9 +258,13 @@ impl Session {
                 Elements::I32(data) => TensorRef::from_array_view((shape, data))
                     .and_then(|tensor| session.run(ort::inputs![tensor])),
             };
-        outputs
-            .map(Outputs)
-            .map_err(|error| SessionError::Run { model: model.clone(), why: one_line(error.message()) })
+        let outputs = outputs
+            .map_err(|error| SessionError::Run { model: model.clone(), why: one_line(error.message()) })?;
+        let took = begun.elapsed();
+        match pace.as_mut().and_then(|pace| pace.note(took)) {
+            Some(usual) => Err(SessionError::Slow { model: model.clone(), took, usual }),
+            None => Ok(Outputs(outputs)),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Scene;
+use crate::clock::Timestamp;
 use crate::name::Name;
 use crate::tag::ModelRef;
 
@@ -34,8 +35,12 @@ pub struct LoadedModel {
     pub task: String,
     /// What it was to run on, best first.
     pub asked: Vec<String>,
-    /// Those of them that were passed over.
+    /// Those of them that do not run it, though they come before the one that does.
     pub passed_over: Vec<PassedOver>,
+    /// Whether it runs. Otherwise it ran where `reference` says, and failed.
+    pub runs: bool,
+    /// Since when it runs there, by the steady clock; the last time that it began to when it does not.
+    pub since: Timestamp,
     /// How long loading and trying it took.
     pub start: Duration,
     /// The accelerator that it runs on, if it does.

@@ -26,7 +26,7 @@ use super::render::Renderer;
 use super::sequence::Sequencer;
 use super::settings::Settings;
 use super::topic::{Root, Topic};
-use super::{Counts, Node, digest, status, wire};
+use super::{Accelerators, Counts, LoadedModel, Node, digest, status, wire};
 use crate::clock::Clock;
 use crate::config;
 use crate::tag::{FrameTracks, Occupancy, Tag};
@@ -187,6 +187,18 @@ impl Pending {
         let mut message = status::camera(&self.node, status);
         message.since = self.clock.setting().time_of_day(message.since);
         self.keep(topic, wire::Message::Camera(message));
+    }
+
+    /// Replaces what was to be said about a model of the node, unless the last word was said.
+    pub(super) fn model(&mut self, model: &LoadedModel) {
+        let is_it = |known: &&mut LoadedModel| known.reference.name == model.reference.name;
+        if let Some(known) = self.node.models.iter_mut().find(is_it) {
+            known.clone_from(model);
+            self.node.accelerators = Accelerators::of(&self.node.models);
+            if !self.parted {
+                self.tell_node();
+            }
+        }
     }
 
     /// Replaces what was to be said about a zone of the node, unless the last word was said.

@@ -24,7 +24,9 @@ pub(super) fn online(node: &Node, since: Timestamp, problems: Vec<wire::Problem>
 
 /// The node is not there. Without a time for a last will, which speaks of the future.
 pub(super) fn offline(node: &Node, since: Option<Timestamp>, reason: &str) -> wire::NodeStatus {
-    status(node, wire::NodeState::Offline, since, Some(reason.to_owned()))
+    let mut offline = status(node, wire::NodeState::Offline, since, Some(reason.to_owned()));
+    offline.models.iter_mut().for_each(|model| model.running = false);
+    offline
 }
 
 fn status(
@@ -41,7 +43,7 @@ fn status(
         since,
         reason,
         version: node.version.clone(),
-        models: models(node),
+        models: node.models.iter().map(loaded_model).collect(),
         accelerators: wire::Accelerators {
             asked: node.accelerators.asked.clone(),
             used: node.accelerators.used.clone(),
@@ -49,11 +51,6 @@ fn status(
         clock: None,
         problems: Vec::new(),
     }
-}
-
-/// The models that a node runs.
-pub(super) fn models(node: &Node) -> Vec<wire::LoadedModel> {
-    node.models.iter().map(loaded_model).collect()
 }
 
 /// A model that a node runs.
@@ -66,6 +63,8 @@ pub fn loaded_model(model: &LoadedModel) -> wire::LoadedModel {
         on: model.reference.on.to_string(),
         asked: model.asked.clone(),
         why: why(model, "\n"),
+        running: model.runs,
+        since: model.since,
         start_ms: milliseconds(model.start),
         accelerated: model.accelerated.as_ref().map(accelerated),
     }

@@ -3,6 +3,7 @@
 //! Values only: whoever has a [`Known`] can judge a configuration without the models, on any thread.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::activity;
 use crate::config;
@@ -48,6 +49,11 @@ impl Known {
     /// The same with these models of the activities.
     pub fn with_activities(self, activities: &activity::Models) -> Self {
         Known { activities: Some(Activities::of(activities)), ..self }
+    }
+
+    /// `detector` has taken over, with a model of the same package.
+    pub(super) fn seen_by(&mut self, detector: &Detector) {
+        self.vocabulary.model = Arc::clone(detector.model());
     }
 
     /// Whether activities are recognised.

@@ -16,7 +16,7 @@ use crate::frame::{Frame, Image};
 use crate::geometry::Orientation;
 use crate::name::Name;
 use crate::rules::{ActivityRules, LineRules, ObjectRules, ZoneRules};
-use crate::tag::{FrameTracks, Label, Tag, TrackBox, TrackId};
+use crate::tag::{FrameTracks, Label, ModelRef, Tag, TrackBox, TrackId};
 use crate::track::{Track, Tracker, TrackerConfig};
 
 /// What one camera shows: its tracks, what its people do, and what was said about them.
@@ -98,6 +98,13 @@ impl Scene {
         self.tells_tracks = camera.tracks;
         self.camera = camera.clone();
         Recognized { tags, occupancies: self.zones.occupancies(self.last), ..Recognized::default() }
+    }
+
+    /// `model` makes the detections from now on, under the same labels.
+    pub(super) fn seen_by(&mut self, model: &Arc<ModelRef>) {
+        self.objects.seen_by(model);
+        self.zones.seen_by(model);
+        self.lines.seen_by(model);
     }
 
     /// Ends every track: what follows is a new scene.

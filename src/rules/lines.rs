@@ -7,6 +7,7 @@
 mod walker;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Vocabulary;
@@ -15,7 +16,7 @@ use crate::config;
 use crate::detect::ClassId;
 use crate::geometry::{BBox, Segment};
 use crate::name::Name;
-use crate::tag::{Body, Direction, Line, Phase, Tag, TrackId};
+use crate::tag::{Body, Direction, Line, ModelRef, Phase, Tag, TrackId};
 use crate::track::Track;
 use walker::{Over, Walker};
 
@@ -81,6 +82,11 @@ impl LineRules {
         };
         let lines = lines.iter().map(guard).collect();
         LineRules { camera, vocabulary, lines }
+    }
+
+    /// `model` makes the detections from now on, under the same labels.
+    pub fn seen_by(&mut self, model: &Arc<ModelRef>) {
+        self.vocabulary.model = Arc::clone(model);
     }
 
     /// What is to be said after the frame captured at `at`, line by line and in the order of tracks. A crossing is told when

@@ -1,6 +1,7 @@
 //! The life of an object in tags: one start, updates when something changes or after a while of silence, one end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Vocabulary;
@@ -8,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::detect::ClassId;
 use crate::geometry::BBox;
 use crate::name::Name;
-use crate::tag::{Body, Phase, Summary, Tag, TrackId};
+use crate::tag::{Body, ModelRef, Phase, Summary, Tag, TrackId};
 use crate::track::Track;
 
 /// A thing that overlaps less than this with where it was said to be has moved (intersection over union).
@@ -39,6 +40,11 @@ impl ObjectRules {
     /// Rules for `camera` that send an update at least every `update_interval` while a thing stays.
     pub fn new(camera: Name, vocabulary: Vocabulary, update_interval: Duration) -> Self {
         ObjectRules { camera, vocabulary, update_interval, told: BTreeMap::new() }
+    }
+
+    /// `model` makes the detections from now on, under the same labels.
+    pub fn seen_by(&mut self, model: &Arc<ModelRef>) {
+        self.vocabulary.model = Arc::clone(model);
     }
 
     /// Sends an update at least so often from now on.

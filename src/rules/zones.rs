@@ -4,6 +4,7 @@
 //! once it has lasted, and it is over only after a while outside, farther away than somebody sways.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Vocabulary;
@@ -12,7 +13,7 @@ use crate::config;
 use crate::detect::ClassId;
 use crate::geometry::Polygon;
 use crate::name::Name;
-use crate::tag::{Body, Label, Occupancy, Phase, Tag, TrackId, Zone};
+use crate::tag::{Body, Label, ModelRef, Occupancy, Phase, Tag, TrackId, Zone};
 use crate::track::Track;
 
 /// A stay is over when the thing has been seen outside for this long,
@@ -95,6 +96,11 @@ impl ZoneRules {
         };
         let zones = zones.iter().map(place).collect();
         ZoneRules { camera, vocabulary, update_interval, zones }
+    }
+
+    /// `model` makes the detections from now on, under the same labels.
+    pub fn seen_by(&mut self, model: &Arc<ModelRef>) {
+        self.vocabulary.model = Arc::clone(model);
     }
 
     /// The zones, and the labels that each looks for.

@@ -54,6 +54,8 @@ pub fn start_as(config: &Mqtt, boot: Uuid) -> Result<(Publisher, Handle), Publis
             task: "detect".to_owned(),
             asked: vec!["cpu".to_owned()],
             passed_over: Vec::new(),
+            runs: true,
+            since: BASE,
             start: Duration::ZERO,
             accelerated: None,
         }],

@@ -1,25 +1,26 @@
-//! Has each model run where the configuration wants it, and says how that came about.
+//! Has a model run where the configuration wants it.
 //!
 //! A provider that cannot work warns and leaves everything to the CPU, and one that works may compute something else. So a
 //! model runs on an accelerator only after it has run there, on nodes that the accelerator has taken, with the answers
 //! that the CPU gives.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::error::Error;
 
-use crate::config::{self, CPU, Fallback};
+use crate::config::{self, CPU};
 use crate::daemon::DaemonError;
 use crate::model::{
-    Accelerator, AcceleratorError, Assignment, Package, Runtime, SessionError, SessionOptions, Testable,
+    Accelerator, AcceleratorError, Answer, Assignment, Package, Runtime, SelfTest, SessionError,
+    SessionOptions, Testable,
 };
-use crate::publish::{Accelerated, LoadedModel, PassedOver};
+use crate::publish::{Accelerated, PassedOver};
 
 /// What models can run on.
-pub(super) struct Machine<'c> {
+pub(super) struct Machine {
     threads: usize,
-    models: &'c config::Models,
-    /// The accelerators that were looked for.
-    accelerators: BTreeMap<String, Result<Accelerator, AcceleratorError>>,
+    accelerators: Vec<config::Accelerator>,
+    /// Those that were looked for.
+    opened: BTreeMap<String, Result<Accelerator, AcceleratorError>>,
 }
 
 /// A model whose failures are those of a daemon.
@@ -27,13 +28,48 @@ pub(super) trait Runs: Testable<Error: Into<DaemonError> + From<SessionError>> {
 
 impl<M: Testable<Error: Into<DaemonError> + From<SessionError>>> Runs for M {}
 
+/// A package, and what opens its model wherever that is to run.
+pub(super) struct Candidate<M> {
+    package: Package,
+    runtime: Runtime,
+    open: Opens<M>,
+    /// What other places are held against, once it was needed.
+    reference: Option<Reference>,
+}
+
+type Opens<M> = Box<dyn Fn(&Package, &Runtime, &SessionOptions) -> Result<M, DaemonError> + Send>;
+
+/// What a model says on the CPU.
+struct Reference {
+    test: SelfTest,
+    answer: Answer,
+    /// Its nodes.
+    nodes: u64,
+}
+
+/// Why a model does not run somewhere.
+pub(super) enum Obstacle {
+    /// It does not run on the CPU, which every other place is held against.
+    Model(DaemonError),
+    /// The accelerator does not run it.
+    Place(Unfit),
+}
+
+impl<E: Into<DaemonError>> From<E> for Obstacle {
+    fn from(error: E) -> Self {
+        Obstacle::Model(error.into())
+    }
+}
+
 /// Why an accelerator does not run a model.
 #[derive(Debug, thiserror::Error)]
-enum Unfit {
+pub(super) enum Unfit {
     #[error(transparent)]
     Absent(#[from] AcceleratorError),
     #[error("it fails there: {0}")]
     Fails(String),
+    #[error("it failed there while Spotter ran: {0}")]
+    HasFailed(String),
     #[error("none of its {0} nodes runs there; the CPU runs all of them")]
     TakesNothing(u64),
     #[error("it computes something else there than on the CPU: {0}")]
@@ -58,128 +94,132 @@ impl Unfit {
                 format!("the runtime library has no {provider} built in")
             }
             Unfit::Fails(_) => "it fails there".to_owned(),
+            Unfit::HasFailed(_) => "it failed there while Spotter ran".to_owned(),
             Unfit::Absent(AcceleratorError::NoDevice { .. } | AcceleratorError::Ambiguous { .. })
             | Unfit::TakesNothing(_)
             | Unfit::Differs(_)
             | Unfit::Untested => self.to_string(),
         }
     }
+
+    /// Whether it may be gone at the next try although nobody has changed anything.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Unfit::Absent(AcceleratorError::NoDevice { .. }) | Unfit::Fails(_) | Unfit::HasFailed(_) => true,
+            Unfit::Absent(_) | Unfit::TakesNothing(_) | Unfit::Differs(_) | Unfit::Untested => false,
+        }
+    }
+
+    /// As it is told, of the accelerator `on`.
+    pub(super) fn passed_over(&self, on: &str) -> PassedOver {
+        PassedOver { on: on.to_owned(), reason: self.reason(), details: self.to_string() }
+    }
 }
 
-impl<'c> Machine<'c> {
-    /// `threads` is that of `[runtime]`.
-    pub(super) fn new(threads: usize, models: &'c config::Models) -> Self {
-        Machine { threads, models, accelerators: BTreeMap::new() }
+impl<M: Runs> Candidate<M> {
+    pub(super) fn new<E: Into<DaemonError>>(
+        package: Package,
+        runtime: Runtime,
+        open: impl Fn(&Package, &Runtime, &SessionOptions) -> Result<M, E> + Send + 'static,
+    ) -> Self {
+        let open: Opens<M> =
+            Box::new(move |package, runtime, options| open(package, runtime, options).map_err(Into::into));
+        Candidate { package, runtime, open, reference: None }
     }
 
-    /// Opens the model of `package`, which `key` of the configuration names, on the first of its wishes that runs it as it
-    /// should, or on none but the first, as the configuration says.
-    ///
-    /// # Errors
-    /// When it does not run on the CPU, which every other wish is held against; when no wish is left.
-    pub(super) fn run<M: Runs>(
-        &mut self,
-        key: &str,
-        package: &Package,
-        runtime: &Runtime,
-        open: impl Fn(&SessionOptions) -> Result<M, DaemonError>,
-    ) -> Result<(M, LoadedModel), DaemonError> {
-        let begun = Instant::now();
-        let asked = self.models.on.wishes(key.trim_start_matches("models."));
-        let mut passed_over = Vec::new();
-        for wish in &asked {
-            let options = SessionOptions::on_cpu(self.threads);
-            let (model, accelerated) = if *wish == CPU {
-                (open(&options)?, None)
-            } else {
-                match self.try_on(wish, package, runtime, &options, &open)? {
-                    Ok((model, accelerated)) => (model, Some(accelerated)),
-                    Err(unfit) => {
-                        passed_over.push(PassedOver {
-                            on: (*wish).to_owned(),
-                            reason: unfit.reason(),
-                            details: unfit.to_string(),
-                        });
-                        match self.models.fallback {
-                            Fallback::Announce => continue,
-                            Fallback::Refuse => break,
-                        }
-                    }
-                }
-            };
-            let on = accelerated.as_ref().map_or(CPU, |_| wish);
-            let loaded = LoadedModel {
-                reference: package.reference_on(on),
-                task: package.task().to_string(),
-                asked: asked.iter().map(|wish| (*wish).to_owned()).collect(),
-                passed_over,
-                start: begun.elapsed(),
-                accelerated,
-            };
-            return Ok((model, loaded));
+    pub(super) fn package(&self) -> &Package {
+        &self.package
+    }
+
+    fn open(&self, options: &SessionOptions) -> Result<M, DaemonError> {
+        (self.open)(&self.package, &self.runtime, options)
+    }
+
+    /// What the model says on the CPU.
+    fn refer(&self, options: &SessionOptions) -> Result<Reference, DaemonError> {
+        let test = self.package.self_test()?;
+        let mut model = self.open(options)?;
+        let answer = model.answer(&test.picture).map_err(M::Error::into)?;
+        let assignment = model.session().assignment().map_err(|error| M::Error::from(error).into())?;
+        Ok(Reference { test, answer, nodes: assignment.all_nodes() })
+    }
+
+    /// The model on `accelerator`, once it has given there the answer of `reference`.
+    fn try_on(
+        &self,
+        accelerator: &Accelerator,
+        options: SessionOptions,
+        Reference { test, answer: expected, nodes }: &Reference,
+    ) -> Result<(M, Accelerated), Unfit> {
+        let fails = |error: &dyn Error| Unfit::Fails(error.to_string());
+        let options = SessionOptions { on: Some(accelerator.clone()), ..options };
+        let mut model = self.open(&options).map_err(|error| fails(&error))?;
+        let answer = model.answer(&test.picture).map_err(|error| fails(&error))?;
+        let assignment = model.session().assignment().map_err(|error| fails(&error))?;
+        let provider = accelerator.provider();
+        let nodes_share = share_of(&assignment, provider, *nodes).ok_or(Unfit::TakesNothing(*nodes))?;
+        let difference = answer.difference(expected, &test.tolerance);
+        if !difference.says_something() {
+            return Err(Unfit::Untested);
         }
-        let why: Vec<String> =
-            passed_over.iter().map(|PassedOver { on, details, .. }| format!("`{on}`: {details}")).collect();
-        Err(DaemonError::Accelerator { model: package.reference().name.clone(), why: why.join("; ") })
+        if !difference.is_within(&test.tolerance) {
+            return Err(Unfit::Differs(difference.to_string()));
+        }
+        let accelerated = Accelerated {
+            provider: provider.to_owned(),
+            library_sha256: accelerator.library().map(|library| library.sha256.clone()),
+            device: accelerator.device(),
+            nodes_share,
+            time_share: assignment.time_share(provider),
+            self_test: difference.to_string(),
+        };
+        Ok((model, accelerated))
+    }
+}
+
+impl Machine {
+    /// `threads` is that of `[runtime]`.
+    pub(super) fn new(threads: usize, accelerators: &[config::Accelerator]) -> Self {
+        Machine { threads, accelerators: accelerators.to_vec(), opened: BTreeMap::new() }
     }
 
-    /// The model on the accelerator `wish`, once it has given there the answer that it gives on the CPU.
-    fn try_on<M: Runs>(
+    /// Opens a model on what the configuration calls `on`. On an accelerator it has to give the answer that it gives on the
+    /// CPU, which is asked once.
+    pub(super) fn open<M: Runs>(
         &mut self,
-        wish: &str,
-        package: &Package,
-        runtime: &Runtime,
-        options: &SessionOptions,
-        open: &impl Fn(&SessionOptions) -> Result<M, DaemonError>,
-    ) -> Result<Result<(M, Accelerated), Unfit>, DaemonError> {
-        let accelerator = match self.accelerator(wish, runtime) {
-            Ok(accelerator) => accelerator,
-            Err(absent) => return Ok(Err(absent.into())),
+        on: &str,
+        candidate: &mut Candidate<M>,
+    ) -> Result<(M, Option<Accelerated>), Obstacle> {
+        let options = SessionOptions::on_cpu(self.threads);
+        if on == CPU {
+            return Ok((candidate.open(&options)?, None));
+        }
+        let accelerator = self
+            .accelerator(on, &candidate.runtime)
+            .map_err(|absent| Obstacle::Place(Unfit::Absent(absent)))?;
+        let options = SessionOptions { profiled: true, ..options };
+        let reference = match candidate.reference.take() {
+            Some(reference) => reference,
+            None => candidate.refer(&options)?,
         };
-        let test = package.self_test()?;
-        let options = SessionOptions { profiled: true, ..options.clone() };
-        // What does not run on the CPU either is the package's fault.
-        let mut on_cpu = open(&options)?;
-        let expected = on_cpu.answer(&test.picture).map_err(M::Error::into)?;
-        let nodes = on_cpu.session().assignment().map_err(|error| M::Error::from(error).into())?.all_nodes();
-        drop(on_cpu);
-        let there = || {
-            let fails = |error: &dyn std::error::Error| Unfit::Fails(error.to_string());
-            let options = SessionOptions { on: Some(accelerator.clone()), ..options };
-            let mut model = open(&options).map_err(|error| fails(&error))?;
-            let answer = model.answer(&test.picture).map_err(|error| fails(&error))?;
-            let assignment = model.session().assignment().map_err(|error| fails(&error))?;
-            let provider = accelerator.provider();
-            let nodes_share = share_of(&assignment, provider, nodes).ok_or(Unfit::TakesNothing(nodes))?;
-            let difference = answer.difference(&expected, &test.tolerance);
-            if !difference.says_something() {
-                return Err(Unfit::Untested);
-            }
-            if !difference.is_within(&test.tolerance) {
-                return Err(Unfit::Differs(difference.to_string()));
-            }
-            let accelerated = Accelerated {
-                provider: provider.to_owned(),
-                library_sha256: accelerator.library().map(|library| library.sha256.clone()),
-                device: accelerator.device(),
-                nodes_share,
-                time_share: assignment.time_share(provider),
-                self_test: difference.to_string(),
-            };
-            Ok((model, accelerated))
-        };
-        Ok(there())
+        let opened = candidate.try_on(&accelerator, options, &reference);
+        candidate.reference = Some(reference);
+        opened.map(|(model, accelerated)| (model, Some(accelerated))).map_err(Obstacle::Place)
+    }
+
+    /// The accelerator is looked for again when it is needed next.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.opened.remove(name);
     }
 
     fn accelerator(&mut self, name: &str, runtime: &Runtime) -> Result<Accelerator, AcceleratorError> {
-        if let Some(known) = self.accelerators.get(name) {
+        if let Some(known) = self.opened.get(name) {
             return known.clone();
         }
         let is_it = |asked: &&config::Accelerator| asked.name.as_str() == name;
-        let asked =
-            self.models.accelerators.iter().find(is_it).expect("the configuration has checked the names");
+        let asked = self.accelerators.iter().find(is_it).expect("the configuration has checked the names");
         let opened = Accelerator::open(runtime, asked, self.threads);
-        self.accelerators.insert(name.to_owned(), opened.clone());
+        self.opened.insert(name.to_owned(), opened.clone());
         opened
     }
 }

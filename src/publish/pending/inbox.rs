@@ -11,7 +11,7 @@ use crate::publish::discovery::Scene;
 use crate::publish::link::{Incoming, QoS};
 use crate::publish::render::REPLY_EXPIRY;
 use crate::publish::topic::{Address, Topic};
-use crate::publish::{Answer, status, wire};
+use crate::publish::{Answer, wire};
 
 /// How long what an earlier configuration left waits to be cleared. Until then the node has heard what that configuration
 /// showed to Home Assistant, has told it what to forget, and Home Assistant has done so.
@@ -124,7 +124,7 @@ impl Pending {
                 self.succeed(&reply, stats);
             }
             Ok(Understood::Models) => {
-                let models = wire::RunningModels { models: status::models(&self.node) };
+                let models = wire::RunningModels { models: self.models() };
                 self.succeed(&reply, models);
             }
             Ok(Understood::Daemon(ask)) => {

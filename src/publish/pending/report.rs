@@ -9,7 +9,7 @@ use crate::clock::{Setting, Timestamp};
 use crate::config;
 use crate::publish::link::{Limits, QoS};
 use crate::publish::sequence::clock;
-use crate::publish::{status, wire};
+use crate::publish::{LoadedModel, status, wire};
 use crate::telemetry::LOG;
 
 /// How often problems are looked at.
@@ -112,10 +112,21 @@ impl Pending {
         self.reports.said = (problems.clone(), setting);
         let status = wire::NodeStatus {
             clock: clock(setting.standing),
+            models: self.models(),
             ..status::online(&self.node, setting.time_of_day(self.reports.since), problems)
         };
         let topic = self.root.node_status(&self.node.name);
         self.retained.set(topic, Content::Message(wire::Message::Node(status)));
+    }
+
+    /// How each model runs, by the time of day.
+    pub(super) fn models(&self) -> Vec<wire::LoadedModel> {
+        let setting = self.clock.setting();
+        let told = |model: &LoadedModel| wire::LoadedModel {
+            since: setting.time_of_day(model.since),
+            ..status::loaded_model(model)
+        };
+        self.node.models.iter().map(told).collect()
     }
 
     fn problems(&self) -> Vec<wire::Problem> {
@@ -128,7 +139,11 @@ impl Pending {
         let passed_over = self.node.models.iter().filter_map(|model| {
             let (name, on) = (&model.reference.name, &model.reference.on);
             let why = status::why(model, "; ")?;
-            Some(problem("accelerator-fallback", format!("the model `{name}` runs on `{on}`, not on {why}")))
+            Some(if model.runs {
+                problem("accelerator-fallback", format!("the model `{name}` runs on `{on}`, not on {why}"))
+            } else {
+                problem("model-stopped", format!("the model `{name}` does not run: {why}"))
+            })
         });
         let refused =
             self.refused.iter().map(|(topic, why)| problem("topic-refused", format!("{topic}: {why}")));

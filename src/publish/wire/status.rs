@@ -99,6 +99,13 @@ pub struct LoadedModel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub why: Option<String>,
+    /// Whether it runs now. Not when the node is offline, nor when its accelerator has failed and nothing else has taken over
+    /// yet: then `why` says more.
+    pub running: bool,
+    /// Since when it runs there, or began to when it does not run now.
+    #[serde(with = "text")]
+    #[schemars(with = "String", regex(pattern = UTC_MICROSECONDS))]
+    pub since: Timestamp,
     /// Loading it, running it for the first time and trying it, in milliseconds.
     #[schemars(range(min = 0.0))]
     pub start_ms: f64,
