@@ -166,10 +166,24 @@ providers() {
     cp "$list" "$folder/.installed"
 }
 
+# Inference servers of others: tests/inference_servers.rs has models run on them.
+servers() {
+    local server list folder
+    for server in kserve mlserver; do
+        list="tests/inference_servers/$server.txt" folder="$CACHE/inference-servers/$server"
+        ! cmp -s "$list" "$folder/.installed" || continue
+        say "fetching $server for the tests (400 MB on the disk)"
+        python3 -m venv --clear "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --requirement "$list" \
+            || fail "$server cannot be fetched"
+        cp "$list" "$folder/.installed"
+    done
+}
+
 toolchain
 packages
 runtime
-[ "${1:-}" != --tests ] || { peers; providers; }
+[ "${1:-}" != --tests ] || { peers; providers; servers; }
 case "${1:-}" in
     --deb) cargo_deb ;;
     *) footage ;;

@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use crate::name::Name;
 
-pub use accelerator::{Accelerator, CPU, Device, DeviceKind, Fallback, Known, On, Provider};
+pub use accelerator::{
+    Accelerator, CPU, Device, DeviceKind, Execution, Fallback, Known, On, Place, Provider, Server,
+};
 pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
 pub use capture::{Capture, Decoder};

@@ -15,6 +15,7 @@ mod input;
 mod manifest;
 mod pace;
 mod package;
+mod remote;
 mod runtime;
 mod selftest;
 mod session;
@@ -29,6 +30,7 @@ pub use manifest::{
     Thresholds, Tolerance,
 };
 pub use package::{Package, PackageError};
+pub use remote::{RemoteError, Server};
 pub use runtime::{NO_REPORTS, Runtime, RuntimeError};
 pub(crate) use selftest::waves;
 pub use selftest::{Answer, Difference, FoundBox, SelfTest, Testable};

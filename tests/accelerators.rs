@@ -8,7 +8,6 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 #[path = "support/contract.rs"]
 mod contract;
@@ -18,72 +17,31 @@ mod footage;
 mod mosquitto;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/setting.rs"]
+mod setting;
 
 use contract::Contract;
 use mosquitto::{Mosquitto, Subscriber};
-use program::{Ended, PATIENCE, Program};
+use program::PATIENCE;
+use setting::{Setting, model};
 
 /// Qualcomm's emulator of a phone's NPU.
 const HTP: &str = "provider = \"qnn\"\nlibrary = \"<qnn>\"\noptions = { soc_model = 60, htp_arch = 73 }\n";
 const GGML: &str = "provider = \"ggml\"\nlibrary = \"<ggml>\"\n";
 
-/// Where `make test` has put the providers; without them, says so and gives nothing.
+/// Where `make test` has put the providers.
 fn providers() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
-    let folder = cache.join("spotter/accelerators");
-    if folder.join(".installed").is_file() {
-        return Some(folder);
-    }
-    let required = std::env::var_os("SPOTTER_REQUIRE_ACCELERATORS").is_some() && cfg!(target_arch = "x86_64");
-    assert!(!required, "there is no {}; `packaging/setup.sh --tests` fetches it", folder.display());
-    eprintln!("skipped: there is no {}; `packaging/setup.sh --tests` fetches it", folder.display());
-    None
+    setting::fetched("accelerators")
 }
 
-/// A configuration in a folder of its own.
-struct Setting {
-    folder: TempDir,
-}
-
-impl Setting {
-    /// With this above the only camera; `<qnn>`, `<ggml>` and `<openvino>` are the libraries.
-    fn new(providers: &Path, text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |inner: &str| providers.join(inner).display().to_string();
-        let text = text
-            .replace("<qnn>", &path("onnxruntime_qnn/onnxruntime_qnn/libonnxruntime_providers_qnn.so"))
-            .replace("<ggml>", &path("onnxruntime_ggml/onnxruntime_ggml/lib/libonnxruntime_ggml.so"))
-            .replace("<openvino>", &path("onnxruntime_openvino/onnxruntime/capi/libonnxruntime.so.1.24.1"));
-        let camera = "[[camera]]\nname = \"ramp\"\nsource = \"rtsp://127.0.0.1/x\"\n";
-        std::fs::write(folder.path().join("spotter.toml"), format!("{text}\n{camera}")).unwrap();
-        Setting { folder }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("spotter.toml")
-    }
-
-    /// What `spotter models` says of it, and its exit code.
-    fn models(&self) -> (Value, Option<i32>) {
-        let ended = self.run(["models", "--json"]);
-        let report = serde_json::from_str(&ended.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}\n{}", ended.stdout, ended.stderr));
-        (report, ended.code)
-    }
-
-    fn run<const N: usize>(&self, arguments: [&str; N]) -> Ended {
-        let config = self.config().display().to_string();
-        Program::start_in(self.folder.path(), arguments.into_iter().chain(["--config", &config]))
-            .wait(PATIENCE)
-    }
-}
-
-/// The model of a key of `[models]` in a report.
-fn model<'r>(report: &'r Value, key: &str) -> &'r Value {
-    let models = report["models"].as_array().unwrap();
-    models.iter().find(|model| model["key"] == format!("models.{key}")).unwrap()
+/// With this above the only camera; `<qnn>`, `<ggml>` and `<openvino>` are the libraries.
+fn setting(providers: &Path, text: &str) -> Setting {
+    let path = |inner: &str| providers.join(inner).display().to_string();
+    let text = text
+        .replace("<qnn>", &path("onnxruntime_qnn/onnxruntime_qnn/libonnxruntime_providers_qnn.so"))
+        .replace("<ggml>", &path("onnxruntime_ggml/onnxruntime_ggml/lib/libonnxruntime_ggml.so"))
+        .replace("<openvino>", &path("onnxruntime_openvino/onnxruntime/capi/libonnxruntime.so.1.24.1"));
+    Setting::new(&text)
 }
 
 /// `[models.on]` with these wishes for one model, and one accelerator called `npu`.
@@ -98,7 +56,7 @@ fn on(key: &str, wishes: &str, fallback: &str, accelerator: &str) -> String {
 fn what_an_accelerator_takes_whole_runs_there_and_the_status_says_how_well() {
     let Some(providers) = providers() else { return };
     let text = on("skeleton", "\"npu\"", "refuse", HTP);
-    let (report, code) = Setting::new(&providers, &text).models();
+    let (report, code) = setting(&providers, &text).models();
     assert_eq!(code, Some(0), "{report:#}");
     let skeleton = &model(&report, "skeleton")["loaded"];
     assert_eq!((&skeleton["on"], &skeleton["asked"]), (&"npu".into(), &vec!["npu"].into()));
@@ -121,7 +79,7 @@ fn what_an_accelerator_takes_in_part_says_how_much() {
         "[models]\ndirectories = [\"{root}/tests/accelerators\", \"{root}/models\"]\nskeleton = \"in-part\"\n"
     );
     let text = on("skeleton", "\"npu\"", "refuse", HTP).replacen("[models]\n", &models, 1);
-    let (report, code) = Setting::new(&providers, &text).models();
+    let (report, code) = setting(&providers, &text).models();
     assert_eq!(code, Some(0), "{report:#}");
     let accelerated = &model(&report, "skeleton")["loaded"]["accelerated"];
     // One of five nodes is left to the CPU.
@@ -133,12 +91,12 @@ fn what_an_accelerator_takes_in_part_says_how_much() {
 #[test]
 fn a_model_that_computes_something_else_there_is_refused_or_announced() {
     let Some(providers) = providers() else { return };
-    let (report, code) = Setting::new(&providers, &on("pose", "\"npu\", \"cpu\"", "refuse", HTP)).models();
+    let (report, code) = setting(&providers, &on("pose", "\"npu\", \"cpu\"", "refuse", HTP)).models();
     assert_eq!(code, Some(1), "{report:#}");
     let error = model(&report, "pose")["error"].as_str().unwrap();
     assert!(error.contains("`npu`: it computes something else there than on the CPU: "), "{error}");
 
-    let (report, code) = Setting::new(&providers, &on("pose", "\"npu\", \"cpu\"", "announce", HTP)).models();
+    let (report, code) = setting(&providers, &on("pose", "\"npu\", \"cpu\"", "announce", HTP)).models();
     assert_eq!(code, Some(0), "{report:#}");
     let pose = &model(&report, "pose")["loaded"];
     assert_eq!((&pose["on"], &pose["asked"]), (&"cpu".into(), &vec!["npu", "cpu"].into()));
@@ -156,9 +114,8 @@ fn a_node_tells_subscribers_what_its_models_run_on_and_why() {
             "[models.on]\nskeleton = [\"npu\"]\n",
             1,
         ) + &format!("[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n", broker.port());
-    let setting = Setting::new(&providers, &text);
-    let config = setting.config().display().to_string();
-    let program = Program::start_in(setting.folder.path(), ["run", "--config", &config]);
+    let setting = setting(&providers, &text);
+    let program = setting.start(["run"]);
     let subscriber = Subscriber::start(broker.port(), "spotter/v1/edge/status", &[]);
     let (_, status) = subscriber.next();
     Contract::read().hold_to("node", &status);
@@ -190,7 +147,7 @@ fn a_provider_that_takes_nothing_or_fails_at_its_first_run_does_not_pass_for_wor
         (GGML, "pose", " nodes runs there; the CPU runs all of them"),
         (&ir, "posture", "`npu`: it fails there: "),
     ] {
-        let (report, code) = Setting::new(&providers, &on(key, "\"npu\"", "refuse", accelerator)).models();
+        let (report, code) = setting(&providers, &on(key, "\"npu\"", "refuse", accelerator)).models();
         assert_eq!(code, Some(1), "{report:#}");
         let error = model(&report, key)["error"].as_str().unwrap();
         assert!(error.contains(why), "{error}");
@@ -203,7 +160,7 @@ fn a_provider_that_is_built_in_runs_every_model_and_computes_the_same() {
     let text = "[runtime]\nonnxruntime = \"<openvino>\"\nthreads = 1\n\
         [models]\non = [\"intel\"]\nclips = [\"fight-maps\"]\n\
         [[accelerator]]\nname = \"intel\"\nprovider = \"openvino\"\ndevice = \"CPU\"\n";
-    let (report, code) = Setting::new(&providers, text).models();
+    let (report, code) = setting(&providers, text).models();
     assert_eq!(code, Some(0), "{report:#}");
     assert_eq!(report["library"]["version"], "1.24.1");
     for key in ["detect", "pose", "posture", "skeleton", "clips"] {
@@ -242,7 +199,7 @@ fn what_is_not_there_is_named() {
         ("provider = \"openvino\"\n".to_owned(), "has no OpenVINOExecutionProvider built in".to_owned()),
     ];
     for (accelerator, why) in cases {
-        let setting = Setting::new(&providers, &on("posture", "\"npu\"", "refuse", &accelerator));
+        let setting = setting(&providers, &on("posture", "\"npu\"", "refuse", &accelerator));
         let (report, code) = setting.models();
         assert_eq!(code, Some(1), "{report:#}");
         let error = model(&report, "posture")["error"].as_str().unwrap();
@@ -252,10 +209,8 @@ fn what_is_not_there_is_named() {
 
 #[test]
 fn an_option_that_the_provider_does_not_have_is_an_error_with_its_line() {
-    let setting = Setting::new(
-        Path::new("/nowhere"),
-        &on("pose", "\"npu\"", "refuse", HTP).replace("htp_arch", "arch"),
-    );
+    let setting =
+        setting(Path::new("/nowhere"), &on("pose", "\"npu\"", "refuse", HTP).replace("htp_arch", "arch"));
     let ended = setting.run(["models"]);
     assert_eq!(ended.code, Some(78), "{ended:?}");
     let expected = "accelerator[1].options.arch is unknown; allowed here: backend, soc_model, htp_arch, performance, raw";
@@ -270,8 +225,8 @@ fn what_is_on_the_cpu_stays_there_while_a_provider_is_registered_that_would_take
     std::fs::write(&short, footage::clip(&std::fs::read(vtest).unwrap(), 60)).unwrap();
     let short = short.display().to_string();
     let tags = |text: &str| -> Vec<Value> {
-        let setting = Setting::new(&providers, text);
-        let tags = setting.folder.path().join("tags.jsonl").display().to_string();
+        let setting = setting(&providers, text);
+        let tags = setting.folder().join("tags.jsonl").display().to_string();
         let ended = setting.run(["replay", &short, "--frame-rate", "7", "--tags", &tags]);
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let tags = std::fs::read_to_string(tags).unwrap();
@@ -303,7 +258,7 @@ fn a_self_test_that_compares_nothing_is_none() {
     );
     let text =
         on("pose", "\"npu\"", "refuse", "provider = \"openvino\"\n").replacen("[models]\n", &models, 1);
-    let (report, code) = Setting::new(&providers, &text).models();
+    let (report, code) = setting(&providers, &text).models();
     assert_eq!(code, Some(1), "{report:#}");
     let error = model(&report, "pose")["error"].as_str().unwrap();
     assert!(error.contains("there is nothing to compare"), "{error}");

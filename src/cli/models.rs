@@ -79,12 +79,22 @@ fn told(key: &str, loaded: &LoadedModel) -> Vec<String> {
     }
     let missed = |PassedOver { on, details, .. }: &PassedOver| format!("  not on        `{on}`: {details}");
     lines.extend(passed_over.iter().map(missed));
-    if let Some(Accelerated { provider, library_sha256, device, nodes_share, time_share, self_test }) =
-        accelerated
+    if let Some(Accelerated {
+        provider,
+        library_sha256,
+        device,
+        address,
+        nodes_share,
+        time_share,
+        self_test,
+    }) = accelerated
     {
         lines.push(format!("  provider      {provider}"));
         lines.extend(library_sha256.iter().map(|sha256| format!("  library       SHA-256 {sha256}")));
         lines.extend(device.iter().map(|device| format!("  device        {device}")));
+        lines.extend(
+            address.iter().map(|address| format!("  address       {address}: pictures leave this machine")),
+        );
         lines.push(format!(
             "  runs there    {:.1} % of the nodes, {:.1} % of the time",
             100.0 * nodes_share,

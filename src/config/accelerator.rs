@@ -1,6 +1,7 @@
 //! `[[accelerator]]`: what models may run on beside the CPU, and which models are to run where.
 
 mod provider;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,15 +12,32 @@ use crate::name::Name;
 use provider::Choice;
 
 pub use provider::{Known, Provider};
+pub use server::Server;
 
 /// What the CPU is called where accelerators are named.
 pub const CPU: &str = "cpu";
 
-/// `[[accelerator]]`: one device, and the execution provider of ONNX Runtime that runs models on it.
+/// `[[accelerator]]`: what runs models beside the CPU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accelerator {
     /// Spotter's name for it; never `cpu`.
     pub name: Name,
+    /// What it is.
+    pub place: Place,
+}
+
+/// Where models run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// On this machine.
+    Here(Execution),
+    /// On another machine: pictures leave this one.
+    Elsewhere(Server),
+}
+
+/// One device, and the execution provider of ONNX Runtime that runs models on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execution {
     /// The execution provider.
     pub provider: Provider,
     /// The plug-in library that has the provider; absent when it is built into the runtime library.
@@ -84,7 +102,7 @@ impl On {
     }
 }
 
-impl Accelerator {
+impl Execution {
     /// What the provider is told about a device of this `kind`, in its own words. `threads` is that of `[runtime]`, for
     /// providers that have threads of their own; 0 leaves their number to them.
     pub fn native_options(&self, kind: DeviceKind, threads: usize) -> BTreeMap<String, String> {
@@ -128,24 +146,32 @@ pub(super) fn read(root: &mut Section<'_, '_, '_>, base: &Path) -> Vec<Accelerat
         {
             section.problem("name", format!("is \"{name}\", which another accelerator has"));
         }
-        let provider = section.parsed("provider", Provider::parse);
-        if !section.has("provider") {
-            section.problem(
-                "provider",
-                "is missing; it is the execution provider of ONNX Runtime, such as \"openvino\"",
-            );
-        }
-        let library = section.string("library").map(|path| base.join(path));
-        let device = section.parsed("device", device);
-        let known = provider.as_ref().map_or(&[][..], Provider::options);
-        let (options, raw) = options(section.child("options"), known);
-        if let (Some(provider), None) = (&provider, &library)
-            && let Err(why) = provider.built_in(device.as_ref())
-        {
-            section.problem("library", why);
-        }
-        Some(Accelerator { name: name?, provider: provider?, library, device, options, raw })
+        let place = match section.text("provider") {
+            Some(server::WORD) => Place::Elsewhere(Server::read(section, base)?),
+            _ => Place::Here(execution(section, base)?),
+        };
+        Some(Accelerator { name: name?, place })
     })
+}
+
+fn execution(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Execution> {
+    let provider = section.parsed("provider", Provider::parse);
+    if !section.has("provider") {
+        section.problem(
+                "provider",
+                "is missing; it is the execution provider of ONNX Runtime, such as \"openvino\", or \"oip\" for a server",
+            );
+    }
+    let library = section.string("library").map(|path| base.join(path));
+    let device = section.parsed("device", device);
+    let known = provider.as_ref().map_or(&[][..], Provider::options);
+    let (options, raw) = options(section.child("options"), known);
+    if let (Some(provider), None) = (&provider, &library)
+        && let Err(why) = provider.built_in(device.as_ref())
+    {
+        section.problem("library", why);
+    }
+    Some(Execution { provider: provider?, library, device, options, raw })
 }
 
 /// Options that Spotter knows, and raw ones.

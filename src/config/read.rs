@@ -243,6 +243,11 @@ impl<'r, 'a, 't> Section<'r, 'a, 't> {
         value.is_some_and(|value| value.get_ref().as_table().is_some())
     }
 
+    /// The text under `key`, when it is one; the key counts as asked for only once something reads it.
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        self.table?.get(key)?.get_ref().as_str()
+    }
+
     /// Whether the key is there, right or wrong.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))

@@ -1,4 +1,4 @@
-//! What a session runs on: the CPU, or a device of an execution provider.
+//! What a session runs on: the CPU, a device of an execution provider, or a server on another machine.
 //!
 //! A provider is built into ONNX Runtime's library, or comes in a plug-in library that is registered once per process and
 //! never given back: a session that outlives its library takes the process with it. Whether a provider is there says
@@ -15,8 +15,12 @@ use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
 
 use super::package::sha256;
+use super::remote::{RemoteError, Server};
 use super::runtime::{Runtime, one_line};
 use crate::config::{self, DeviceKind};
+
+/// What is told in the place of a provider for a server: the Open Inference Protocol.
+pub(super) const PROTOCOL: &str = "oip";
 
 /// ONNX Runtime's name for the provider that is always there.
 const CPU_PROVIDER: &str = "CPUExecutionProvider";
@@ -24,13 +28,29 @@ const CPU_PROVIDER: &str = "CPUExecutionProvider";
 /// The plug-in libraries of this process, by the name of their provider.
 static REGISTERED: Mutex<BTreeMap<String, Library>> = Mutex::new(BTreeMap::new());
 
-/// A device that sessions can be opened on. Cheap to clone.
+/// What sessions can be opened on beside the CPU. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Accelerator(Arc<Opened>);
 
 #[derive(Debug)]
 struct Opened {
     name: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Here(Execution),
+    Elsewhere {
+        server: Server,
+        /// Name and version of what runs there.
+        software: String,
+    },
+}
+
+/// A device of this machine.
+#[derive(Debug)]
+struct Execution {
     /// ONNX Runtime's name.
     provider: String,
     library: Option<Library>,
@@ -119,18 +139,82 @@ pub enum AcceleratorError {
         /// The runtime library.
         runtime: PathBuf,
     },
+    /// No server answers.
+    #[error(transparent)]
+    Server(#[from] RemoteError),
 }
 
 impl Accelerator {
-    /// Loads the library of `asked`, if it has one, and finds the device. `threads` is that of `[runtime]`.
+    /// Loads the library of `asked`, if it has one, and finds the device, or asks the server who it is. `threads` is that of
+    /// `[runtime]`.
     ///
     /// # Errors
-    /// When the library is not there or does not do, or nothing in it is what is asked for.
+    /// When the library is not there or does not do, or nothing in it is what is asked for; when no server answers.
     pub fn open(
         runtime: &Runtime,
         asked: &config::Accelerator,
         threads: usize,
     ) -> Result<Self, AcceleratorError> {
+        let place = match &asked.place {
+            config::Place::Here(execution) => Place::Here(Execution::open(runtime, execution, threads)?),
+            config::Place::Elsewhere(config::Server { addresses, timeout, ca_file }) => {
+                let server = Server::new(addresses, *timeout, ca_file.as_deref())?;
+                Place::Elsewhere { software: server.software()?, server }
+            }
+        };
+        Ok(Accelerator(Arc::new(Opened { name: asked.name.to_string(), place })))
+    }
+
+    /// Spotter's name for it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// ONNX Runtime's name of the provider, or [`PROTOCOL`] for a server.
+    pub fn provider(&self) -> &str {
+        match &self.0.place {
+            Place::Here(execution) => &execution.provider,
+            Place::Elsewhere { .. } => PROTOCOL,
+        }
+    }
+
+    /// The plug-in library; none when the provider is built into the runtime library, or for a server.
+    pub fn library(&self) -> Option<&Library> {
+        match &self.0.place {
+            Place::Here(execution) => execution.library.as_ref(),
+            Place::Elsewhere { .. } => None,
+        }
+    }
+
+    /// The device, as its provider describes it, such as `NPU 25662 of Intel`, or the server's software; nothing when the
+    /// provider is built in.
+    pub fn device(&self) -> Option<String> {
+        match &self.0.place {
+            Place::Here(execution) => execution.device.as_ref().map(Found::to_string),
+            Place::Elsewhere { software, .. } => Some(software.clone()),
+        }
+    }
+
+    /// The server on another machine that runs the models, if it is one.
+    pub fn server(&self) -> Option<&Server> {
+        match &self.0.place {
+            Place::Here(_) => None,
+            Place::Elsewhere { server, .. } => Some(server),
+        }
+    }
+
+    /// Has a session that `builder` makes run here, and nowhere else but for what is left to the CPU. On the CPU when a server
+    /// runs the models.
+    pub(super) fn choose(&self, runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+        match &self.0.place {
+            Place::Here(execution) => execution.choose(runtime, builder),
+            Place::Elsewhere { .. } => choose_cpu(runtime, builder),
+        }
+    }
+}
+
+impl Execution {
+    fn open(runtime: &Runtime, asked: &config::Execution, threads: usize) -> Result<Self, AcceleratorError> {
         let provider = asked.provider.name().to_owned();
         let (library, device) = match &asked.library {
             Some(path) => {
@@ -149,33 +233,12 @@ impl Accelerator {
             (None, Some(config::Device::Kind(kind))) => *kind,
             (None, _) => DeviceKind::Cpu,
         };
-        let (name, options) = (asked.name.to_string(), asked.native_options(kind, threads));
-        Ok(Accelerator(Arc::new(Opened { name, provider, library, device, options })))
+        let options = asked.native_options(kind, threads);
+        Ok(Execution { provider, library, device, options })
     }
 
-    /// Spotter's name for it.
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// ONNX Runtime's name of the provider.
-    pub fn provider(&self) -> &str {
-        &self.0.provider
-    }
-
-    /// The plug-in library; none when the provider is built into the runtime library.
-    pub fn library(&self) -> Option<&Library> {
-        self.0.library.as_ref()
-    }
-
-    /// The device, as its provider describes it, such as `NPU 25662 of Intel`; nothing when the provider is built in.
-    pub fn device(&self) -> Option<String> {
-        self.0.device.as_ref().map(Found::to_string)
-    }
-
-    /// Has a session that `builder` makes run here, and nowhere else but for what is left to the CPU.
-    pub(super) fn choose(&self, runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
-        let Opened { provider, device, options, .. } = &*self.0;
+    fn choose(&self, runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+        let Execution { provider, device, options, .. } = self;
         let Some(device) = device else {
             let built_in = dispatch(provider, options).expect("it was there when it was opened");
             return Ok(builder.with_execution_providers([built_in.provider.error_on_failure()])?);

@@ -34,6 +34,12 @@ impl Assignment {
         Ok(Self::of(&events))
     }
 
+    /// All of a model, as one node, by what is called `provider`.
+    pub(super) fn whole(provider: &str) -> Self {
+        let share = Share { nodes: 1, time_us: 1 };
+        Assignment { by_provider: BTreeMap::from([(provider.to_owned(), share)]) }
+    }
+
     fn of(events: &[Value]) -> Self {
         let mut assignment = Assignment::default();
         let mut seen = BTreeSet::new();

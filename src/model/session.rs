@@ -1,4 +1,4 @@
-//! One loaded model: a session of ONNX Runtime whose input is what the manifest says.
+//! One loaded model, whose input is what the manifest says: a session of ONNX Runtime, or a server that has the model.
 //!
 //! Owned by one worker: [`Session::run`] takes `&mut self`. It runs on the CPU, or on an [`Accelerator`] as far as that
 //! takes it.
@@ -18,6 +18,7 @@ use super::assignment::Assignment;
 use super::manifest::{InputType, Spec};
 use super::pace::Pace;
 use super::package::{Package, PackageError};
+use super::remote::{self, RemoteError, Server};
 use super::runtime::{Runtime, one_line};
 use crate::tag::ModelRef;
 
@@ -65,6 +66,14 @@ pub enum SessionError {
         /// The model's inputs.
         found: String,
     },
+    /// A server does not run the model.
+    #[error("model `{model}`: {error}")]
+    Server {
+        /// The package's name, which is the server's name for the model too.
+        model: String,
+        /// Why not.
+        error: RemoteError,
+    },
     /// A run took far longer than usual, on an accelerator.
     #[error("model `{model}`: a run took {:.2} s, which usually takes {:.3} s", took.as_secs_f32(), usual.as_secs_f32())]
     Slow {
@@ -91,7 +100,10 @@ impl SessionError {
     pub fn may_pass(&self) -> bool {
         match self {
             SessionError::Package(error) => error.may_pass(),
-            SessionError::Load { .. } | SessionError::Run { .. } | SessionError::Slow { .. } => true,
+            SessionError::Load { .. }
+            | SessionError::Run { .. }
+            | SessionError::Server { .. }
+            | SessionError::Slow { .. } => true,
             SessionError::Input { .. } => false,
         }
     }
@@ -99,13 +111,26 @@ impl SessionError {
 
 /// A model that has been loaded, and whose input has been compared with the manifest.
 pub struct Session {
-    session: OrtSession,
+    runs: Runs,
+    /// The package's name.
     model: String,
     outputs: Vec<TensorInfo>,
     /// Of runs on an accelerator.
     pace: Option<Pace>,
-    /// The folder of the profile while one is written.
-    profile: Option<TempDir>,
+}
+
+/// What runs it.
+enum Runs {
+    Here {
+        session: OrtSession,
+        /// The folder of the profile while one is written.
+        profile: Option<TempDir>,
+    },
+    Elsewhere {
+        server: Server,
+        /// The name of the model's input.
+        input: String,
+    },
 }
 
 /// The type of a tensor's elements, in ONNX Runtime's words: `f32`, `i64`, ...
@@ -144,7 +169,12 @@ pub enum Elements<'a> {
 }
 
 /// What one run has given.
-pub struct Outputs<'s>(SessionOutputs<'s>);
+pub struct Outputs<'s>(Given<'s>);
+
+enum Given<'s> {
+    Here(SessionOutputs<'s>),
+    Elsewhere(Vec<remote::Output>),
+}
 
 /// One output, where ONNX Runtime has written it.
 #[derive(Clone, Copy, Debug)]
@@ -175,10 +205,12 @@ impl Package {
         }
     }
 
-    /// Loads the model and compares its input with the manifest. The first run of a session is slow: warm it up.
+    /// Loads the model and compares its input with the manifest. The first run of a session is slow: warm it up. Where a server
+    /// runs the model, it is loaded all the same, to know its inputs and outputs: not every server tells them.
     ///
     /// # Errors
-    /// When the file has changed, ONNX Runtime does not take it, or its input is not the manifest's.
+    /// When the file has changed, ONNX Runtime does not take it, or its input is not the manifest's; when the server does not
+    /// have the model.
     pub fn session(&self, runtime: &Runtime, options: &SessionOptions) -> Result<Session, SessionError> {
         let bytes = self.read_model()?;
         let path = || self.model_path().display().to_string();
@@ -194,8 +226,18 @@ impl Package {
             return Err(SessionError::Input { path: path(), expected, found: list(&inputs) });
         }
         let outputs = session.outputs().iter().map(TensorInfo::of).collect();
+        let model = self.reference().name.clone();
+        let runs = match options.on.as_ref().and_then(Accelerator::server) {
+            None => Runs::Here { session, profile },
+            Some(server) => {
+                server
+                    .describe(&model)
+                    .map_err(|error| SessionError::Server { model: model.clone(), error })?;
+                Runs::Elsewhere { server: server.clone(), input: expected.name }
+            }
+        };
         let pace = options.on.as_ref().map(|_| Pace::default());
-        Ok(Session { session, model: self.reference().name.clone(), outputs, pace, profile })
+        Ok(Session { runs, model, outputs, pace })
     }
 }
 
@@ -231,7 +273,10 @@ impl Session {
     /// # Errors
     /// When ONNX Runtime gives no profile.
     pub fn assignment(&mut self) -> Result<Assignment, SessionError> {
-        let Session { session, model, profile, .. } = self;
+        let Session { runs, model, .. } = self;
+        let Runs::Here { session, profile } = runs else {
+            return Ok(Assignment::whole(accelerator::PROTOCOL));
+        };
         let failed = |why: &str| SessionError::Run {
             model: model.clone(),
             why: format!("no profile: {}", one_line(why)),
@@ -244,22 +289,24 @@ impl Session {
     /// Runs the model once on `input`, which has the manifest's shape and type.
     ///
     /// # Errors
-    /// When ONNX Runtime fails, or the input is another; when a run on an accelerator took far longer than usual.
+    /// When ONNX Runtime or the server fails, or the input is another; when a run on an accelerator took far longer than
+    /// usual.
     pub fn run(&mut self, input: TensorView<'_>) -> Result<Outputs<'_>, SessionError> {
-        let Session { session, model, pace, .. } = self;
+        let Session { runs, model, pace, .. } = self;
         let begun = Instant::now();
-        let TensorView { shape, elements } = input;
-        let outputs =
-            match elements {
-                Elements::F32(data) => TensorRef::from_array_view((shape, data))
-                    .and_then(|tensor| session.run(ort::inputs![tensor])),
-                Elements::U8(data) => TensorRef::from_array_view((shape, data))
-                    .and_then(|tensor| session.run(ort::inputs![tensor])),
-                Elements::I32(data) => TensorRef::from_array_view((shape, data))
-                    .and_then(|tensor| session.run(ort::inputs![tensor])),
-            };
-        let outputs = outputs
-            .map_err(|error| SessionError::Run { model: model.clone(), why: one_line(error.message()) })?;
+        let outputs = match runs {
+            Runs::Here { session, .. } => Given::Here(run_here(session, input).map_err(|error| {
+                SessionError::Run { model: model.clone(), why: one_line(error.message()) }
+            })?),
+            Runs::Elsewhere { server, input: name } => {
+                let TensorView { shape, elements } = input;
+                let input = remote::Input { name, shape, elements };
+                let outputs = server.infer(model, input);
+                Given::Elsewhere(
+                    outputs.map_err(|error| SessionError::Server { model: model.clone(), error })?,
+                )
+            }
+        };
         let took = begun.elapsed();
         match pace.as_mut().and_then(|pace| pace.note(took)) {
             Some(usual) => Err(SessionError::Slow { model: model.clone(), took, usual }),
@@ -268,10 +315,27 @@ impl Session {
     }
 }
 
+fn run_here<'s>(
+    session: &'s mut OrtSession,
+    TensorView { shape, elements }: TensorView<'_>,
+) -> ort::Result<SessionOutputs<'s>> {
+    match elements {
+        Elements::F32(data) => session.run(ort::inputs![TensorRef::from_array_view((shape, data))?]),
+        Elements::U8(data) => session.run(ort::inputs![TensorRef::from_array_view((shape, data))?]),
+        Elements::I32(data) => session.run(ort::inputs![TensorRef::from_array_view((shape, data))?]),
+    }
+}
+
 impl Outputs<'_> {
     /// The output `name`, not copied; `None` when there is none, or its elements are neither f32, i64 nor i32.
     pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
-        let value = self.0.get(name)?;
+        let outputs = match &self.0 {
+            Given::Here(outputs) => outputs,
+            Given::Elsewhere(outputs) => {
+                return remote_tensor(outputs.iter().find(|output| output.name == name)?);
+            }
+        };
+        let value = outputs.get(name)?;
         let ValueType::Tensor { ty, .. } = value.dtype() else { return None };
         let (shape, values) = match ty {
             TensorElementType::Float32 => {
@@ -290,6 +354,16 @@ impl Outputs<'_> {
         };
         Some(Tensor { shape, values })
     }
+}
+
+fn remote_tensor(output: &remote::Output) -> Option<Tensor<'_>> {
+    let values = match &output.values {
+        remote::OwnedValues::F32(values) => Values::F32(values),
+        remote::OwnedValues::I64(values) => Values::I64(values),
+        remote::OwnedValues::I32(values) => Values::I32(values),
+        remote::OwnedValues::Other(_) => return None,
+    };
+    Some(Tensor { shape: &output.shape, values })
 }
 
 impl fmt::Display for ElementType {

@@ -61,12 +61,14 @@ pub struct PassedOver {
 /// How a model runs on an accelerator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accelerated {
-    /// ONNX Runtime's name of the execution provider.
+    /// ONNX Runtime's name of the execution provider, or `oip` for a server on another machine.
     pub provider: String,
     /// SHA-256 of the plug-in library; none when the provider is built into the runtime library.
     pub library_sha256: Option<String>,
-    /// The device, as far as its provider describes it.
+    /// The device, as far as its provider describes it, or the server's software.
     pub device: Option<String>,
+    /// Where the server is that pictures go to; none when they stay on this machine.
+    pub address: Option<String>,
     /// The share of the model's nodes that run there, 0..=1.
     pub nodes_share: f32,
     /// The share of the time of a run that is spent there, 0..=1.

@@ -54,11 +54,19 @@ impl RecognizeError {
     pub fn failed_model(&self) -> Option<&str> {
         match self {
             RecognizeError::Detect(
-                DetectError::Session(SessionError::Run { model, .. } | SessionError::Slow { model, .. })
+                DetectError::Session(
+                    SessionError::Run { model, .. }
+                    | SessionError::Server { model, .. }
+                    | SessionError::Slow { model, .. },
+                )
                 | DetectError::Output { model, .. },
             )
             | RecognizeError::Activity(
-                ActivityError::Session(SessionError::Run { model, .. } | SessionError::Slow { model, .. })
+                ActivityError::Session(
+                    SessionError::Run { model, .. }
+                    | SessionError::Server { model, .. }
+                    | SessionError::Slow { model, .. },
+                )
                 | ActivityError::Output { model, .. },
             ) => Some(model),
             RecognizeError::Detect(_) | RecognizeError::Activity(_) => None,

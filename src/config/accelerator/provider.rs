@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::{Accelerator, Device, DeviceKind};
+use super::{Device, DeviceKind, Execution, server};
 use crate::config::read::Section;
 use crate::name::Name;
 
@@ -175,9 +175,10 @@ impl Provider {
         Name::new(text).map(Provider::Other).map_err(|_| {
             let words: Vec<&str> = KNOWN.iter().map(|known| known.word).collect();
             format!(
-                "is \"{text}\"; it must be one of {}, or ONNX Runtime's name of another, up to 64 characters out of A-Z a-z \
-                 0-9 _ -",
-                words.join(", ")
+                "is \"{text}\"; it must be one of {}, {}, or ONNX Runtime's name of another, up to 64 characters out of A-Z \
+                 a-z 0-9 _ -",
+                words.join(", "),
+                server::WORD
             )
         })
     }
@@ -219,11 +220,11 @@ impl Provider {
     /// The options of `accelerator`, on a device of this `kind`, in the provider's own words.
     pub(super) fn native(
         &self,
-        accelerator: &Accelerator,
+        execution: &Execution,
         kind: DeviceKind,
         threads: usize,
     ) -> BTreeMap<String, String> {
-        let mut options = accelerator.options.clone();
+        let mut options = execution.options.clone();
         let has_threads = self.options().iter().any(|choice| choice.key == "threads");
         if threads > 0 && has_threads && kind == DeviceKind::Cpu {
             options.entry("threads").or_insert_with(|| threads.to_string());
@@ -234,7 +235,7 @@ impl Provider {
         // Intel's NPUs have no single precision: what they have is the model's own, or half.
         let usual = if kind == DeviceKind::Npu { "native" } else { "f32" };
         options.entry("precision").or_insert_with(|| usual.to_owned());
-        if accelerator.library.is_some() {
+        if execution.library.is_some() {
             return BTreeMap::from([("load_config".to_owned(), openvino_config(kind, &options))]);
         }
         let mut native = self.translated(&options);

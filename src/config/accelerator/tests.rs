@@ -12,7 +12,8 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 /// What the only accelerator of `lines` tells its provider, which has found a device of this kind.
 fn native(lines: &str, kind: DeviceKind, threads: usize) -> Vec<String> {
     let config = parse(&format!("[[accelerator]]\nname = \"a\"\n{lines}")).unwrap();
-    let options = config.models.accelerators[0].native_options(kind, threads);
+    let Place::Here(execution) = &config.models.accelerators[0].place else { panic!("{lines}") };
+    let options = execution.native_options(kind, threads);
     options.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
@@ -163,4 +164,56 @@ fn what_is_wrong_is_said_with_what_is_allowed() {
         let error = parse(&text).expect_err(&text).to_string();
         assert!(error.contains(expected), "{text}\n{error}\nhas not: {expected}");
     }
+}
+
+#[test]
+fn a_server_has_addresses_and_a_deadline_and_must_be_allowed() {
+    let server = |lines: &str| {
+        let lines = format!("[[accelerator]]\nname = \"rack\"\nprovider = \"oip\"\n{lines}");
+        parse(&lines).map(|config| match &config.models.accelerators[0].place {
+            Place::Elsewhere(server) => server.clone(),
+            Place::Here(_) => panic!("{lines}"),
+        })
+    };
+    let one = server("address = \"grpc://rack:8001\"\nallow_remote = true").unwrap();
+    assert_eq!((one.addresses.len(), one.timeout, one.ca_file), (1, std::time::Duration::from_secs(1), None));
+    let two = server(
+        "address = [\"grpcs://rack:8001\", \"https://other/v\"]\nallow_remote = true\noptions = { timeout_ms = 250, \
+         ca_file = \"ca.pem\" }",
+    )
+    .unwrap();
+    assert_eq!((two.addresses.len(), two.timeout.as_millis()), (2, 250));
+    assert_eq!(two.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+
+    let allowed = |address: &str| format!("address = {address}\nallow_remote = true");
+    let cases = [
+        ("allow_remote = true".to_owned(), "accelerator[1].address is missing"),
+        (allowed("[]"), "accelerator[1].address is missing"),
+        (allowed("3"), "accelerator[1].address is a whole number; it must be a list of texts"),
+        (
+            allowed("\"rack:8001\""),
+            "which is no address; it must begin with grpc://, grpcs://, http://, https://",
+        ),
+        (allowed("\"mqtt://rack:8001\""), "which is no address; it must begin with grpc://"),
+        (allowed("\"grpc://rack\""), "has \"grpc://rack\", which has no port"),
+        (allowed("\"http://me:secret@rack\""), "has \"rack\", which has a login"),
+        (allowed("\"grpc://rack:1/x\""), "which has a path"),
+        (allowed("\"http://rack/?a=1\""), "which has something after the path"),
+        (
+            "address = \"grpc://rack:8001\"".to_owned(),
+            "accelerator[1].allow_remote must be true: with this provider",
+        ),
+        ("address = \"grpc://rack:8001\"\nallow_remote = false".to_owned(), "allow_remote must be true"),
+        (allowed("\"grpc://rack:8001\"") + "\ndevice = \"GPU\"", "accelerator[1].device is unknown"),
+        (allowed("\"grpc://rack:8001\"") + "\noptions = { timeout_ms = 1 }", "timeout_ms is 1"),
+    ];
+    for (lines, expected) in cases {
+        let error = server(&lines).unwrap_err().to_string();
+        assert!(error.contains(expected), "{lines}\n{error}\nhas not: {expected}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    let here = parse(
+        "[[accelerator]]\nname = \"npu\"\nprovider = \"qnn\"\nlibrary = \"q.so\"\naddress = \"grpc://rack:1\"",
+    );
+    assert!(here.unwrap_err().to_string().contains("accelerator[1].address is unknown"));
 }

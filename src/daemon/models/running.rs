@@ -10,7 +10,7 @@ use std::error::Error;
 use crate::config::{self, CPU};
 use crate::daemon::DaemonError;
 use crate::model::{
-    Accelerator, AcceleratorError, Answer, Assignment, Package, Runtime, SelfTest, SessionError,
+    Accelerator, AcceleratorError, Answer, Assignment, Package, Runtime, SelfTest, Server, SessionError,
     SessionOptions, Testable,
 };
 use crate::publish::{Accelerated, PassedOver};
@@ -93,6 +93,7 @@ impl Unfit {
             Unfit::Absent(AcceleratorError::NotBuiltIn { provider, .. }) => {
                 format!("the runtime library has no {provider} built in")
             }
+            Unfit::Absent(AcceleratorError::Server(_)) => "no server answers there".to_owned(),
             Unfit::Fails(_) => "it fails there".to_owned(),
             Unfit::HasFailed(_) => "it failed there while Spotter ran".to_owned(),
             Unfit::Absent(AcceleratorError::NoDevice { .. } | AcceleratorError::Ambiguous { .. })
@@ -105,6 +106,7 @@ impl Unfit {
     /// Whether it may be gone at the next try although nobody has changed anything.
     pub(super) fn may_pass(&self) -> bool {
         match self {
+            Unfit::Absent(AcceleratorError::Server(error)) => error.may_pass(),
             Unfit::Absent(AcceleratorError::NoDevice { .. }) | Unfit::Fails(_) | Unfit::HasFailed(_) => true,
             Unfit::Absent(_) | Unfit::TakesNothing(_) | Unfit::Differs(_) | Unfit::Untested => false,
         }
@@ -169,6 +171,7 @@ impl<M: Runs> Candidate<M> {
             provider: provider.to_owned(),
             library_sha256: accelerator.library().map(|library| library.sha256.clone()),
             device: accelerator.device(),
+            address: accelerator.server().map(Server::address),
             nodes_share,
             time_share: assignment.time_share(provider),
             self_test: difference.to_string(),

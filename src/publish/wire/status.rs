@@ -119,23 +119,27 @@ pub struct LoadedModel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accelerated {
-    /// ONNX Runtime's name of the execution provider.
+    /// ONNX Runtime's name of the execution provider, or `oip` for a server on another machine.
     pub provider: String,
     /// SHA-256 of the provider's plug-in library, lower-case hex. Not there when the provider is built into the runtime library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = SHA256))]
     pub library_sha256: Option<String>,
-    /// The device, as its provider describes it. Not there when the provider does not tell.
+    /// The device, as its provider describes it, or name and version of the server. Not there when the provider does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub device: Option<String>,
+    /// The server's address. When it is there, pictures of the cameras leave the node for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub address: Option<String>,
     /// The share of the model's nodes that run there, from 0 to 1; the CPU runs the others.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub nodes_share: f64,
     /// The share of the time of a run that is spent there, from 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub time_share: f64,
-    /// How far what it computed there was from what it computes on the CPU, when Spotter started.
+    /// How far what it computed there was from what it computes on the CPU, when it began to run there.
     pub self_test: String,
 }
 
