@@ -32,7 +32,7 @@ pub use capture::{Capture, Decoder};
 pub use credential::{Pem, Secret, password};
 pub use genicam::{Genicam, Level, PacketSize, SensorFormat, SensorLayout};
 pub use health::Health;
-pub use mqtt::{BadVersion, Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, Tls};
+pub use mqtt::{BadVersion, Command, HomeAssistant, Identity, Mqtt, MqttVersion, Profile, ROOT_BUNDLES, Tls};
 pub use outbox::{Outbox, Sync, service_directory, state_directory};
 pub use read::{Problem, visible};
 pub use secrets::Secrets;

@@ -10,6 +10,7 @@
 
 mod accelerator;
 mod assignment;
+mod compiled;
 mod expect;
 mod input;
 mod manifest;
@@ -22,6 +23,7 @@ mod session;
 
 pub use accelerator::{Accelerator, AcceleratorError, Library};
 pub use assignment::Assignment;
+pub use compiled::Compiled;
 pub use expect::{BadOutput, Expected, Wanted};
 pub use input::{ClipTensor, InputTensor, Placement};
 pub use manifest::{

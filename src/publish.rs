@@ -5,7 +5,7 @@
 //! least once and in order, with the limits that [`Handle::tags`] names. [`subscriber`] reads the same messages back and
 //! holds them to the contract; [`broker`] is the demo's own broker.
 //!
-//! Of all modules only those below speak MQTT (`link`, `rumqttd`) and use tokio, and only [`wire`] makes JSON.
+//! Only modules below speak MQTT (`link`, `rumqttd`), and only [`wire`] makes JSON of what is published.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;

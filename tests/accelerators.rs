@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 #[path = "support/contract.rs"]
 mod contract;
@@ -86,6 +87,51 @@ fn what_an_accelerator_takes_in_part_says_how_much() {
     assert_eq!(accelerated["nodes_share"], 0.8, "{accelerated}");
     let time_share = accelerated["time_share"].as_f64().unwrap();
     assert!(0.0 < time_share && time_share <= 1.0, "{accelerated}");
+}
+
+#[test]
+fn a_compiled_model_is_kept_and_what_is_stale_or_damaged_is_compiled_anew() {
+    let Some(providers) = providers() else { return };
+    let root = env!("CARGO_MANIFEST_DIR");
+    let models = format!(
+        "[models]\ndirectories = [\"{root}/tests/accelerators\", \"{root}/models\"]\nskeleton = \"in-part\"\n"
+    );
+    let text = on("skeleton", "\"npu\"", "refuse", HTP).replacen("[models]\n", &models, 1);
+    let setting = setting(&providers, &text);
+    let start = || {
+        let (report, code) = setting.models();
+        assert_eq!(code, Some(0), "{report:#}");
+        let accelerated = &model(&report, "skeleton")["loaded"]["accelerated"];
+        assert_eq!(accelerated["nodes_share"], 0.8, "{accelerated}");
+        accelerated["compiled"].as_str().unwrap().to_owned()
+    };
+    let kept = || -> Vec<PathBuf> {
+        let files = std::fs::read_dir(setting.folder().join("state/spotter/compiled")).unwrap();
+        files.map(|file| file.unwrap().path()).collect()
+    };
+    assert_eq!((start().as_str(), start().as_str()), ("stored", "loaded"));
+
+    let [file] = kept().try_into().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    // ONNX Runtime loads this, and it computes something else.
+    let middle = whole.len() / 2;
+    damaged[middle] ^= 0x55;
+    // Its hash is right, and it is no model.
+    let foreign = [&Sha256::digest(b"no model")[..], b"no model"].concat();
+    for (what, bytes) in [("damaged", damaged), ("cut", whole[..middle].to_vec()), ("foreign", foreign)] {
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!((start().as_str(), start().as_str()), ("rebuilt", "loaded"), "{what}");
+    }
+
+    let config = setting.folder().join("spotter.toml");
+    let other = std::fs::read_to_string(&config)
+        .unwrap()
+        .replace("htp_arch = 73", "htp_arch = 73, performance = \"burst\"");
+    std::fs::write(&config, other).unwrap();
+    assert_eq!((start().as_str(), start().as_str()), ("stored", "loaded"), "other options");
+    let [new] = kept().try_into().unwrap();
+    assert_ne!(new, file, "the stale one is gone");
 }
 
 #[test]

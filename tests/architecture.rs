@@ -129,15 +129,17 @@ const CRATES: &[(&str, &[&str])] = &[
     ("pathfinding", &["track"]),
     ("rumqttd", &["publish"]),
     ("redb", &["publish/outbox"]),
-    ("bytes", &["publish/broker", "publish/link"]),
+    ("bytes", &["model/remote", "publish/broker", "publish/link"]),
     ("futures_util", &["publish/link"]),
-    ("rustls", &["publish/link"]),
-    ("tokio_rustls", &["publish/link"]),
+    ("rustls", &["model/remote", "publish/link"]),
+    ("tokio_rustls", &["model/remote", "publish/link"]),
     ("tokio_tungstenite", &["publish/link"]),
-    ("tokio", &["publish", "daemon/health"]),
-    ("hyper", &["daemon/health"]),
-    ("hyper_util", &["daemon/health"]),
-    ("http_body_util", &["daemon/health"]),
+    ("tokio", &["model/remote", "publish", "daemon/health"]),
+    ("hyper", &["model/remote", "daemon/health"]),
+    ("hyper_util", &["model/remote", "daemon/health"]),
+    ("http_body_util", &["model/remote", "daemon/health"]),
+    ("hyper_rustls", &["model/remote"]),
+    ("prost", &["model/remote"]),
     ("jiff", &["clock"]),
     // The system around the service.
     ("signal_hook", &["daemon/signals"]),
@@ -146,8 +148,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix", &["discover/interfaces"]),
     ("roxmltree", &["discover/soap"]),
     // Formats: JSON is on the wire, TOML in files.
-    ("serde", &["publish"]),
-    // `doctor --json`, `probe --json`, `eval --json` and the health endpoint are for machines.
+    ("serde", &["model/remote", "publish"]),
+    // `doctor --json`, `probe --json`, `eval --json`, the health endpoint and inference servers are for machines.
     (
         "serde_json",
         &[
@@ -160,13 +162,14 @@ const CRATES: &[(&str, &[&str])] = &[
             "cli/schema",
             "daemon/health",
             "model/assignment",
+            "model/remote",
         ],
     ),
     ("schemars", &["publish"]),
     ("toml", &["config", "model"]),
     ("csv", &["eval"]),
     ("zip", &["eval"]),
-    ("url", &["config", "discover"]),
+    ("url", &["config", "discover", "model/remote"]),
     ("image", &["picture", "cli/demo", "model/selftest"]),
     ("embedded_graphics", &["picture"]),
     // What a person at a terminal sees.
@@ -174,7 +177,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("indicatif", &["cli"]),
     ("tracing_subscriber", &["cli"]),
-    ("tempfile", &["cli/demo", "cli/doctor", "model/session"]),
+    ("tempfile", &["cli/demo", "cli/doctor", "model/compiled", "model/session"]),
     // Where they are needed.
     ("sha2", ANYWHERE),
     ("thiserror", ANYWHERE),
@@ -295,13 +298,13 @@ const SNIPPETS: &[(&str, &str, &[&str])] = &[
     (
         "daemon",
         "//! .\nfn a() {\n    tokio::spawn(b());\n}\n",
-        &["src/daemon.rs:3: `tokio` is only for publish, daemon/health"],
+        &["src/daemon.rs:3: `tokio` is only for model/remote, publish, daemon/health"],
     ),
     ("rules", "//! .\nuse gstreamer as gst;\n", &["src/rules.rs:2: `gstreamer` is only for capture"]),
     (
         "config",
         "//! .\n#[derive(serde::Deserialize)]\nstruct A;\n",
-        &["src/config.rs:2: `serde` is only for publish"],
+        &["src/config.rs:2: `serde` is only for model/remote, publish"],
     ),
     ("picture", "//! .\nuse image::RgbImage;\n", &[]),
     ("cli/demo/scene", "//! .\nuse image::RgbImage;\n", &[]),

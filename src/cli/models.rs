@@ -84,6 +84,7 @@ fn told(key: &str, loaded: &LoadedModel) -> Vec<String> {
         library_sha256,
         device,
         address,
+        compiled,
         nodes_share,
         time_share,
         self_test,
@@ -95,6 +96,7 @@ fn told(key: &str, loaded: &LoadedModel) -> Vec<String> {
         lines.extend(
             address.iter().map(|address| format!("  address       {address}: pictures leave this machine")),
         );
+        lines.extend(compiled.iter().map(|compiled| format!("  compiled      {compiled}")));
         lines.push(format!(
             "  runs there    {:.1} % of the nodes, {:.1} % of the time",
             100.0 * nodes_share,

@@ -69,6 +69,14 @@ impl std::str::FromStr for MqttVersion {
 #[error("is \"{0}\"; allowed: \"5\", \"3.1.1\"")]
 pub struct BadVersion(String);
 
+/// Where systems keep the certificate authorities they trust, as one PEM file.
+pub const ROOT_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
 /// How the broker proves who it is, and this node to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {

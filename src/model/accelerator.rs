@@ -14,10 +14,12 @@ use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider,
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
 
+use super::compiled;
 use super::package::sha256;
 use super::remote::{RemoteError, Server};
 use super::runtime::{Runtime, one_line};
 use crate::config::{self, DeviceKind};
+use crate::tag::ModelRef;
 
 /// What is told in the place of a provider for a server: the Open Inference Protocol.
 pub(super) const PROTOCOL: &str = "oip";
@@ -57,6 +59,8 @@ struct Execution {
     /// Absent for a provider that is built in: those do not tell.
     device: Option<Found>,
     options: BTreeMap<String, String>,
+    /// Where compiled models are kept.
+    compiled: Option<PathBuf>,
 }
 
 /// A plug-in library.
@@ -146,7 +150,7 @@ pub enum AcceleratorError {
 
 impl Accelerator {
     /// Loads the library of `asked`, if it has one, and finds the device, or asks the server who it is. `threads` is that of
-    /// `[runtime]`.
+    /// `[runtime]`; compiled models are kept in the folder `compiled`, if there is one.
     ///
     /// # Errors
     /// When the library is not there or does not do, or nothing in it is what is asked for; when no server answers.
@@ -154,9 +158,13 @@ impl Accelerator {
         runtime: &Runtime,
         asked: &config::Accelerator,
         threads: usize,
+        compiled: Option<&Path>,
     ) -> Result<Self, AcceleratorError> {
         let place = match &asked.place {
-            config::Place::Here(execution) => Place::Here(Execution::open(runtime, execution, threads)?),
+            config::Place::Here(execution) => Place::Here(Execution {
+                compiled: compiled.map(Path::to_owned),
+                ..Execution::open(runtime, execution, threads)?
+            }),
             config::Place::Elsewhere(config::Server { addresses, timeout, ca_file }) => {
                 let server = Server::new(addresses, *timeout, ca_file.as_deref())?;
                 Place::Elsewhere { software: server.software()?, server }
@@ -203,6 +211,17 @@ impl Accelerator {
         }
     }
 
+    /// Where the model called `model` is kept as it was compiled for this; nowhere when it comes from no plug-in.
+    pub(super) fn compiled(&self, runtime: &Runtime, model: &ModelRef) -> Option<compiled::Place> {
+        let Place::Here(Execution { provider, library, device, options, compiled }) = &self.0.place else {
+            return None;
+        };
+        let (folder, library, device) = (compiled.as_ref()?, library.as_ref()?, device.as_ref()?);
+        let (device, options) = (device.to_string(), format!("{options:?}"));
+        let on = [&model.sha256, provider, &library.sha256, &device, &options, runtime.version()];
+        Some(compiled::Place::new(folder, &model.name, &self.0.name, &on))
+    }
+
     /// Has a session that `builder` makes run here, and nowhere else but for what is left to the CPU. On the CPU when a server
     /// runs the models.
     pub(super) fn choose(&self, runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {
@@ -234,7 +253,7 @@ impl Execution {
             (None, _) => DeviceKind::Cpu,
         };
         let options = asked.native_options(kind, threads);
-        Ok(Execution { provider, library, device, options })
+        Ok(Execution { provider, library, device, options, compiled: None })
     }
 
     fn choose(&self, runtime: &Runtime, builder: SessionBuilder) -> ort::Result<SessionBuilder> {

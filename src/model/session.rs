@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ort::compiler::ModelCompiler;
+use ort::session::builder::SessionBuilder;
 use ort::session::{Session as OrtSession, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 
 use super::accelerator::{self, Accelerator};
 use super::assignment::Assignment;
+use super::compiled::{Compiled, Kept, Place, has_compiled_part};
 use super::manifest::{InputType, Spec};
 use super::pace::Pace;
 use super::package::{Package, PackageError};
@@ -117,6 +120,7 @@ pub struct Session {
     outputs: Vec<TensorInfo>,
     /// Of runs on an accelerator.
     pace: Option<Pace>,
+    compiled: Option<Compiled>,
 }
 
 /// What runs it.
@@ -217,8 +221,13 @@ impl Package {
         let failed = |why: &str| SessionError::Load { path: path(), why: one_line(why) };
         let profile =
             options.profiled.then(TempDir::new).transpose().map_err(|error| failed(&error.to_string()))?;
-        let session = load(runtime, options, profile.as_ref().map(TempDir::path), &bytes)
-            .map_err(|error| failed(&error.to_string()))?;
+        let loading = Loading { runtime, options, profile: profile.as_ref().map(TempDir::path) };
+        let place = options.on.as_ref().and_then(|on| on.compiled(runtime, self.reference()));
+        let (session, compiled) = match place {
+            Some(place) => loading.compiled(&bytes, &place),
+            None => loading.load(&bytes).map(|session| (session, None)),
+        }
+        .map_err(|error| failed(&error.to_string()))?;
         let inputs: Vec<TensorInfo> = session.inputs().iter().map(TensorInfo::of).collect();
         let expected = describe(self.spec());
         if !matches!(inputs.as_slice(), [input] if accepts(input, &expected)) {
@@ -237,35 +246,84 @@ impl Package {
             }
         };
         let pace = options.on.as_ref().map(|_| Pace::default());
-        Ok(Session { runs, model, outputs, pace })
+        Ok(Session { runs, model, outputs, pace, compiled })
     }
 }
 
-fn load(
-    runtime: &Runtime,
-    options: &SessionOptions,
-    profile: Option<&Path>,
-    bytes: &[u8],
-) -> ort::Result<OrtSession> {
-    let mut builder = OrtSession::builder(runtime.environment())?
-        .with_intra_threads(options.intra_threads)?
-        .with_deterministic_compute(true)?
-        // Threads that wait for more work of a run stay awake; between runs they sleep.
-        .with_config_entry("session.force_spinning_stop", "1")?;
-    builder = match &options.on {
-        Some(accelerator) => accelerator.choose(runtime, builder)?,
-        None => accelerator::choose_cpu(runtime, builder)?,
-    };
-    if let Some(folder) = profile {
-        builder = builder.with_profiling(folder.join("profile"))?;
+/// What it takes to open a session of ONNX Runtime.
+struct Loading<'a> {
+    runtime: &'a Runtime,
+    options: &'a SessionOptions,
+    /// The folder of a profile.
+    profile: Option<&'a Path>,
+}
+
+impl Loading<'_> {
+    fn builder(&self) -> ort::Result<SessionBuilder> {
+        let Loading { runtime, options, .. } = self;
+        let builder = OrtSession::builder(runtime.environment())?
+            .with_intra_threads(options.intra_threads)?
+            .with_deterministic_compute(true)?
+            // Threads that wait for more work of a run stay awake; between runs they sleep.
+            .with_config_entry("session.force_spinning_stop", "1")?;
+        match &options.on {
+            Some(accelerator) => accelerator.choose(runtime, builder),
+            None => accelerator::choose_cpu(runtime, builder),
+        }
     }
-    builder.commit_from_memory(bytes)
+
+    fn load(&self, model: &[u8]) -> ort::Result<OrtSession> {
+        let mut builder = self.builder()?;
+        if let Some(folder) = self.profile {
+            builder = builder.with_profiling(folder.join("profile"))?;
+        }
+        builder.commit_from_memory(model)
+    }
+
+    /// Loads what is kept at `place`, or compiles `model` and keeps that. What is kept and does not do is compiled anew.
+    fn compiled(&self, model: &[u8], place: &Place) -> ort::Result<(OrtSession, Option<Compiled>)> {
+        let why = match place.read() {
+            Kept::Nothing => None,
+            Kept::Uncompiled => return Ok((self.load(model)?, None)),
+            Kept::Damaged(why) => Some(why),
+            Kept::Model(compiled) => match self.load(&compiled) {
+                Ok(session) => return Ok((session, Some(Compiled::Loaded))),
+                Err(error) => Some(one_line(error.message())),
+            },
+        };
+        if let Some(why) = &why {
+            tracing::warn!("a compiled model on the disk is of no use, it is compiled anew: {why}");
+        }
+        let compiler = ModelCompiler::new(self.builder()?)?.with_model_from_memory(model)?;
+        let Ok(compiled) = compiler.with_embed_ep_context()?.compile_to_buffer() else {
+            return Ok((self.load(model)?, None));
+        };
+        // A provider that takes nothing gives the model back, and some do not load what they have compiled.
+        let loaded = has_compiled_part(&compiled).then(|| self.load(&compiled).ok()).flatten();
+        let (session, kept) = match loaded {
+            Some(session) => (session, &*compiled),
+            None => (self.load(model)?, &[][..]),
+        };
+        match place.write(kept) {
+            Ok(()) if kept.is_empty() => Ok((session, None)),
+            Ok(()) => Ok((session, Some(why.map_or(Compiled::Stored, |_| Compiled::Rebuilt)))),
+            Err(error) => {
+                tracing::warn!("a compiled model is not kept, and the next start compiles it again: {error}");
+                Ok((session, None))
+            }
+        }
+    }
 }
 
 impl Session {
     /// The outputs that the model declares.
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
+    }
+
+    /// What became of the model as its provider compiles it; nothing when it does not, or none is kept.
+    pub fn compiled(&self) -> Option<Compiled> {
+        self.compiled
     }
 
     /// Where its nodes have run so far. Asked once, of a session that is profiled: what runs afterwards is not noted.

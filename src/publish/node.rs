@@ -69,6 +69,8 @@ pub struct Accelerated {
     pub device: Option<String>,
     /// Where the server is that pictures go to; none when they stay on this machine.
     pub address: Option<String>,
+    /// What became of the compiled model on the disk: `stored`, `loaded` or `rebuilt`; none when none is kept.
+    pub compiled: Option<String>,
     /// The share of the model's nodes that run there, 0..=1.
     pub nodes_share: f32,
     /// The share of the time of a run that is spent there, 0..=1.

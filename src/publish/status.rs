@@ -78,10 +78,27 @@ pub(super) fn why(model: &LoadedModel, between: &str) -> Option<String> {
 }
 
 fn accelerated(model: &Accelerated) -> wire::Accelerated {
-    let Accelerated { provider, library_sha256, device, address, nodes_share, time_share, self_test } =
-        model.clone();
+    let Accelerated {
+        provider,
+        library_sha256,
+        device,
+        address,
+        compiled,
+        nodes_share,
+        time_share,
+        self_test,
+    } = model.clone();
     let [nodes_share, time_share] = [nodes_share, time_share].map(|share| rounded(share, 3));
-    wire::Accelerated { provider, library_sha256, device, address, nodes_share, time_share, self_test }
+    wire::Accelerated {
+        provider,
+        library_sha256,
+        device,
+        address,
+        compiled,
+        nodes_share,
+        time_share,
+        self_test,
+    }
 }
 
 /// What a camera does.

@@ -71,9 +71,13 @@ impl Program {
         Self::spawn(|command| command.args(arguments).envs(variables.iter().copied()))
     }
 
-    /// The same in a folder, where libraries may leave files of their own.
-    pub fn start_in<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
-        Self::spawn(|command| command.args(arguments).current_dir(folder))
+    /// The same in a folder, where libraries may leave files of their own, with its state in another.
+    pub fn start_in<A: AsRef<OsStr>>(
+        folder: &Path,
+        state: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        Self::spawn(|command| command.args(arguments).current_dir(folder).env("XDG_STATE_HOME", state))
     }
 
     fn spawn(told: impl FnOnce(&mut Command) -> &mut Command) -> Self {

@@ -66,10 +66,11 @@ impl Setting {
         self.start(arguments).wait(PATIENCE)
     }
 
-    /// Starts `spotter` with these arguments and this configuration.
+    /// Starts `spotter` with these arguments and this configuration. Its state is in the folder, for the next run as well.
     pub fn start<const N: usize>(&self, arguments: [&str; N]) -> Program {
         let config = self.folder.path().join("spotter.toml").display().to_string();
-        Program::start_in(self.folder.path(), arguments.into_iter().chain(["--config", &config]))
+        let state = self.folder.path().join("state");
+        Program::start_in(self.folder.path(), &state, arguments.into_iter().chain(["--config", &config]))
     }
 }
 

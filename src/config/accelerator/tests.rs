@@ -189,7 +189,7 @@ fn a_server_has_addresses_and_a_deadline_and_must_be_allowed() {
     let cases = [
         ("allow_remote = true".to_owned(), "accelerator[1].address is missing"),
         (allowed("[]"), "accelerator[1].address is missing"),
-        (allowed("3"), "accelerator[1].address is a whole number; it must be a list of texts"),
+        (allowed("3"), "accelerator[1].address is 3; it must be a list of texts"),
         (
             allowed("\"rack:8001\""),
             "which is no address; it must begin with grpc://, grpcs://, http://, https://",

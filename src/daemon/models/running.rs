@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::PathBuf;
 
 use crate::config::{self, CPU};
 use crate::daemon::DaemonError;
@@ -18,6 +19,8 @@ use crate::publish::{Accelerated, PassedOver};
 /// What models can run on.
 pub(super) struct Machine {
     threads: usize,
+    /// Where compiled models are kept.
+    compiled: Option<PathBuf>,
     accelerators: Vec<config::Accelerator>,
     /// Those that were looked for.
     opened: BTreeMap<String, Result<Accelerator, AcceleratorError>>,
@@ -172,6 +175,7 @@ impl<M: Runs> Candidate<M> {
             library_sha256: accelerator.library().map(|library| library.sha256.clone()),
             device: accelerator.device(),
             address: accelerator.server().map(Server::address),
+            compiled: model.session().compiled().map(|compiled| compiled.to_string()),
             nodes_share,
             time_share: assignment.time_share(provider),
             self_test: difference.to_string(),
@@ -183,7 +187,9 @@ impl<M: Runs> Candidate<M> {
 impl Machine {
     /// `threads` is that of `[runtime]`.
     pub(super) fn new(threads: usize, accelerators: &[config::Accelerator]) -> Self {
-        Machine { threads, accelerators: accelerators.to_vec(), opened: BTreeMap::new() }
+        let state = config::state_directory(|variable| std::env::var_os(variable));
+        let compiled = state.map(|state| state.join("compiled"));
+        Machine { threads, compiled, accelerators: accelerators.to_vec(), opened: BTreeMap::new() }
     }
 
     /// Opens a model on what the configuration calls `on`. On an accelerator it has to give the answer that it gives on the
@@ -221,7 +227,7 @@ impl Machine {
         }
         let is_it = |asked: &&config::Accelerator| asked.name.as_str() == name;
         let asked = self.accelerators.iter().find(is_it).expect("the configuration has checked the names");
-        let opened = Accelerator::open(runtime, asked, self.threads);
+        let opened = Accelerator::open(runtime, asked, self.threads, self.compiled.as_deref());
         self.opened.insert(name.to_owned(), opened.clone());
         opened
     }

@@ -22,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::RemoteError;
 use super::error::Fault;
+use crate::config::ROOT_BUNDLES;
 
 /// The largest answer that is read; a server must not fill the memory.
 pub(super) const MOST_BYTES: usize = 64 << 20;
@@ -34,14 +35,6 @@ const KEPT: Duration = Duration::from_secs(30);
 
 /// How much of an answer may be on its way before it is acknowledged; HTTP/2 begins with 64 KiB.
 const WINDOW_BYTES: u32 = 4 << 20;
-
-/// Where systems keep the certificate authorities they trust, as one PEM file.
-const ROOT_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// The runtime of all connections to servers.
 ///

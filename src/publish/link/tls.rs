@@ -17,15 +17,7 @@ use rustls::{
 
 use super::PublishError;
 use super::accept_any_certificate::AcceptAnyCertificate;
-use crate::config::{Identity, Pem, Tls};
-
-/// Where systems keep the certificate authorities they trust, as one PEM file.
-const ROOT_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+use crate::config::{Identity, Pem, ROOT_BUNDLES, Tls};
 
 /// How to speak TLS with a broker; cheap to clone.
 pub(in super::super) type Connector = Arc<ClientConfig>;

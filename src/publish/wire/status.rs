@@ -133,6 +133,11 @@ pub struct Accelerated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub address: Option<String>,
+    /// The model as the provider compiled it for the device: `loaded` from the disk, compiled and `stored` there, or `rebuilt`
+    /// because what was there did not do. Not there when none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub compiled: Option<String>,
     /// The share of the model's nodes that run there, from 0 to 1; the CPU runs the others.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub nodes_share: f64,
