@@ -84,6 +84,8 @@ pub struct Models {
     pub clips: Vec<String>,
     /// What they are to run on.
     pub on: On,
+    /// A worker with models of its own for each of these, which run there first. Empty: one worker, by `on`.
+    pub workers: Vec<String>,
     /// What happens to a model that its first wish does not run as it should.
     pub fallback: Fallback,
     /// `[[accelerator]]`: what they may run on beside the CPU, names unique.
@@ -142,6 +144,19 @@ pub struct Objects {
     pub update_interval: Duration,
 }
 
+impl Models {
+    /// The workers: the number of each, from 1, when there are several, and where its models run first.
+    pub fn workers(&self) -> Vec<(Option<usize>, Option<&str>)> {
+        match self.workers.as_slice() {
+            [] => vec![(None, None)],
+            [only] => vec![(None, Some(only))],
+            several => {
+                (1..).zip(several).map(|(number, first)| (Some(number), Some(first.as_str()))).collect()
+            }
+        }
+    }
+}
+
 impl Default for Models {
     fn default() -> Self {
         Models {
@@ -153,6 +168,7 @@ impl Default for Models {
             clips: Vec::new(),
             on: On::default(),
             fallback: Fallback::default(),
+            workers: Vec::new(),
             accelerators: Vec::new(),
         }
     }

@@ -43,6 +43,7 @@ pub use check::unservable;
 use commands::{Commands, Means};
 pub use control::{ControlError, Outcome, ReloadError, ask_to_reload, is_running};
 pub use health::HealthError;
+use models::Worker;
 pub use models::open_recognizer;
 pub use pulses::Pulses;
 use reload::Reloader;
@@ -161,7 +162,7 @@ pub struct Daemon {
     board: Arc<Board>,
     /// In the order of the configuration.
     cameras: Vec<Running>,
-    worker: JoinHandle<Result<(), RecognizeError>>,
+    workers: Vec<JoinHandle<Result<(), RecognizeError>>>,
     publisher: Publisher,
     commands: Commands,
     clock: Arc<dyn Clock>,
@@ -184,8 +185,8 @@ impl Daemon {
     pub fn start(config: &Config, asker: Option<Asker>, pulses: &Pulses) -> Result<Daemon, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let share = Share::Of(config.runtime.activity_share);
-        let (recognizer, loaded, keeping) =
-            models::open(&config.runtime, &config.models, &config.cameras, share)?;
+        let (workers, loaded) = models::open(&config.runtime, &config.models, &config.cameras, share)?;
+        let known = workers[0].recognizer.known().clone();
 
         let node = Node {
             name: config.node.clone(),
@@ -193,14 +194,14 @@ impl Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             accelerators: Accelerators::of(&loaded),
             models: loaded,
-            cameras: scenes(config, recognizer.known()),
+            cameras: scenes(config, &known),
         };
         let served = Arc::new(Served {
             models: config.models.clone(),
             runtime: config.runtime.clone(),
             health: config.health.clone(),
             outbox: config.mqtt.outbox.directory.clone(),
-            known: recognizer.known().clone(),
+            known,
         });
         for shortage in Room::shortages(&config.cameras) {
             tracing::error!("{shortage}; as many cameras run as there is room for");
@@ -219,27 +220,25 @@ impl Daemon {
         // Asking to stop again while it is asked is nothing new.
         let (ring, asked) = sync_channel(1);
         let counters: Vec<Arc<FrameCounters>> = config.cameras.iter().map(|_| Arc::default()).collect();
-        let board = Arc::new(Board::new(counters.clone()));
-        let keeper = {
-            let handle = publisher.handle().downgrade();
-            keeping.start(move |model| {
-                if let Some(handle) = handle.upgrade() {
+        let board = Arc::new(Board::new(counters.clone(), workers.len()));
+        let mut working = Vec::new();
+        for (index, Worker { recognizer, keeping }) in workers.into_iter().enumerate() {
+            let models = publisher.handle().downgrade();
+            let mender = keeping.start(move |model| {
+                if let Some(handle) = models.upgrade() {
                     handle.model(model);
                 }
-            })?
-        };
-        let worker = {
-            let (board, clock) = (Arc::clone(&board), Arc::clone(&clock));
-            let handle = publisher.handle();
+            })?;
+            let (handle, board, clock) = (publisher.handle(), Arc::clone(&board), Arc::clone(&clock));
             let hand_on = move |recognized: Recognized| {
                 handle.tags(&recognized.tags);
                 recognized.occupancies.iter().for_each(|occupancy| handle.occupancy(occupancy));
                 recognized.tracks.iter().for_each(|tracks| handle.tracks(tracks));
             };
-            std::thread::Builder::new()
-                .name("recognize".to_owned())
-                .spawn(move || recognizer.work(&board, &*clock, keeper, hand_on))?
-        };
+            let name = board.takers()[index].thread().to_owned();
+            let work = move || recognizer.work(&board, &*clock, mender, hand_on);
+            working.push(std::thread::Builder::new().name(name).spawn(work)?);
+        }
         let stopper = Stopper { ring: ring.clone(), asked: Arc::default() };
         let reloader = Reloader { served, ring };
         let means = Means { handle: publisher.handle(), asker, clock: Arc::clone(&clock) };
@@ -247,7 +246,7 @@ impl Daemon {
             config: config.clone(),
             board,
             cameras: Vec::new(),
-            worker,
+            workers: working,
             commands: Commands::start(inbox, requests, means)?,
             publisher,
             clock,
@@ -263,7 +262,7 @@ impl Daemon {
             daemon.cameras.push(running);
         }
         daemon.commands.command(daemon.remotes());
-        for pulse in [daemon.board.taker(), daemon.publisher.pulse(), daemon.commands.pulse()] {
+        for pulse in daemon.board.takers().iter().chain([daemon.publisher.pulse(), daemon.commands.pulse()]) {
             pulses.watch(pulse);
         }
         tracing::info!(cameras = daemon.cameras.len(), "ready");
@@ -328,7 +327,7 @@ impl Daemon {
 
     /// A thread that has ended and must not.
     fn ended(&self) -> Option<String> {
-        if self.worker.is_finished() {
+        if self.workers.iter().any(JoinHandle::is_finished) {
             return Some("recognition".to_owned());
         }
         if !self.publisher.is_running() {
@@ -356,7 +355,7 @@ impl Daemon {
             camera.join();
         }
         self.board.close();
-        let worked = self.worker.join();
+        let worked: Vec<_> = self.workers.into_iter().map(JoinHandle::join).collect();
         self.commands.stop();
         let stopped = self.publisher.stop(flush_grace(begun.elapsed()));
         self.timekeeper.stop();
@@ -369,9 +368,8 @@ impl Daemon {
                 tracing::error!(tags = unsent, "the broker did not take these tags; they are lost");
             }
         }
-        match worked {
-            Ok(result) => result?,
-            Err(_) => return Err(DaemonError::Panicked("recognize")),
+        for worked in worked {
+            worked.map_err(|_| DaemonError::Panicked("recognize"))??;
         }
         tracing::info!("stopped");
         Ok(())

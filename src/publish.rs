@@ -368,6 +368,7 @@ fn test_node() -> Node {
         models: vec![LoadedModel {
             reference,
             task: "detect".to_owned(),
+            worker: None,
             asked: vec!["cpu".to_owned()],
             passed_over: Vec::new(),
             runs: true,

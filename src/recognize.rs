@@ -9,7 +9,8 @@ mod scene;
 mod service;
 mod turned;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::activity::{self, ActivityError, Budget, Judgement, Pose, Share, Subject};
@@ -18,14 +19,13 @@ use crate::clock::Clock;
 use crate::config;
 use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
-use crate::name::Name;
 use crate::tag::{FrameTracks, Label, Occupancy, Tag, TrackId};
 use crate::track::{Track, Tracker};
 
 use dating::Dating;
 pub use known::{Known, UnknownLabels};
 use scene::Scene;
-pub use service::{Mender, Successor};
+pub use service::{Exchange, Mender, NoMender, Successor};
 
 /// Why a frame cannot be recognised.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +46,9 @@ pub struct Recognizer {
     known: Known,
     /// By the index on the board; nothing where there is no camera.
     scenes: Vec<Option<Scene>>,
-    /// The last track of each camera that has gone: when it comes again, ids go on there, for they mean one thing in a
-    /// boot. As many as names were ever taken out of the configuration.
-    last_ids: BTreeMap<Name, TrackId>,
+    /// Its number among the workers, from 0, and what it shares with them.
+    worker: usize,
+    exchange: Arc<Exchange>,
     /// The packages whose models have failed and were not replaced yet.
     out: BTreeSet<String>,
 }
@@ -93,15 +93,20 @@ impl Recognizer {
         let scene = |(index, camera)| Some(Scene::new(index, camera, &known, TrackId(0)));
         let scenes = cameras.iter().enumerate().map(scene).collect();
         let budget = Budget::new(share, cameras.len());
-        Ok(Recognizer {
-            detector,
-            activities,
-            budget,
-            known,
-            scenes,
-            last_ids: BTreeMap::new(),
-            out: BTreeSet::new(),
-        })
+        let (worker, exchange, out) = (0, Arc::default(), BTreeSet::new());
+        Ok(Recognizer { detector, activities, budget, known, scenes, worker, exchange, out })
+    }
+
+    /// The worker with the number `worker`, from 0, out of `workers` that share the cameras of a board. It begins with those
+    /// that the board gives it first.
+    #[must_use]
+    pub fn among(mut self, worker: usize, workers: usize, exchange: Arc<Exchange>) -> Self {
+        for (index, scene) in self.scenes.iter_mut().enumerate() {
+            if index % workers != worker {
+                *scene = None;
+            }
+        }
+        Recognizer { worker, exchange, ..self }
     }
 
     /// Takes from `board` until it is closed, then ends every track. `hand_on` takes what comes of a frame or a cut as a
@@ -132,9 +137,10 @@ impl Recognizer {
             );
         }
         let mut worked = Ok(());
-        while let (Ok(()), Some(item)) = (&worked, board.take()) {
+        while let (Ok(()), Some(item)) = (&worked, board.take(self.worker)) {
             while let Some(successor) = mender.successor() {
                 self.put(successor);
+                board.set_out(self.worker, self.is_blind());
             }
             match item {
                 Item::Frame(index, _) if self.is_blind() => board.counters(index).dropped().increment(),
@@ -142,7 +148,11 @@ impl Recognizer {
                     dating.follow(&frame.camera, frame.by);
                     let counters = board.counters(index);
                     let recognized = self.recognize(index, &frame).or_else(|error| {
-                        self.leave_out(&error, &mut mender).then(|| self.left(index)).ok_or(error)
+                        let is_mended = self.leave_out(&error, &mut mender);
+                        if self.is_blind() {
+                            board.set_out(self.worker, true);
+                        }
+                        is_mended.then(|| self.left(index)).ok_or(error)
                     });
                     worked = recognized.map(|recognized| {
                         counters.poses().add(recognized.poses);
@@ -154,7 +164,20 @@ impl Recognizer {
                 Item::Cut(index) => stamp(&mut dating, self.cut(index)),
                 Item::Changed(index, camera) => stamp(&mut dating, self.change(index, &camera, clock)),
                 Item::Removed(index) => stamp(&mut dating, self.remove(index)),
+                Item::Leaves(index) => {
+                    self.leave(index);
+                    board.left(index);
+                }
+                Item::Arrives(index) => {
+                    if let Some(scene) = self.exchange.take(index) {
+                        *self.place(index) = Some(scene);
+                    }
+                }
             }
+        }
+        // What another worker has put down, and the one that was to have it has ended.
+        while let Some((index, scene)) = self.exchange.take_any() {
+            *self.place(index) = Some(scene);
         }
         let mut ends = Recognized::default();
         for index in 0..self.scenes.len() {
@@ -175,6 +198,7 @@ impl Recognizer {
         let mut detections = detector.detect(&frame.image)?;
         let scene = scenes[index].as_mut().expect(NO_SCENE);
         scene.last = frame.at;
+        scene.seen_by(detector.model());
         if let Some(turn) = scene.turned_look() {
             let turned = detector.detect(&frame.image.turned(turn))?;
             scene.take_turned(&turned, &frame.image);
@@ -233,9 +257,6 @@ impl Recognizer {
             Successor::Detector(detector) => {
                 self.out.remove(&detector.model().name);
                 self.known.seen_by(&detector);
-                for scene in self.scenes.iter_mut().flatten() {
-                    scene.seen_by(detector.model());
-                }
                 self.detector = *detector;
             }
             Successor::Activity(model) => {
@@ -254,13 +275,11 @@ impl Recognizer {
 
     /// The camera at `index` is new, or is looked at differently from now on; in that case its tracks go on.
     fn change(&mut self, index: usize, camera: &config::Camera, clock: &dyn Clock) -> Recognized {
-        if self.scenes.len() <= index {
-            self.scenes.resize_with(index + 1, || None);
-        }
+        self.place(index);
         if let Some(scene) = &mut self.scenes[index] {
             return scene.change(index, camera, &self.known, &mut self.budget);
         }
-        let last_id = self.last_ids.get(&camera.name).copied().unwrap_or(TrackId(0));
+        let last_id = self.exchange.last_id(&camera.name);
         let scene = self.scenes[index].insert(Scene::new(index, camera, &self.known, last_id));
         scene.last = clock.steady();
         Recognized { occupancies: scene.zones.occupancies(scene.last), ..Recognized::default() }
@@ -272,8 +291,24 @@ impl Recognizer {
             return Recognized::default();
         };
         let recognized = scene.cut(&mut self.budget);
-        self.last_ids.insert(scene.name().clone(), scene.tracker.last_id());
+        self.exchange.set_last_id(scene.name(), scene.tracker.last_id());
         recognized
+    }
+
+    /// Puts down what is known of the camera at `index`, for another worker.
+    fn leave(&mut self, index: usize) {
+        if let Some(scene) = self.place(index).take() {
+            self.exchange.put(index, scene);
+            self.budget.ask(index, Vec::new());
+        }
+    }
+
+    /// Where the scene of the camera at `index` is, or may be.
+    fn place(&mut self, index: usize) -> &mut Option<Scene> {
+        if self.scenes.len() <= index {
+            self.scenes.resize_with(index + 1, || None);
+        }
+        &mut self.scenes[index]
     }
 
     /// The tracker of the camera at `index`, as it stands after its last frame.

@@ -6,7 +6,7 @@ mod log;
 mod pulse;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::clock::{ClockOf, Timestamp};
@@ -64,6 +64,8 @@ pub struct CameraStatus {
     pub fps_recognised: f32,
     /// Frames dropped since start because a newer one came before they were recognised.
     pub dropped: u64,
+    /// The number of the worker that recognises its frames, from 1; nothing where there is one only.
+    pub worker: Option<usize>,
     /// Poses per second and person over the last reporting period; nothing when nobody was there to be looked at.
     pub pose_rate: Option<f32>,
     /// What it gives; nothing before the first frame.
@@ -126,6 +128,8 @@ pub struct FrameCounters {
     poses: Counter,
     person_time_us: Counter,
     faults: FaultCounters,
+    /// The number of the worker, from 1; 0 where there is one only.
+    worker: AtomicUsize,
 }
 
 /// The counters of [`Faults`].
@@ -189,6 +193,16 @@ impl FrameCounters {
     /// How long people were there to be looked at, in microseconds, summed over people.
     pub fn person_time_us(&self) -> &Counter {
         &self.person_time_us
+    }
+
+    /// The number of the worker that recognises its frames, from 1; nothing where there is one only.
+    pub fn worker(&self) -> Option<usize> {
+        Some(self.worker.load(Ordering::Relaxed)).filter(|number| *number > 0)
+    }
+
+    /// Notes which of several workers recognises its frames, from 1.
+    pub fn set_worker(&self, number: usize) {
+        self.worker.store(number, Ordering::Relaxed);
     }
 
     /// What went wrong.

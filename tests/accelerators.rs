@@ -186,6 +186,47 @@ fn a_node_tells_subscribers_what_its_models_run_on_and_why() {
 }
 
 #[test]
+fn workers_have_models_of_their_own_on_the_cpu_twice_and_beside_an_accelerator() {
+    let (Some(providers), Some(vtest)) = (providers(), footage::vtest()) else { return };
+    let broker = Mosquitto::start("");
+    let node = format!("[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n", broker.port());
+    let second = format!("[[camera]]\nname = \"gate\"\nsource = \"{0}\"\nloop = true\n", vtest.display());
+    let lists = "[models.on]\nall = [\"cpu\"]\nskeleton = [\"npu\", \"cpu\"]\n";
+    let accelerator = format!("[[accelerator]]\nname = \"npu\"\n{HTP}");
+    for (workers, on, rest) in [
+        ("\"cpu\", \"cpu\"", ["cpu", "cpu"], String::new()),
+        ("\"npu\", \"cpu\"", ["npu", "cpu"], format!("{lists}{accelerator}")),
+    ] {
+        let text = format!("{node}[models]\nworkers = [{workers}]\n{rest}{second}");
+        let setting = setting(&providers, &text);
+        let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+        let program = setting.start(["run"]);
+        let contract = Contract::read();
+        // `gate` comes first in the file.
+        let mut wanted = vec![("gate", 1), ("ramp", 2)];
+        let mut skeletons = Vec::new();
+        while !wanted.is_empty() || skeletons.is_empty() {
+            let (topic, message) = subscriber.next();
+            contract.hold(&topic, &message);
+            if topic == "spotter/v1/edge/status" && message["state"] == "online" {
+                let models = message["models"].as_array().unwrap();
+                let of = |worker: u64| models.iter().filter(move |model| model["worker"] == worker);
+                assert_eq!((of(1).count(), of(2).count()), (4, 4), "{message:#}");
+                let skeleton = models.iter().filter(|model| model["task"] == "skeleton");
+                skeletons = skeleton.map(|model| model["on"].as_str().unwrap().to_owned()).collect();
+            }
+            wanted.retain(|(camera, worker)| {
+                topic != format!("spotter/v1/edge/{camera}/status") || message["worker"] != *worker
+            });
+        }
+        assert_eq!(skeletons, on);
+        program.signal("TERM");
+        let ended = program.wait(PATIENCE);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_provider_that_takes_nothing_or_fails_at_its_first_run_does_not_pass_for_working() {
     let Some(providers) = providers() else { return };
     let ir = HTP.replace("{ ", "{ backend = \"ir\", ");

@@ -43,18 +43,18 @@ struct Taken {
 impl Bench {
     fn start(names: &[&str]) -> Self {
         let counters: Vec<_> = names.iter().map(|_| Arc::default()).collect();
-        let board = Arc::new(Board::new(counters.clone()));
+        let board = Arc::new(Board::new(counters.clone(), 1));
         let taken =
             Arc::new(Taken { counts: Mutex::new(vec![(0, 0); names.len()]), changed: Condvar::new() });
         let worker = {
             let (board, taken) = (Arc::clone(&board), Arc::clone(&taken));
             let work = move || {
-                while let Some(item) = board.take() {
+                while let Some(item) = board.take(0) {
                     let mut counts = taken.counts.lock().unwrap();
                     match item {
                         Item::Frame(index, _) => counts[index].0 += 1,
                         Item::Cut(index) => counts[index] = (0, counts[index].1 + 1),
-                        Item::Changed(..) | Item::Removed(_) => {}
+                        Item::Changed(..) | Item::Removed(_) | Item::Leaves(_) | Item::Arrives(_) => {}
                     }
                     taken.changed.notify_all();
                 }

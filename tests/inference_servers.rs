@@ -176,7 +176,7 @@ impl Heard {
         loop {
             let (topic, message) = self.subscriber.next();
             self.contract.hold(&topic, &message);
-            if topic.starts_with("spotter/v1/edge/ramp/tag/") {
+            if topic.contains("/tag/") {
                 self.tags.push(message.clone());
             }
             if wanted(&topic, &message) {
@@ -294,4 +294,46 @@ fn a_model_that_may_run_nowhere_else_waits_for_its_server() {
     program.signal("TERM");
     let ended = program.wait(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn a_worker_that_is_taken_away_lends_its_camera_and_has_it_again_and_no_tag_and_no_track_is_lost() {
+    let Some(vtest) = footage::vtest() else { return };
+    let mut server = Server::new("kserve", None);
+    let Some(()) = server.start() else { return };
+    let broker = Mosquitto::start("");
+    let mut heard = Heard::of(&broker);
+    let gate = format!("[[camera]]\nname = \"gate\"\nsource = \"{}\"\nloop = true\n", vtest.display());
+    let accelerator = server.accelerator("grpc", "") + &gate;
+    // `gate` comes first in the file, and so to the first worker.
+    let setting = node(&broker, &vtest, "workers = [\"cpu\", \"rack\"]", &accelerator);
+    let program = setting.start(["run"]);
+    let is_at = |worker: u64| {
+        move |topic: &str, status: &Value| {
+            topic == "spotter/v1/edge/ramp/status"
+                && status["worker"] == worker
+                && status["state"] == "online"
+        }
+    };
+    heard.until(is_at(2));
+    heard.until_tag("rack");
+    server.kill();
+    heard.until(is_at(1));
+    let is_of = |tag: &&Value, on: &str| {
+        tag["camera"] == "ramp" && tag["kind"] == "object" && tag["model"]["on"] == on
+    };
+    let track = |tag: &Value| tag["track"].as_u64().unwrap();
+    let there: Vec<u64> = heard.tags.iter().filter(|tag| is_of(tag, "rack")).map(track).collect();
+    let goes_on = |tag: &Value| is_of(&tag, "cpu") && there.contains(&track(tag));
+    if !heard.tags.iter().any(goes_on) {
+        heard.until(|topic, tag| topic.ends_with("/ramp/tag/object") && goes_on(tag));
+    }
+    server.start().unwrap();
+    heard.until(is_at(2));
+    heard.until_tag("rack");
+    program.signal("TERM");
+    let ended = program.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    heard.until(|topic, status| topic == "spotter/v1/edge/status" && status["state"] == "offline");
+    Story::of(heard.tags).hold();
 }

@@ -51,6 +51,7 @@ fn camera(state: CameraState) -> CameraStatus {
         fps_in: 25.0,
         fps_recognised: 12.0,
         dropped: 3,
+        worker: None,
         pose_rate: None,
         clock: None,
         video: None,

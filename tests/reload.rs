@@ -406,6 +406,7 @@ fn status() -> CameraStatus {
         fps_in: 25.0,
         fps_recognised: 25.0,
         dropped: 0,
+        worker: None,
         pose_rate: None,
         clock: None,
         video: None,

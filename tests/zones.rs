@@ -15,7 +15,7 @@ use spotter::config::{Camera, Config, Models, Runtime};
 use spotter::daemon::open_recognizer;
 use spotter::geometry::Point;
 use spotter::name::Name;
-use spotter::recognize::Recognized;
+use spotter::recognize::{NoMender, Recognized};
 use spotter::tag::{Body, Direction, Phase, TrackId};
 
 #[path = "support/footage.rs"]
@@ -198,11 +198,11 @@ fn every_zone_is_told_to_be_empty_when_the_work_begins() {
     let camera = camera();
     let recognizer =
         open_recognizer(&Runtime::default(), &Models::default(), &[camera], Share::Unlimited).unwrap();
-    let board = Board::new(vec![Arc::default()]);
+    let board = Board::new(vec![Arc::default()], 1);
     board.close();
     let clock = SimulatedClock::new(Timestamp::from_micros(7));
     let mut told = Vec::new();
-    recognizer.work(&board, &clock, |recognized| told.push(recognized)).unwrap();
+    recognizer.work(&board, &clock, NoMender, |recognized| told.push(recognized)).unwrap();
     assert!(told.iter().all(|recognized| recognized.tags.is_empty() && recognized.tracks.is_none()));
     let told: Vec<_> = told
         .iter()
@@ -224,14 +224,14 @@ fn when_the_work_ends_the_ends_of_all_cameras_are_handed_on_at_once() {
     let cameras = ["ramp", "gate"].map(|name| Camera { name: Name::new(name).unwrap(), ..camera() });
     let recognizer =
         open_recognizer(&Runtime::default(), &Models::default(), &cameras, Share::Unlimited).unwrap();
-    let board = Board::new(vec![Arc::default(), Arc::default()]);
+    let board = Board::new(vec![Arc::default(), Arc::default()], 1);
     let clock = SimulatedClock::new(Timestamp::EPOCH + Duration::from_secs(60));
     let (sender, told) = mpsc::channel();
     let mut handed: Vec<Recognized> = Vec::new();
     std::thread::scope(|scope| {
         let (board, clock) = (&board, &clock);
         let hand_on = move |recognized: Recognized| sender.send(recognized).unwrap();
-        let worker = scope.spawn(move || recognizer.work(board, clock, hand_on));
+        let worker = scope.spawn(move || recognizer.work(board, clock, NoMender, hand_on));
         let next = || {
             told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| {
                 board.close();

@@ -1,15 +1,25 @@
 //! The board: the newest frame of every camera, where worker threads find it.
 //!
-//! Cameras never wait for workers: a frame that nobody took yet is replaced by the next and counted as dropped. Workers
-//! take from the cameras in turn, so a fast camera does not starve a slow one. Cameras come, change and go while workers
-//! take: a camera keeps its index for as long as it is there, and what changes about it comes to the worker in order with
+//! Cameras never wait for workers: a frame that nobody took yet is replaced by the next and counted as dropped. A worker
+//! takes from its cameras in turn, so a fast camera does not starve a slow one. Cameras come, change and go while workers
+//! take: a camera keeps its index for as long as it is there, and what changes about it comes to its worker in order with
 //! its frames.
+//!
+//! Each camera has one worker at a time. Where there are several, one that has nothing to do takes over a camera whose frame waits
+//! for a busy one, and a worker that cannot work lends its cameras to the others: the old worker hears [`Item::Leaves`],
+//! and once it has [left](Board::left) the camera the new one hears [`Item::Arrives`].
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::frame::Frame;
 use crate::telemetry::{FrameCounters, Pulse};
+
+/// A frame that waits so long for a busy worker may be taken by another that has nothing to do,
+const WAITS: Duration = Duration::from_millis(150);
+/// with its camera, which then stays for so long at least.
+const STAYS: Duration = Duration::from_secs(10);
 
 /// What a worker takes from the board.
 #[derive(Debug)]
@@ -22,6 +32,10 @@ pub enum Item {
     Changed(usize, Arc<config::Camera>),
     /// The camera with this index is there no more; another one may get the index.
     Removed(usize),
+    /// Another worker is to have the camera with this index, which is told by [`Board::left`].
+    Leaves(usize),
+    /// The camera with this index comes from another worker.
+    Arrives(usize),
 }
 
 /// The newest frame of every camera. Holds at most one frame and one change per camera; a newer one replaces it, and
@@ -29,14 +43,21 @@ pub enum Item {
 pub struct Board {
     state: Mutex<State>,
     changed: Condvar,
-    taker: Arc<Pulse>,
+    takers: Vec<Arc<Pulse>>,
 }
 
 struct State {
     slots: Vec<Slot>,
-    /// The slot to look at first.
-    next: usize,
+    workers: Vec<Worker>,
     open: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Worker {
+    /// The slot that it looks at first.
+    next: usize,
+    /// Whether it can recognise nothing now.
+    is_out: bool,
 }
 
 /// A camera's place.
@@ -44,10 +65,17 @@ struct State {
 struct Slot {
     counters: Arc<FrameCounters>,
     occupant: Occupant,
+    /// Who has it, who is to have it as a rule, and who is to have it next.
+    worker: usize,
+    home: usize,
+    to: Option<usize>,
+    /// Whether its worker has not heard yet that it comes.
+    arrives: bool,
+    moved: Option<Instant>,
     /// What waits for the worker, in this order.
     change: Option<Arc<config::Camera>>,
     cut: bool,
-    frame: Option<Frame>,
+    frame: Option<(Instant, Frame)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,18 +89,37 @@ enum Occupant {
 }
 
 impl Board {
-    /// A board with one place for each camera, which counts its frames.
-    pub fn new(counters: Vec<Arc<FrameCounters>>) -> Self {
-        let slot = |counters| Slot { counters, occupant: Occupant::Camera, ..Slot::default() };
-        let slots = counters.into_iter().map(slot).collect();
-        let state = Mutex::new(State { slots, next: 0, open: true });
-        Board { state, changed: Condvar::new(), taker: Arc::new(Pulse::new("recognize")) }
+    /// A board with one place for each camera, which counts its frames, for so many workers, one at least. Worker
+    /// `i % workers` has camera `i` first.
+    pub fn new(counters: Vec<Arc<FrameCounters>>, workers: usize) -> Self {
+        let workers = workers.max(1);
+        let slot = |(index, counters): (usize, _)| {
+            let mut slot = Slot { counters, occupant: Occupant::Camera, ..Slot::default() };
+            slot.home = index % workers;
+            slot.give(slot.home, workers);
+            slot
+        };
+        let slots = counters.into_iter().enumerate().map(slot).collect();
+        let takers = match workers {
+            1 => vec![Arc::new(Pulse::new("recognize"))],
+            _ => (1..=workers).map(|number| Arc::new(Pulse::new(format!("recognize-{number}")))).collect(),
+        };
+        let state = State { slots, workers: vec![Worker::default(); workers], open: true };
+        Board { state: Mutex::new(state), changed: Condvar::new(), takers }
     }
 
-    /// Makes place for a camera; its index. The worker hears of it before its first frame.
+    /// Makes place for a camera; its index. The worker with the fewest cameras hears of it before its first frame.
     pub fn add(&self, camera: Arc<config::Camera>, counters: Arc<FrameCounters>) -> usize {
-        let slot = Slot { counters, occupant: Occupant::Camera, change: Some(camera), ..Slot::default() };
         let mut state = self.lock();
+        let worker = state.least_busy(None).unwrap_or(0);
+        let mut slot = Slot {
+            counters,
+            occupant: Occupant::Camera,
+            home: worker,
+            change: Some(camera),
+            ..Slot::default()
+        };
+        slot.give(worker, state.workers.len());
         let free = state.slots.iter().position(|slot| slot.occupant == Occupant::Nobody);
         let index = free.unwrap_or_else(|| {
             state.slots.push(Slot::default());
@@ -80,14 +127,14 @@ impl Board {
         });
         state.slots[index] = slot;
         drop(state);
-        self.changed.notify_one();
+        self.changed.notify_all();
         index
     }
 
     /// The camera at `index` is to be looked at like this, from its next frame on.
     pub fn change(&self, index: usize, camera: Arc<config::Camera>) {
         self.lock().slots[index].change = Some(camera);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// Takes away the place of the camera at `index`, which must give no frame any more; one that still waits there is
@@ -95,8 +142,9 @@ impl Board {
     pub fn remove(&self, index: usize) {
         let slot = &mut self.lock().slots[index];
         slot.drop_frame();
-        *slot = Slot { occupant: Occupant::Gone, ..Slot::default() };
-        self.changed.notify_one();
+        let Slot { worker, arrives, .. } = *slot;
+        *slot = Slot { occupant: Occupant::Gone, worker, arrives, ..Slot::default() };
+        self.changed.notify_all();
     }
 
     /// The counters of the camera at `index`.
@@ -106,7 +154,7 @@ impl Board {
 
     /// Puts a frame of camera `index`; one that still waits there is dropped and counted. Nothing once it was removed.
     pub fn put(&self, index: usize, frame: Frame) {
-        self.write(index, |slot| slot.frame = Some(frame));
+        self.write(index, |slot| slot.frame = Some((Instant::now(), frame)));
     }
 
     /// Notes that camera `index` was lost, restarted or ended; a frame that still waits there is dropped and counted.
@@ -120,33 +168,76 @@ impl Board {
         if slot.occupant == Occupant::Camera {
             slot.drop_frame();
             write(slot);
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
     }
 
-    /// The pulse of the worker: it is busy with what it took until it comes back for more.
-    pub fn taker(&self) -> &Arc<Pulse> {
-        &self.taker
+    /// The worker of the camera at `index` has put down what it knows of it, so that the next one can take that up.
+    pub fn left(&self, index: usize) {
+        let mut state = self.lock();
+        let workers = state.workers.len();
+        let slot = &mut state.slots[index];
+        if let Some(to) = slot.to.take() {
+            slot.give(to, workers);
+            (slot.arrives, slot.moved) = (true, Some(Instant::now()));
+        }
+        drop(state);
+        self.changed.notify_all();
     }
 
-    /// Waits for the next item, from the cameras in turn; nothing once the board is closed.
-    pub fn take(&self) -> Option<Item> {
-        self.taker.rest();
-        let item = self.wait();
-        self.taker.beat();
+    /// Whether a worker can recognise nothing for now. While it cannot, others have its cameras, if there are any that can;
+    /// afterwards it has its own again.
+    pub fn set_out(&self, worker: usize, is_out: bool) {
+        let mut state = self.lock();
+        state.workers[worker].is_out = is_out;
+        for index in 0..state.slots.len() {
+            let Slot { occupant, worker: has, home, to, .. } = state.slots[index];
+            let to = match is_out {
+                true if has == worker => state.least_busy(Some(worker)),
+                true if to == Some(worker) => None,
+                false if home == worker && has != worker => Some(worker),
+                _ => continue,
+            };
+            if occupant == Occupant::Camera {
+                state.slots[index].to = to;
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The pulse of each worker: it is busy with what it took until it comes back for more.
+    pub fn takers(&self) -> &[Arc<Pulse>] {
+        &self.takers
+    }
+
+    /// Waits for the next item for a worker, from its cameras in turn; nothing once the board is closed.
+    pub fn take(&self, worker: usize) -> Option<Item> {
+        self.takers[worker].rest();
+        let item = self.wait(worker);
+        self.takers[worker].beat();
         item
     }
 
-    fn wait(&self) -> Option<Item> {
+    fn wait(&self, worker: usize) -> Option<Item> {
         let mut state = self.lock();
         loop {
             if !state.open {
                 return None;
             }
-            if let Some(item) = state.pick() {
+            if let Some(item) = state.pick(worker) {
                 return Some(item);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match state.ask_for_one(worker, Instant::now()) {
+                Asked::Camera => {
+                    self.changed.notify_all();
+                    self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
+                Asked::Later(wait) => {
+                    self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                Asked::Nothing => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -168,189 +259,99 @@ impl Slot {
             self.counters.dropped().increment();
         }
     }
+
+    /// One of several `workers` has it, which its counters tell.
+    fn give(&mut self, worker: usize, workers: usize) {
+        self.worker = worker;
+        if workers > 1 {
+            self.counters.set_worker(worker + 1);
+        }
+    }
+}
+
+/// What came of asking for another worker's camera.
+enum Asked {
+    /// One will come.
+    Camera,
+    /// One may be asked for after this time.
+    Later(Duration),
+    /// There is none to be asked for.
+    Nothing,
 }
 
 impl State {
     /// Removals go first: a camera that went may come again under its name at another index, and the old one must have
     /// ended then. Of one camera changes do: a new one that cannot be connected is cut before anybody has heard of it.
-    fn pick(&mut self) -> Option<Item> {
-        if let Some(index) = self.slots.iter().position(|slot| slot.occupant == Occupant::Gone) {
+    fn pick(&mut self, worker: usize) -> Option<Item> {
+        let is_mine = |slot: &Slot| slot.worker == worker;
+        if let Some(index) = self.slots.iter().position(|slot| is_mine(slot) && slot.arrives) {
+            self.slots[index].arrives = false;
+            return Some(Item::Arrives(index));
+        }
+        if let Some(index) =
+            self.slots.iter().position(|slot| is_mine(slot) && slot.occupant == Occupant::Gone)
+        {
             self.slots[index].occupant = Occupant::Nobody;
             return Some(Item::Removed(index));
         }
         let count = self.slots.len();
-        for index in (self.next..self.next + count).map(|i| i % count) {
+        let next = self.workers[worker].next;
+        for index in (next..next + count).map(|i| i % count) {
             let slot = &mut self.slots[index];
+            if !is_mine(slot) {
+                continue;
+            }
+            if slot.to.is_some_and(|to| to != worker) {
+                return Some(Item::Leaves(index));
+            }
             if let Some(camera) = slot.change.take() {
                 return Some(Item::Changed(index, camera));
             }
             if std::mem::take(&mut slot.cut) {
                 return Some(Item::Cut(index));
             }
-            if let Some(frame) = slot.frame.take() {
-                self.next = (index + 1) % count;
+            if let Some((_, frame)) = slot.frame.take() {
+                self.workers[worker].next = (index + 1) % count;
                 return Some(Item::Frame(index, frame));
             }
         }
         None
     }
+
+    /// Asks for the camera of another worker whose frame has waited for long, as one that has nothing to do.
+    fn ask_for_one(&mut self, worker: usize, now: Instant) -> Asked {
+        if self.workers.len() == 1 || self.workers[worker].is_out {
+            return Asked::Nothing;
+        }
+        let mut soonest: Option<Duration> = None;
+        for slot in &mut self.slots {
+            let may_move = slot.worker != worker && slot.to.is_none() && !slot.arrives;
+            let Some((since, _)) = slot.frame.as_ref().filter(|_| may_move) else { continue };
+            let waits = WAITS.saturating_sub(now.saturating_duration_since(*since));
+            let stays = slot
+                .moved
+                .map_or(Duration::ZERO, |moved| STAYS.saturating_sub(now.saturating_duration_since(moved)));
+            let left = waits.max(stays);
+            if left.is_zero() {
+                slot.to = Some(worker);
+                return Asked::Camera;
+            }
+            soonest = Some(soonest.map_or(left, |soonest| soonest.min(left)));
+        }
+        soonest.map_or(Asked::Nothing, Asked::Later)
+    }
+
+    /// The worker with the fewest cameras, now and soon, of those that can work and are not `but`.
+    fn least_busy(&self, but: Option<usize>) -> Option<usize> {
+        let able =
+            (0..self.workers.len()).filter(|worker| !self.workers[*worker].is_out && but != Some(*worker));
+        able.min_by_key(|worker| {
+            let has =
+                |slot: &&Slot| slot.occupant == Occupant::Camera && slot.to.unwrap_or(slot.worker) == *worker;
+            self.slots.iter().filter(has).count()
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{ClockOf, Timestamp};
-    use crate::frame::{Colorimetry, ColourMatrix, Image, PixelFormat};
-    use crate::name::Name;
-
-    fn frame(number: u64) -> Frame {
-        let colorimetry = Colorimetry { matrix: ColourMatrix::Bt601, full_range: true };
-        let image =
-            Image::new(PixelFormat::Gray8, (1, 1), colorimetry, [1, 0, 0], Arc::new(vec![vec![0]])).unwrap();
-        Frame { camera: Name::new("c").unwrap(), number, at: Timestamp::EPOCH, by: ClockOf::Arrival, image }
-    }
-
-    fn board(cameras: usize) -> (Board, Vec<Arc<FrameCounters>>) {
-        let counters: Vec<_> = (0..cameras).map(|_| Arc::default()).collect();
-        (Board::new(counters.clone()), counters)
-    }
-
-    fn taken(board: &Board) -> (usize, Option<u64>) {
-        match board.take().unwrap() {
-            Item::Frame(index, frame) => (index, Some(frame.number)),
-            Item::Cut(index) => (index, None),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// A camera with this name.
-    fn camera(name: &str) -> Arc<config::Camera> {
-        let text =
-            format!("[node]\nname = \"n\"\n[[camera]]\nname = \"{name}\"\npipeline = \"videotestsrc\"\n");
-        let mut config = config::Config::parse(&text, std::path::Path::new("")).unwrap();
-        Arc::new(config.cameras.remove(0))
-    }
-
-    /// Everything that waits, in short.
-    fn all(board: &Board) -> Vec<String> {
-        let pick = || board.lock().pick();
-        let told = |item| match item {
-            Item::Frame(index, frame) => format!("{index}: frame {}", frame.number),
-            Item::Cut(index) => format!("{index}: cut"),
-            Item::Changed(index, camera) => format!("{index}: {}", camera.name),
-            Item::Removed(index) => format!("{index}: removed"),
-        };
-        std::iter::from_fn(pick).map(told).collect()
-    }
-
-    #[test]
-    fn the_newest_frame_wins_and_the_loss_is_counted() {
-        let (board, counters) = board(1);
-        for number in 0..5 {
-            board.put(0, frame(number));
-        }
-        assert_eq!(taken(&board), (0, Some(4)));
-        assert_eq!(counters[0].dropped().get(), 4);
-    }
-
-    #[test]
-    fn cameras_take_turns() {
-        let (board, _) = board(3);
-        for index in 0..3 {
-            board.put(index, frame(index as u64));
-        }
-        assert_eq!(taken(&board).0, 0);
-        // The fast camera is back at once, and still waits for the others.
-        board.put(0, frame(9));
-        assert_eq!([taken(&board).0, taken(&board).0, taken(&board).0], [1, 2, 0]);
-    }
-
-    #[test]
-    fn a_cut_comes_before_what_follows_it() {
-        let (board, counters) = board(1);
-        board.put(0, frame(1));
-        board.cut(0);
-        board.put(0, frame(2));
-        assert_eq!([taken(&board), taken(&board)], [(0, None), (0, Some(2))]);
-        assert_eq!(counters[0].dropped().get(), 1);
-    }
-
-    #[test]
-    fn closing_wakes_a_waiting_worker() {
-        let (board, _) = board(1);
-        std::thread::scope(|scope| {
-            let worker = scope.spawn(|| board.take().is_none());
-            board.close();
-            assert!(worker.join().unwrap());
-        });
-    }
-
-    #[test]
-    fn a_change_comes_before_the_frames_that_follow_it_and_the_newest_counts() {
-        let (board, counters) = board(2);
-        board.put(0, frame(1));
-        board.change(0, camera("a"));
-        board.change(0, camera("b"));
-        board.put(1, frame(7));
-        board.cut(0);
-        board.put(0, frame(2));
-        assert_eq!(all(&board), ["0: b", "0: cut", "0: frame 2", "1: frame 7"]);
-        assert_eq!(counters[0].dropped().get(), 1);
-    }
-
-    #[test]
-    fn cameras_come_and_go_and_the_others_keep_their_index() {
-        let (board, counters) = board(3);
-        board.put(1, frame(1));
-        board.put(2, frame(2));
-        board.remove(1);
-        assert_eq!(counters[1].dropped().get(), 1);
-        // The worker does not know yet that the place is free.
-        let counted: Arc<FrameCounters> = Arc::default();
-        assert_eq!(board.add(camera("gate"), Arc::clone(&counted)), 3);
-        board.put(3, frame(3));
-        board.put(3, frame(4));
-        assert_eq!(counted.dropped().get(), 1);
-        assert_eq!(all(&board), ["1: removed", "2: frame 2", "3: gate", "3: frame 4"]);
-        // Now it does.
-        assert_eq!(board.add(camera("yard"), Arc::default()), 1);
-        board.put(1, frame(5));
-        board.put(0, frame(6));
-        assert_eq!(all(&board), ["0: frame 6", "1: yard", "1: frame 5"]);
-        assert!(Arc::ptr_eq(&board.counters(3), &counted));
-    }
-
-    #[test]
-    fn a_camera_that_is_lost_before_the_worker_heard_of_it_is_heard_of_first_and_after_its_end_not_at_all() {
-        let (board, _) = board(0);
-        let index = board.add(camera("gate"), Arc::default());
-        board.cut(index);
-        board.put(index, frame(1));
-        assert_eq!(all(&board), ["0: gate", "0: cut", "0: frame 1"]);
-        board.remove(index);
-        board.cut(index);
-        board.put(index, frame(2));
-        assert_eq!(all(&board), ["0: removed"]);
-        board.cut(index);
-        assert_eq!(all(&board), [""; 0]);
-    }
-
-    #[test]
-    fn a_camera_that_goes_before_the_worker_heard_of_it_is_only_removed() {
-        let (board, _) = board(0);
-        assert_eq!(board.add(camera("gate"), Arc::default()), 0);
-        board.put(0, frame(1));
-        board.remove(0);
-        assert_eq!(all(&board), ["0: removed"]);
-        assert_eq!(all(&board), [""; 0]);
-    }
-
-    #[test]
-    fn the_old_one_of_a_name_has_gone_before_the_new_one_comes() {
-        let (board, _) = board(3);
-        board.remove(2);
-        assert_eq!(board.add(camera("c"), Arc::default()), 3);
-        board.put(0, frame(1));
-        assert_eq!(all(&board), ["2: removed", "0: frame 1", "3: c"]);
-    }
-}
+mod tests;

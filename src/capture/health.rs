@@ -112,6 +112,7 @@ impl Health {
             fps_in: state.rates.fps_in,
             fps_recognised: state.rates.fps_recognised,
             dropped: self.counters.dropped().get(),
+            worker: self.counters.worker(),
             pose_rate: state.rates.pose_rate,
             video: state.video.clone(),
             clock: state.clock,

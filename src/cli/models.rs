@@ -49,9 +49,15 @@ fn report(trial: &Trial) -> Value {
         Ok(library) => json!({ "version": library.version(), "path": library.path().display().to_string() }),
         Err(error) => json!({ "error": error.to_string() }),
     };
-    let model = |TriedModel { key, name, loaded }: &TriedModel| match loaded {
-        Ok(loaded) => json!({ "key": key, "name": name, "loaded": loaded_model(loaded) }),
-        Err(error) => json!({ "key": key, "name": name, "error": error }),
+    let model = |TriedModel { key, name, worker, loaded }: &TriedModel| {
+        let mut told = match loaded {
+            Ok(loaded) => json!({ "key": key, "name": name, "loaded": loaded_model(loaded) }),
+            Err(error) => json!({ "key": key, "name": name, "error": error }),
+        };
+        if let Some(worker) = worker {
+            told["worker"] = (*worker).into();
+        }
+        told
     };
     let models: Vec<Value> = trial.models.iter().map(model).collect();
     json!({ "version": env!("CARGO_PKG_VERSION"), "library": library, "models": models })
@@ -62,10 +68,11 @@ fn lines(trial: &Trial) -> Vec<String> {
         Ok(library) => format!("ONNX Runtime {} at {}", library.version(), library.path().display()),
         Err(error) => error.to_string(),
     }];
-    for TriedModel { key, name, loaded } in &trial.models {
-        match loaded {
-            Err(why) => lines.push(format!("{key}: {name}: {why}")),
-            Ok(loaded) => lines.extend(told(key, loaded)),
+    for tried in &trial.models {
+        let place = tried.place();
+        match &tried.loaded {
+            Err(why) => lines.push(format!("{place}: {}: {why}", tried.name)),
+            Ok(loaded) => lines.extend(told(&place, loaded)),
         }
     }
     lines

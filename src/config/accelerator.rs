@@ -72,6 +72,9 @@ pub enum DeviceKind {
     Npu,
 }
 
+/// `models.workers` has at most so many entries.
+const MOST_WORKERS: usize = 16;
+
 /// `models.on`: the names of accelerators in the order of wish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct On {
@@ -95,10 +98,15 @@ impl On {
     /// The keys of `[models]` that name a model.
     pub const KEYS: [&str; 5] = ["detect", "pose", "posture", "skeleton", "clips"];
 
-    /// The wishes for the model of a key of `[models]`, such as `pose`.
-    pub fn wishes(&self, key: &str) -> Vec<&str> {
-        let list = self.of.get(key).unwrap_or(&self.all);
-        if list.is_empty() { vec![CPU] } else { list.iter().map(String::as_str).collect() }
+    /// The wishes for the model of a key of `[models]`, such as `pose`, in a worker for `first`: that comes first, unless the
+    /// model has a list of its own without it.
+    pub fn wishes<'a>(&'a self, key: &str, first: Option<&'a str>) -> Vec<&'a str> {
+        let own = self.of.get(key);
+        let list = own.unwrap_or(&self.all);
+        let list: Vec<&str> =
+            if list.is_empty() { vec![CPU] } else { list.iter().map(String::as_str).collect() };
+        let first = first.filter(|first| own.is_none() || list.contains(first));
+        first.into_iter().chain(list.iter().copied().filter(|wish| Some(*wish) != first)).collect()
     }
 }
 
@@ -189,13 +197,15 @@ fn options(
     (options, raw)
 }
 
-/// Reads `on` and `fallback` of `[models]`, whose names are those of `accelerators`.
-pub(super) fn wishes(section: &mut Section<'_, '_, '_>, accelerators: &[Accelerator]) -> (On, Fallback) {
+/// Reads `on`, `workers` and `fallback` of `[models]`, whose names are those of `accelerators`.
+pub(super) fn wishes(
+    section: &mut Section<'_, '_, '_>,
+    accelerators: &[Accelerator],
+) -> (On, Vec<String>, Fallback) {
     let known =
         |name: &str| name == CPU || accelerators.iter().any(|accelerator| accelerator.name.as_str() == name);
-    let check = |section: &mut Section<'_, '_, '_>, key: &'static str| {
+    let list = |section: &mut Section<'_, '_, '_>, key: &'static str| {
         let list = section.strings(key)?;
-        let mut seen = BTreeSet::new();
         if list.is_empty() {
             section.problem(key, "is an empty list; leave it out for the CPU");
         } else if let Some(unknown) = list.iter().find(|name| !known(name)) {
@@ -203,7 +213,13 @@ pub(super) fn wishes(section: &mut Section<'_, '_, '_>, accelerators: &[Accelera
             let names = [&names[..], &[CPU]].concat().join(", ");
             section
                 .problem(key, format!("has \"{unknown}\", which is no [[accelerator]]; there are: {names}"));
-        } else if let Some(twice) = list.iter().find(|name| !seen.insert(name.as_str())) {
+        }
+        Some(list)
+    };
+    let check = |section: &mut Section<'_, '_, '_>, key: &'static str| {
+        let list = list(section, key)?;
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = list.iter().find(|name| !seen.insert(name.as_str())) {
             section.problem(key, format!("has \"{twice}\" twice"));
         }
         Some(list)
@@ -217,12 +233,17 @@ pub(super) fn wishes(section: &mut Section<'_, '_, '_>, accelerators: &[Accelera
     } else {
         On { all: check(section, "on").unwrap_or_default(), of: BTreeMap::new() }
     };
+    // The same name may stand for several workers.
+    let workers = list(section, "workers").unwrap_or_default();
+    if workers.len() > MOST_WORKERS {
+        section.problem("workers", format!("has {} entries; there can be {MOST_WORKERS}", workers.len()));
+    }
     let fallback = section.parsed("fallback", |text| match text {
         "refuse" => Ok(Fallback::Refuse),
         "announce" => Ok(Fallback::Announce),
         _ => Err(format!("is \"{text}\"; it must be \"refuse\" or \"announce\"")),
     });
-    (on, fallback.unwrap_or_default())
+    (on, workers, fallback.unwrap_or_default())
 }
 
 fn accelerator_name(text: &str) -> Result<Name, String> {

@@ -82,7 +82,7 @@ fn runtime(mut section: Section<'_, '_, '_>, base: &Path) -> Runtime {
 
 fn models(mut section: Section<'_, '_, '_>, base: &Path, accelerators: Vec<Accelerator>) -> Models {
     let defaults = Models::default();
-    let (on, fallback) = accelerator::wishes(&mut section, &accelerators);
+    let (on, workers, fallback) = accelerator::wishes(&mut section, &accelerators);
     let models = Models {
         directories: section
             .strings("directories")
@@ -93,6 +93,7 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path, accelerators: Vec<Accel
         skeleton: section.string("skeleton").unwrap_or(defaults.skeleton),
         clips: section.strings("clips").unwrap_or_default(),
         on,
+        workers,
         fallback,
         accelerators,
     };

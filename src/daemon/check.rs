@@ -37,7 +37,8 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
     let mut problems = sources(config);
     problems.extend(Room::shortages(&config.cameras));
     if config::want_activities(&config.cameras) && !known.has_activities() {
-        let mut opening = Opening::new(&config.runtime, &config.models);
+        let worker = config.models.workers()[0];
+        let mut opening = Opening::new(&config.runtime, &config.models, worker);
         let activities = opening.activities();
         problems.extend(Trial::from(opening).problems());
         if let Some(activities) = activities {

@@ -3,6 +3,7 @@
 mod keeper;
 mod running;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::DaemonError;
@@ -11,9 +12,8 @@ use crate::config;
 use crate::detect::Detector;
 use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
 use crate::publish::{LoadedModel, PassedOver};
-use crate::recognize::{Recognizer, Successor};
-pub(super) use keeper::Keeping;
-use keeper::Kept;
+use crate::recognize::{Exchange, Recognizer, Successor};
+use keeper::{Keeping, Kept};
 use running::{Candidate, Machine, Runs};
 
 /// Loads the runtime library and the models that the cameras need, and warms them up.
@@ -26,27 +26,57 @@ pub fn open_recognizer(
     cameras: &[config::Camera],
     share: Share,
 ) -> Result<Recognizer, DaemonError> {
-    open(runtime, models, cameras, share).map(|(recognizer, ..)| recognizer)
+    open_worker(runtime, models, cameras, share, models.workers()[0]).map(|(worker, _)| worker.recognizer)
 }
 
-/// The same, how each model runs, and what keeps them running.
+/// Who recognises, and who keeps its models running.
+pub(super) struct Worker {
+    pub(super) recognizer: Recognizer,
+    pub(super) keeping: Keeping,
+}
+
+/// The same for every worker that the configuration wants, and how each model runs.
 pub(super) fn open(
     runtime: &config::Runtime,
     models: &config::Models,
     cameras: &[config::Camera],
     share: Share,
-) -> Result<(Recognizer, Vec<LoadedModel>, Keeping), DaemonError> {
+) -> Result<(Vec<Worker>, Vec<LoadedModel>), DaemonError> {
     let begun = Instant::now();
-    let mut opening = Opening::new(runtime, models);
+    let (mut workers, mut all) = (Vec::new(), Vec::new());
+    let (count, exchange) = (models.workers().len(), Arc::new(Exchange::default()));
+    for (index, worker) in models.workers().into_iter().enumerate() {
+        let (Worker { recognizer, keeping }, loaded) = open_worker(runtime, models, cameras, share, worker)?;
+        let recognizer = recognizer.among(index, count, Arc::clone(&exchange));
+        workers.push(Worker { recognizer, keeping });
+        all.extend(loaded);
+    }
+    tracing::info!(
+        onnxruntime = Runtime::load(runtime.onnxruntime.as_deref())?.version(),
+        took_ms = begun.elapsed().as_millis(),
+        "models loaded and warmed up"
+    );
+    Ok((workers, all))
+}
+
+fn open_worker(
+    runtime: &config::Runtime,
+    models: &config::Models,
+    cameras: &[config::Camera],
+    share: Share,
+    worker: (Option<usize>, Option<&str>),
+) -> Result<(Worker, Vec<LoadedModel>), DaemonError> {
+    let mut opening = Opening::new(runtime, models, worker);
     let (detector, activities) = opening.needed_by(cameras);
     let kept = opening.opened.into_iter().map(|opened| opened.kept).collect::<Result<Vec<_>, _>>()?;
     let loaded: Vec<LoadedModel> = kept.iter().map(|kept| kept.loaded().clone()).collect();
-    let library = opening.library?;
+    opening.library?;
     let detector = detector.expect("what does not open says why");
     let recognizer = Recognizer::new(detector, activities, share, cameras)?;
-    for LoadedModel { reference, task, passed_over, .. } in &loaded {
+    for LoadedModel { reference, task, worker, passed_over, .. } in &loaded {
         tracing::info!(
             task,
+            worker,
             model = reference.name,
             version = reference.version,
             on = &*reference.on,
@@ -61,12 +91,7 @@ pub(super) fn open(
             );
         }
     }
-    tracing::info!(
-        onnxruntime = library.version(),
-        took_ms = begun.elapsed().as_millis(),
-        "models loaded and warmed up"
-    );
-    Ok((recognizer, loaded, Keeping::new(opening.machine, kept)))
+    Ok((Worker { recognizer, keeping: Keeping::new(opening.machine, kept) }, loaded))
 }
 
 /// What has become of a model that a configuration asks for.
@@ -90,6 +115,8 @@ impl Opened {
 /// which there are: what the daemon runs with and what is checked beforehand come from here.
 pub(super) struct Opening<'c> {
     models: &'c config::Models,
+    /// The number of the worker when there are several, and where its models run first.
+    pub(super) worker: (Option<usize>, Option<&'c str>),
     machine: Machine,
     /// Without it only the packages are looked at, and those that are sound are not noted.
     pub(super) library: Result<Runtime, RuntimeError>,
@@ -98,11 +125,15 @@ pub(super) struct Opening<'c> {
 }
 
 impl<'c> Opening<'c> {
-    /// Loads the library.
-    pub(super) fn new(runtime: &config::Runtime, models: &'c config::Models) -> Self {
+    /// Loads the library. `worker` is one of [`config::Models::workers`].
+    pub(super) fn new(
+        runtime: &config::Runtime,
+        models: &'c config::Models,
+        worker: (Option<usize>, Option<&'c str>),
+    ) -> Self {
         let library = Runtime::load(runtime.onnxruntime.as_deref());
         let machine = Machine::new(runtime.threads, &models.accelerators);
-        Opening { models, machine, library, opened: Vec::new() }
+        Opening { models, worker, machine, library, opened: Vec::new() }
     }
 
     /// The models that these cameras need: the detector, and those of activities where one wants them. Nothing in the
@@ -139,10 +170,11 @@ impl<'c> Opening<'c> {
             (Ok(_), Err(_)) => return None,
             (Ok(package), Ok(library)) => {
                 let config::Models { on, fallback, .. } = self.models;
-                let wishes = on.wishes(key.trim_start_matches("models."));
+                let (worker, first) = self.worker;
+                let wishes = on.wishes(key.trim_start_matches("models."), first);
                 let wishes = wishes.into_iter().map(str::to_owned).collect();
                 let candidate = Candidate::new(package, library.clone(), open);
-                Kept::open(&mut self.machine, wishes, *fallback, candidate)
+                Kept::open(&mut self.machine, worker, wishes, *fallback, candidate)
             }
         };
         let (model, kept) = match opened {

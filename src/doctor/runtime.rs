@@ -2,7 +2,7 @@
 
 use super::{Area, Check, Verdict};
 use crate::config::Config;
-use crate::daemon::{Trial, TriedModel};
+use crate::daemon::Trial;
 use crate::model::{Runtime, RuntimeError};
 use crate::publish::{Accelerated, LoadedModel, PassedOver};
 
@@ -11,9 +11,9 @@ pub(super) fn checks(config: Option<&Config>) -> Vec<Check> {
     let Some(config) = config else { return library(&Runtime::load(None)) };
     let Trial { library: tried, models, unmet } = Trial::of(config);
     let mut checks = library(&tried);
-    checks.extend(models.iter().map(|TriedModel { key, loaded, .. }| match loaded {
-        Ok(loaded) => runs(key, loaded),
-        Err(why) => new(key, Verdict::Failure, why),
+    checks.extend(models.iter().map(|tried| match &tried.loaded {
+        Ok(loaded) => runs(&tried.place(), loaded),
+        Err(why) => new(&tried.place(), Verdict::Failure, why),
     }));
     checks.extend(unmet.iter().map(|why| new("labels", Verdict::Failure, why)));
     checks

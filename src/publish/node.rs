@@ -33,6 +33,8 @@ pub struct LoadedModel {
     pub reference: ModelRef,
     /// What for, such as `detect`.
     pub task: String,
+    /// The number of the worker that it runs for, from 1; none where there is one only.
+    pub worker: Option<usize>,
     /// What it was to run on, best first.
     pub asked: Vec<String>,
     /// Those of them that do not run it, though they come before the one that does.

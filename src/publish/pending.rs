@@ -191,7 +191,9 @@ impl Pending {
 
     /// Replaces what was to be said about a model of the node, unless the last word was said.
     pub(super) fn model(&mut self, model: &LoadedModel) {
-        let is_it = |known: &&mut LoadedModel| known.reference.name == model.reference.name;
+        let is_it = |known: &&mut LoadedModel| {
+            (&known.reference.name, known.worker) == (&model.reference.name, model.worker)
+        };
         if let Some(known) = self.node.models.iter_mut().find(is_it) {
             known.clone_from(model);
             self.node.accelerators = Accelerators::of(&self.node.models);

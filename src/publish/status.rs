@@ -60,6 +60,7 @@ pub fn loaded_model(model: &LoadedModel) -> wire::LoadedModel {
         version: model.reference.version.clone(),
         sha256: model.reference.sha256.clone(),
         task: model.task.clone(),
+        worker: model.worker,
         on: model.reference.on.to_string(),
         asked: model.asked.clone(),
         why: why(model, "\n"),
@@ -122,6 +123,7 @@ pub(super) fn camera(node: &Node, status: &CameraStatus) -> wire::CameraStatus {
         fps_in: rounded(status.fps_in, 2),
         fps_recognised: rounded(status.fps_recognised, 2),
         dropped: status.dropped,
+        worker: status.worker,
         pose_rate: status.pose_rate.map(|rate| rounded(rate, 2)),
         video: status.video.as_ref().map(video),
         clock: status.clock.map(clock),
@@ -239,6 +241,7 @@ mod tests {
             fps_in: 24.98,
             fps_recognised: 12.333_333,
             dropped: 1234,
+            worker: None,
             pose_rate: Some(4.5),
             clock: Some(CaptureClock { by: ClockOf::Sender, differs_s: Some(-0.0312) }),
             video: Some(Video {

@@ -39,6 +39,8 @@ pub(super) struct Scene {
     pub(super) last: Timestamp,
     /// What was to be said when a model failed.
     pub(super) left: Vec<Tag>,
+    /// What makes the detections.
+    model: Arc<ModelRef>,
     /// What it was made for.
     camera: config::Camera,
 }
@@ -61,6 +63,7 @@ impl Scene {
             tells_tracks: camera.tracks,
             last: Timestamp::EPOCH,
             left: Vec::new(),
+            model: Arc::clone(&known.vocabulary.model),
             camera: camera.clone(),
         }
     }
@@ -102,6 +105,10 @@ impl Scene {
 
     /// `model` makes the detections from now on, under the same labels.
     pub(super) fn seen_by(&mut self, model: &Arc<ModelRef>) {
+        if Arc::ptr_eq(&self.model, model) {
+            return;
+        }
+        self.model = Arc::clone(model);
         self.objects.seen_by(model);
         self.zones.seen_by(model);
         self.lines.seen_by(model);

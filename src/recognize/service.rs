@@ -4,11 +4,16 @@
 //! goes on meanwhile with what is left: without the detector it looks at no frame, without a model of the activities it
 //! tells of objects only.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::RecognizeError;
+use super::scene::Scene;
 use crate::activity::{self, ActivityError};
 use crate::detect::{DetectError, Detector};
 use crate::model::SessionError;
-use crate::tag::ModelRef;
+use crate::name::Name;
+use crate::tag::{ModelRef, TrackId};
 
 /// A model that takes over from the one of the same package.
 pub enum Successor {
@@ -47,6 +52,73 @@ pub trait Mender {
 
     /// A model that is ready to take over.
     fn successor(&mut self) -> Option<Successor>;
+}
+
+/// Brings nothing back: what runs on the CPU and fails there would fail again.
+pub struct NoMender;
+
+impl Mender for NoMender {
+    fn failed(&mut self, _: &str, _: &RecognizeError) -> bool {
+        false
+    }
+
+    fn successor(&mut self) -> Option<Successor> {
+        None
+    }
+}
+
+impl<M: Mender + ?Sized> Mender for Box<M> {
+    fn failed(&mut self, name: &str, why: &RecognizeError) -> bool {
+        (**self).failed(name, why)
+    }
+
+    fn successor(&mut self) -> Option<Successor> {
+        (**self).successor()
+    }
+}
+
+/// What several workers share: cameras that go from one to another.
+#[derive(Default)]
+pub struct Exchange(Mutex<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// The scenes of cameras that have left a worker and not come to the next yet.
+    scenes: BTreeMap<usize, Scene>,
+    /// The last track of each camera that has gone: when it comes again, ids go on there, for they mean one thing in a
+    /// boot. As many as names were ever taken out of the configuration.
+    last_ids: BTreeMap<Name, TrackId>,
+}
+
+impl Exchange {
+    /// Puts down what is known of the camera at `index`.
+    pub(super) fn put(&self, index: usize, scene: Scene) {
+        self.lock().scenes.insert(index, scene);
+    }
+
+    /// Takes up what is known of the camera at `index`.
+    pub(super) fn take(&self, index: usize) -> Option<Scene> {
+        self.lock().scenes.remove(&index)
+    }
+
+    /// Takes up what nobody has taken.
+    pub(super) fn take_any(&self) -> Option<(usize, Scene)> {
+        self.lock().scenes.pop_first()
+    }
+
+    /// The last track of a camera that had this name.
+    pub(super) fn last_id(&self, name: &Name) -> TrackId {
+        self.lock().last_ids.get(name).copied().unwrap_or(TrackId(0))
+    }
+
+    pub(super) fn set_last_id(&self, name: &Name, last: TrackId) {
+        self.lock().last_ids.insert(name.clone(), last);
+    }
+
+    /// No panic leaves it half changed, so a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl RecognizeError {

@@ -182,6 +182,7 @@ fn status(scene: &Scene, reports: u64) -> CameraStatus {
         fps_in: 24.9 + reports as f32 / 10.0,
         fps_recognised: 12.0 + reports as f32 / 10.0,
         dropped: reports,
+        worker: None,
         pose_rate: Some(4.0 + reports as f32 / 10.0),
         video: Some(Video {
             codec: "h264".to_owned(),

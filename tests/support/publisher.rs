@@ -52,6 +52,7 @@ pub fn start_as(config: &Mqtt, boot: Uuid) -> Result<(Publisher, Handle), Publis
         models: vec![LoadedModel {
             reference: model(),
             task: "detect".to_owned(),
+            worker: None,
             asked: vec!["cpu".to_owned()],
             passed_over: Vec::new(),
             runs: true,

@@ -64,15 +64,15 @@ impl Watched {
         let config =
             config::Config::parse(&text, Path::new("")).unwrap_or_else(|error| panic!("{keys}: {error}"));
         let counters = Arc::default();
-        let board = Arc::new(Board::new(vec![Arc::clone(&counters)]));
+        let board = Arc::new(Board::new(vec![Arc::clone(&counters)], 1));
         let given = Arc::new((Mutex::new(Given::default()), Condvar::new()));
         let (takes, notes) = (Arc::clone(&board), Arc::clone(&given));
         let work = move || {
-            while let Some(item) = takes.take() {
+            while let Some(item) = takes.take(0) {
                 let shot = match &item {
                     Item::Frame(_, frame) => Some(Shot::of(frame)),
                     Item::Cut(_) => None,
-                    Item::Changed(..) | Item::Removed(_) => continue,
+                    Item::Changed(..) | Item::Removed(_) | Item::Leaves(_) | Item::Arrives(_) => continue,
                 };
                 let mut given = notes.0.lock().unwrap();
                 match shot {

@@ -81,7 +81,7 @@ fn wishes_are_for_all_models_or_for_each() {
     let accelerator = "[[accelerator]]\nname = \"npu\"\nprovider = \"openvino\"\n";
     let wishes = |models: &str| {
         let on = parse(&format!("[models]\n{models}\n{accelerator}")).unwrap().models.on;
-        On::KEYS.map(|key| on.wishes(key).join("+"))
+        On::KEYS.map(|key| on.wishes(key, None).join("+"))
     };
     assert_eq!(wishes(""), ["cpu"; 5]);
     assert_eq!(wishes("on = [\"npu\", \"cpu\"]"), ["npu+cpu"; 5]);
@@ -90,6 +90,23 @@ fn wishes_are_for_all_models_or_for_each() {
         wishes("[models.on]\nall = [\"npu\"]\nclips = [\"cpu\"]"),
         ["npu", "npu", "npu", "npu", "cpu"]
     );
+}
+
+#[test]
+fn the_models_of_a_worker_run_first_where_it_says() {
+    let text = "[[accelerator]]\nname = \"npu\"\nprovider = \"openvino\"\n[models]\nworkers = [\"npu\", \"cpu\", \"cpu\"]\n";
+    let models = |lines: &str| parse(&format!("{text}{lines}")).map(|config| config.models);
+    let wishes = |lines: &str, first| models(lines).unwrap().on.wishes("pose", Some(first)).join("+");
+    assert_eq!(models("").unwrap().workers, ["npu", "cpu", "cpu"]);
+    assert_eq!(wishes("", "npu"), "npu+cpu");
+    assert_eq!(wishes("", "cpu"), "cpu");
+    assert_eq!(wishes("on = [\"npu\", \"cpu\"]", "cpu"), "cpu+npu");
+    // A model with a list of its own runs nowhere else.
+    assert_eq!(wishes("[models.on]\npose = [\"cpu\"]", "npu"), "cpu");
+    let error = parse("[models]\nworkers = [\"gpu\"]").unwrap_err().to_string();
+    assert!(error.contains("models.workers has \"gpu\", which is no [[accelerator]]"), "{error}");
+    let many = format!("[models]\nworkers = [{}]", ["\"cpu\""; MOST_WORKERS + 1].join(", "));
+    assert!(parse(&many).unwrap_err().to_string().contains("models.workers has 17 entries; there can be 16"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::config::{CPU, Fallback};
 use crate::daemon::DaemonError;
 use crate::model::Package;
 use crate::publish::{Accelerated, LoadedModel, PassedOver};
-use crate::recognize::{Mender, RecognizeError, Successor};
+use crate::recognize::{Mender, NoMender, RecognizeError, Successor};
 use crate::tag::ModelRef;
 
 /// The pauses between two tries: the first, which doubles with each in vain, and the longest.
@@ -65,6 +65,7 @@ impl Kept {
     /// When it does not run on the CPU, which every other wish is held against; when no wish is left.
     pub(super) fn open<M: Runs + Into<Successor> + 'static>(
         machine: &mut Machine,
+        worker: Option<usize>,
         wishes: Vec<String>,
         fallback: Fallback,
         mut candidate: Candidate<M>,
@@ -78,6 +79,7 @@ impl Kept {
                     let loaded = LoadedModel {
                         reference: package.reference_on(on),
                         task: package.task().to_string(),
+                        worker,
                         asked: wishes.clone(),
                         passed_over: passed_over(&wishes, &unfit),
                         runs: true,
@@ -249,7 +251,7 @@ pub(in crate::daemon) struct Keeping {
 }
 
 /// The worker's end of the thread.
-pub(in crate::daemon) struct Keeper {
+struct Keeper {
     failures: Option<Sender<Failure>>,
     successors: Receiver<(Successor, bool)>,
     /// The packages whose models run on accelerators.
@@ -263,14 +265,17 @@ impl Keeping {
         Keeping { machine, kept: kept.into_iter().filter(Kept::may_move).collect() }
     }
 
-    /// Starts the thread; `told` hears of each model that has stopped, or runs elsewhere or again.
+    /// Starts the thread, unless no model may move; `told` hears of each that has stopped, or runs elsewhere or again.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub(in crate::daemon) fn start(
         mut self,
         told: impl Fn(&LoadedModel) + Send + 'static,
-    ) -> std::io::Result<Keeper> {
+    ) -> std::io::Result<Box<dyn Mender + Send>> {
+        if self.kept.is_empty() {
+            return Ok(Box::new(NoMender));
+        }
         let (failures, failed) = channel();
         let (ready, successors) = channel();
         let (end, ended) = channel();
@@ -281,7 +286,9 @@ impl Keeping {
             drop(end);
         };
         let thread = std::thread::Builder::new().name("models".to_owned()).spawn(keep)?;
-        Ok(Keeper { failures: Some(failures), successors, accelerated, ended, thread: Some(thread) })
+        let keeper =
+            Keeper { failures: Some(failures), successors, accelerated, ended, thread: Some(thread) };
+        Ok(Box::new(keeper))
     }
 
     fn keep(

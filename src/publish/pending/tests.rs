@@ -53,6 +53,7 @@ fn camera_status(state: CameraState, dropped: u64) -> CameraStatus {
         fps_in: 25.0,
         fps_recognised: 12.0,
         dropped,
+        worker: None,
         pose_rate: None,
         clock: None,
         video: None,

@@ -90,6 +90,10 @@ pub struct LoadedModel {
     pub sha256: String,
     /// What it is for, such as `detect`.
     pub task: String,
+    /// The number of the worker that it runs for, from 1. Not there where the node has one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1))]
+    pub worker: Option<usize>,
     /// What it runs on: `cpu`, or the name of an accelerator in the node's configuration.
     #[schemars(regex(pattern = NAME))]
     pub on: String,
@@ -197,6 +201,10 @@ pub struct CameraStatus {
     pub fps_recognised: f64,
     /// Frames dropped since start because a newer one came before they were recognised.
     pub dropped: u64,
+    /// The number of the worker that recognises its frames, from 1. Not there where the node has one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1))]
+    pub worker: Option<usize>,
     /// Poses per second and person, over the last reporting period: fewer than asked for when the time does not
     /// suffice. Not there when nobody was in the picture, or activities are off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
