@@ -33,7 +33,7 @@ use crate::clock::{Clock, Standing, SystemClock, note_standing};
 use crate::config::{self, Command, Config};
 use crate::detect::DetectError;
 use crate::model::{PackageError, RuntimeError};
-use crate::publish::{Accelerators, Node, PublishError, Publisher, Scene, Stopped};
+use crate::publish::{Accelerators, LoadedModel, Node, PublishError, Publisher, Scene, Stopped};
 use crate::recognize::{Known, RecognizeError, Recognized, UnknownLabels};
 use crate::telemetry::FrameCounters;
 
@@ -86,6 +86,11 @@ pub enum DaemonError {
         /// Why not, a line for each accelerator.
         why: String,
     },
+    /// Two packages have one name.
+    #[error(
+        "two of the packages that `models` names call themselves `{0}`; give one of them another `name` in its model.toml"
+    )]
+    SameName(String),
     /// A model failed while it ran.
     #[error(transparent)]
     Recognize(#[from] RecognizeError),
@@ -108,7 +113,8 @@ impl DaemonError {
     /// changes one of them. What may pass is not: a disk that fails, or a machine without memory.
     pub fn is_configuration(&self) -> bool {
         use DaemonError::{
-            Accelerator, Activity, Detect, Labels, Package, Panicked, Publish, Recognize, Runtime, Thread,
+            Accelerator, Activity, Detect, Labels, Package, Panicked, Publish, Recognize, Runtime, SameName,
+            Thread,
         };
         match self {
             Package(error)
@@ -122,6 +128,7 @@ impl DaemonError {
                 ActivityError::Output { .. } | ActivityError::Joints { .. } | ActivityError::Values { .. },
             )
             | Labels(_)
+            | SameName(_)
             | Publish(PublishError::Tls { .. } | PublishError::Root(_)) => true,
             Runtime(_) | Accelerator { .. } | Recognize(_) | Publish(_) | Thread(_) | Panicked(_) => false,
         }
@@ -224,11 +231,13 @@ impl Daemon {
         let mut working = Vec::new();
         for (index, Worker { recognizer, keeping }) in workers.into_iter().enumerate() {
             let models = publisher.handle().downgrade();
-            let mender = keeping.start(move |model| {
+            let told = move |model: &LoadedModel| {
                 if let Some(handle) = models.upgrade() {
                     handle.model(model);
                 }
-            })?;
+            };
+            let wakes = Arc::clone(&board);
+            let mender = keeping.start(told, move || wakes.wake(index))?;
             let (handle, board, clock) = (publisher.handle(), Arc::clone(&board), Arc::clone(&clock));
             let hand_on = move |recognized: Recognized| {
                 handle.tags(&recognized.tags);

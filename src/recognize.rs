@@ -1,6 +1,6 @@
 //! Recognition: a frame in, tags, occupancies and tracks out. The worker that owns the models and the tracks of its cameras.
 //!
-//! The daemon runs [`Recognizer::work`] on one thread per accelerator; `replay` calls [`Recognizer::recognize`] frame by
+//! The daemon runs [`Recognizer::work`] on one thread for each worker; `replay` calls [`Recognizer::recognize`] frame by
 //! frame. Both give the same tags for the same frames.
 
 mod dating;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::activity::{self, ActivityError, Budget, Judgement, Pose, Share, Subject};
 use crate::capture::{Board, Item};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::detect::{DetectError, Detector};
 use crate::frame::Frame;
@@ -52,6 +52,9 @@ pub struct Recognizer {
     /// The packages whose models have failed and were not replaced yet.
     out: BTreeSet<String>,
 }
+
+/// What nobody has looked at for so long, because a model has failed, is told to have ended.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(10);
 
 /// Why there is always a scene where one is asked for.
 const NO_SCENE: &str = "a camera comes before its frames and goes after them";
@@ -143,7 +146,13 @@ impl Recognizer {
                 board.set_out(self.worker, self.is_blind());
             }
             match item {
-                Item::Frame(index, _) if self.is_blind() => board.counters(index).dropped().increment(),
+                Item::Woken => {}
+                Item::Frame(index, frame) if self.is_blind() => {
+                    board.counters(index).dropped().increment();
+                    if let Some(ends) = self.give_up(index, frame.at) {
+                        stamp(&mut dating, ends);
+                    }
+                }
                 Item::Frame(index, frame) => {
                     dating.follow(&frame.camera, frame.by);
                     let counters = board.counters(index);
@@ -154,12 +163,13 @@ impl Recognizer {
                         }
                         is_mended.then(|| self.left(index)).ok_or(error)
                     });
+                    let was_seen = if self.is_blind() { counters.dropped() } else { counters.recognised() };
+                    was_seen.increment();
                     worked = recognized.map(|recognized| {
                         counters.poses().add(recognized.poses);
                         counters.person_time_us().add(recognized.person_time.as_micros() as u64);
                         stamp(&mut dating, recognized);
                     });
-                    counters.recognised().increment();
                 }
                 Item::Cut(index) => stamp(&mut dating, self.cut(index)),
                 Item::Changed(index, camera) => stamp(&mut dating, self.change(index, &camera, clock)),
@@ -213,6 +223,11 @@ impl Recognizer {
         }
         let whole =
             activities.as_mut().filter(|models| models.references().all(|model| !out.contains(&model.name)));
+        if whole.is_none() {
+            recognized.tags.extend(scene.unwatched(frame.at, budget));
+        } else {
+            scene.unwatched_for = None;
+        }
         if let (Some(observer), Some(models)) = (&mut scene.observer, whole) {
             let label = |track: &Track| &*detector.labels()[usize::from(track.class.0)];
             let (observed, run) = observer.observe(frame, &scene.tracker, label, models, budget);
@@ -243,6 +258,13 @@ impl Recognizer {
             self.out.insert(name.to_owned());
         }
         is_mended
+    }
+
+    /// Ends what is followed on the camera at `index` when nobody has looked there for long until `now`.
+    fn give_up(&mut self, index: usize, now: Timestamp) -> Option<Recognized> {
+        let scene = self.scenes[index].as_ref().expect(NO_SCENE);
+        let is_over = now.since(scene.last) >= LONGEST_UNSEEN && scene.tracker.tracks().next().is_some();
+        is_over.then(|| self.cut(index))
     }
 
     /// What was to be said of the camera at `index` when a model failed.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -191,7 +192,7 @@ fn workers_have_models_of_their_own_on_the_cpu_twice_and_beside_an_accelerator()
     let broker = Mosquitto::start("");
     let node = format!("[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n", broker.port());
     let second = format!("[[camera]]\nname = \"gate\"\nsource = \"{0}\"\nloop = true\n", vtest.display());
-    let lists = "[models.on]\nall = [\"cpu\"]\nskeleton = [\"npu\", \"cpu\"]\n";
+    let lists = "[models.on]\ndetect = [\"cpu\"]\npose = [\"cpu\"]\nposture = [\"cpu\"]\nskeleton = [\"npu\", \"cpu\"]\n";
     let accelerator = format!("[[accelerator]]\nname = \"npu\"\n{HTP}");
     for (workers, on, rest) in [
         ("\"cpu\", \"cpu\"", ["cpu", "cpu"], String::new()),
@@ -203,9 +204,11 @@ fn workers_have_models_of_their_own_on_the_cpu_twice_and_beside_an_accelerator()
         let program = setting.start(["run"]);
         let contract = Contract::read();
         // `gate` comes first in the file.
+        let deadline = Instant::now() + PATIENCE * 4;
         let mut wanted = vec![("gate", 1), ("ramp", 2)];
         let mut skeletons = Vec::new();
         while !wanted.is_empty() || skeletons.is_empty() {
+            assert!(Instant::now() < deadline, "{wanted:?}");
             let (topic, message) = subscriber.next();
             contract.hold(&topic, &message);
             if topic == "spotter/v1/edge/status" && message["state"] == "online" {

@@ -54,7 +54,11 @@ impl Bench {
                     match item {
                         Item::Frame(index, _) => counts[index].0 += 1,
                         Item::Cut(index) => counts[index] = (0, counts[index].1 + 1),
-                        Item::Changed(..) | Item::Removed(_) | Item::Leaves(_) | Item::Arrives(_) => {}
+                        Item::Changed(..)
+                        | Item::Removed(_)
+                        | Item::Leaves(_)
+                        | Item::Arrives(_)
+                        | Item::Woken => {}
                     }
                     taken.changed.notify_all();
                 }

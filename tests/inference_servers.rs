@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -25,7 +27,7 @@ mod setting;
 
 use certificates::{Authority, Signed};
 use contract::{Contract, Story};
-use mosquitto::{Mosquitto, Subscriber};
+use mosquitto::{Mosquitto, Subscriber, free_port};
 use program::PATIENCE;
 use setting::{Setting, model};
 
@@ -33,13 +35,17 @@ const MODELS: [&str; 4] =
     ["centernet-mobilenetv3-coco", "movenet-lightning", "posture-tcn", "skeleton-tcn-jhmdb"];
 const KEYS: [&str; 4] = ["detect", "pose", "posture", "skeleton"];
 
-/// An inference server that has Spotter's models, on ports that stay its own.
+/// How long a server may take to start, and a node to say what is waited for.
+const LONG: Duration = Duration::from_secs(120);
+
+/// An inference server that has Spotter's models, always on the same ports. One at a time: each loads every model.
 struct Server {
     kind: &'static str,
     http: u16,
     grpc: u16,
     arguments: Vec<String>,
     running: Option<Child>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Server {
@@ -49,9 +55,11 @@ impl Server {
             let path = |path: &Path| path.display().to_string();
             ["--certificate".to_owned(), path(&signed.certificate), "--key".to_owned(), path(&signed.key)]
         });
-        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [http, grpc] = ports.map(|port| port.local_addr().unwrap().port());
-        Server { kind, http, grpc, arguments: tls.into_iter().flatten().collect(), running: None }
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (http, grpc) = (free_port(), free_port());
+        let arguments = tls.into_iter().flatten().collect();
+        Server { kind, http, grpc, arguments, running: None, _turn: turn }
     }
 
     /// Starts it and waits until it takes requests. Nothing when `make test` has not fetched it.
@@ -65,20 +73,24 @@ impl Server {
             command.arg("--model").arg(format!("{name}={}", file.display()));
         }
         command.args(["--http", &self.http.to_string(), "--grpc", &self.grpc.to_string()]);
-        let folder = std::env::temp_dir();
-        let mut child = command
+        let log = tempfile::NamedTempFile::new().unwrap();
+        command
             .args(&self.arguments)
-            .current_dir(folder)
+            .current_dir(std::env::temp_dir())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let is_ready = lines.any(|line| line.unwrap() == "ready");
+            .stderr(log.reopen().unwrap());
+        let child = self.running.insert(command.spawn().unwrap());
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, is_ready) = channel();
         // What it prints later goes nowhere, and must not stop it.
-        std::thread::spawn(move || lines.for_each(drop));
-        self.running = Some(child);
-        assert!(is_ready, "{} has ended", self.kind);
+        std::thread::spawn(move || {
+            let ready = lines.map_while(Result::ok).filter(|line| line == "ready");
+            // Nobody waits for it any more once it took too long.
+            ready.for_each(|_| sender.send(()).unwrap_or_default());
+        });
+        if is_ready.recv_timeout(LONG).is_err() {
+            panic!("{} is not ready:\n{}", self.kind, std::fs::read_to_string(log.path()).unwrap());
+        }
         Some(())
     }
 
@@ -173,7 +185,9 @@ impl Heard {
 
     /// Listens until a message is what is waited for.
     fn until(&mut self, mut wanted: impl FnMut(&str, &Value) -> bool) -> Value {
+        let deadline = Instant::now() + LONG;
         loop {
+            assert!(Instant::now() < deadline, "what is waited for does not come");
             let (topic, message) = self.subscriber.next();
             self.contract.hold(&topic, &message);
             if topic.contains("/tag/") {
@@ -211,7 +225,7 @@ fn node(broker: &Mosquitto, vtest: &Path, models: &str, accelerator: &str) -> Se
 }
 
 #[test]
-fn a_server_that_is_lost_is_replaced_and_taken_again_and_no_tag_and_no_track_is_lost() {
+fn a_server_that_is_lost_is_replaced_and_taken_again_and_no_tag_is_lost() {
     let Some(vtest) = footage::vtest() else { return };
     let mut server = Server::new("kserve", None);
     if setting::fetched("inference-servers/kserve").is_none() {
@@ -226,14 +240,14 @@ fn a_server_that_is_lost_is_replaced_and_taken_again_and_no_tag_and_no_track_is_
     println!("not there yet");
     let status = heard.until_models("cpu", true);
     let why = status["models"][0]["why"].as_str().unwrap();
-    assert_eq!(why, "`rack`: no server answers there");
+    assert_eq!(why, "`rack`: there is no connection to its server");
     heard.until_tag("cpu");
 
     println!("there");
     server.start().unwrap();
     let status = heard.until_models("rack", true);
     assert_eq!(status["problems"], Value::Array(Vec::new()));
-    let seen_there = heard.until_tag("rack");
+    heard.until_tag("rack");
 
     println!("lost");
     server.kill();
@@ -246,18 +260,9 @@ fn a_server_that_is_lost_is_replaced_and_taken_again_and_no_tag_and_no_track_is_
             })
     };
     heard.until(is_told);
-    let tracks = |heard: &Heard, on: &str| -> Vec<u64> {
-        let tags = heard.tags.iter().filter(|tag| tag["kind"] == "object" && tag["model"]["on"] == on);
-        tags.map(|tag| tag["track"].as_u64().unwrap()).collect()
-    };
-    let there = tracks(&heard, "rack");
-    // Somebody who was there before goes on as the same track.
-    heard.until(|topic, tag| {
-        topic.ends_with("/tag/object")
-            && tag["model"]["on"] == "cpu"
-            && there.contains(&tag["track"].as_u64().unwrap())
-    });
-    assert!(there.contains(&seen_there["track"].as_u64().unwrap()));
+    let status = heard.until_models("cpu", true);
+    assert_eq!(status["accelerators"]["used"], "cpu");
+    heard.until_tag("cpu");
 
     println!("back");
     server.start().unwrap();
@@ -319,12 +324,13 @@ fn a_worker_that_is_taken_away_lends_its_camera_and_has_it_again_and_no_tag_and_
     heard.until_tag("rack");
     server.kill();
     heard.until(is_at(1));
-    let is_of = |tag: &&Value, on: &str| {
+    let is_of = |tag: &Value, on: &str| {
         tag["camera"] == "ramp" && tag["kind"] == "object" && tag["model"]["on"] == on
     };
     let track = |tag: &Value| tag["track"].as_u64().unwrap();
     let there: Vec<u64> = heard.tags.iter().filter(|tag| is_of(tag, "rack")).map(track).collect();
-    let goes_on = |tag: &Value| is_of(&tag, "cpu") && there.contains(&track(tag));
+    // A track that had been cut would only end there.
+    let goes_on = |tag: &Value| is_of(tag, "cpu") && tag["phase"] == "update" && there.contains(&track(tag));
     if !heard.tags.iter().any(goes_on) {
         heard.until(|topic, tag| topic.ends_with("/ramp/tag/object") && goes_on(tag));
     }

@@ -36,6 +36,8 @@ pub enum Item {
     Leaves(usize),
     /// The camera with this index comes from another worker.
     Arrives(usize),
+    /// Nothing: somebody has [woken](Board::wake) the worker.
+    Woken,
 }
 
 /// The newest frame of every camera. Holds at most one frame and one change per camera; a newer one replaces it, and
@@ -58,6 +60,8 @@ struct Worker {
     next: usize,
     /// Whether it can recognise nothing now.
     is_out: bool,
+    /// Whether it is to look around although there is nothing for it.
+    is_woken: bool,
 }
 
 /// A camera's place.
@@ -206,6 +210,12 @@ impl Board {
         self.changed.notify_all();
     }
 
+    /// Gives a worker [`Item::Woken`] once, before anything else.
+    pub fn wake(&self, worker: usize) {
+        self.lock().workers[worker].is_woken = true;
+        self.changed.notify_all();
+    }
+
     /// The pulse of each worker: it is busy with what it took until it comes back for more.
     pub fn takers(&self) -> &[Arc<Pulse>] {
         &self.takers
@@ -283,6 +293,9 @@ impl State {
     /// Removals go first: a camera that went may come again under its name at another index, and the old one must have
     /// ended then. Of one camera changes do: a new one that cannot be connected is cut before anybody has heard of it.
     fn pick(&mut self, worker: usize) -> Option<Item> {
+        if std::mem::take(&mut self.workers[worker].is_woken) {
+            return Some(Item::Woken);
+        }
         let is_mine = |slot: &Slot| slot.worker == worker;
         if let Some(index) = self.slots.iter().position(|slot| is_mine(slot) && slot.arrives) {
             self.slots[index].arrives = false;

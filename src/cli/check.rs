@@ -12,7 +12,7 @@ use super::{Outcome, run::refuse};
 /// Checks a configuration and prints every error in it.
 ///
 /// Reads the file, then looks for what it names: files, elements of pipelines, the runtime library, the models (which are
-/// loaded and run once), their labels. Connects to nothing and starts nothing. Exits with 78 when anything is wrong.
+/// loaded and run once), their labels. Starts nothing, and connects to nothing but a server that a model is to run on. Exits with 78 when anything is wrong.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The configuration.

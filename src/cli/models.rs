@@ -12,8 +12,8 @@ use super::{Outcome, run::refuse};
 
 /// Loads the models of a configuration, tries each where it is to run, and says what came of it.
 ///
-/// A model that is to run on an accelerator runs there and on the CPU, on the same picture: what both say is compared. Connects
-/// to nothing and starts nothing.
+/// A model that is to run on an accelerator runs there and on the CPU, on the same picture: what both say is compared. Starts
+/// nothing, and connects to nothing but a server that a model is to run on.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The configuration.

@@ -12,7 +12,7 @@ use crate::recognize::Known;
 
 /// Everything in a configuration that this machine cannot serve: files that are not there, pipelines that cannot be
 /// built, a runtime library or a model that does not load, labels and scores that the model does not give. Starts
-/// nothing and connects to nothing.
+/// nothing, and connects to nothing but a server that a model is to run on.
 pub fn unservable(config: &Config) -> Vec<String> {
     let mut problems = sources(config);
     problems.extend(Room::shortages(&config.cameras));

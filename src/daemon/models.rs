@@ -1,6 +1,7 @@
 //! The models that a configuration asks for: found, loaded, tried where they are to run, and warmed up.
 
 mod keeper;
+mod kept;
 mod running;
 
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use crate::detect::Detector;
 use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
 use crate::publish::{LoadedModel, PassedOver};
 use crate::recognize::{Exchange, Recognizer, Successor};
-use keeper::{Keeping, Kept};
+use keeper::Keeping;
+use kept::Kept;
 use running::{Candidate, Machine, Runs};
 
 /// Loads the runtime library and the models that the cameras need, and warms them up.
@@ -177,7 +179,15 @@ impl<'c> Opening<'c> {
                 Kept::open(&mut self.machine, worker, wishes, *fallback, candidate)
             }
         };
+        let is_there = |name: &str| {
+            let loaded = self.opened.iter().filter_map(|opened| opened.loaded().ok());
+            loaded.into_iter().any(|loaded| loaded.reference.name == name)
+        };
         let (model, kept) = match opened {
+            // They could not be told from each other.
+            Ok((_, kept)) if is_there(&kept.loaded().reference.name) => {
+                (None, Err(DaemonError::SameName(kept.loaded().reference.name.clone())))
+            }
             Ok((model, kept)) => (Some(model), Ok(kept)),
             Err(why) => (None, Err(why)),
         };

@@ -105,7 +105,11 @@ impl Place {
             let is_ours =
                 name.to_str().is_some_and(|name| name.starts_with(&self.stem) && name.ends_with(ENDING));
             if is_ours && entry.path() != path {
-                std::fs::remove_file(entry.path())?;
+                // Another process may do the same.
+                match std::fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
         }
         Ok(())

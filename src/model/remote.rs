@@ -1,8 +1,8 @@
 //! A model that runs on another machine: a blocking client of the Open Inference Protocol, version 2.
 //!
 //! NVIDIA Triton, OpenVINO Model Server, MLServer and KServe speak it, over gRPC and over REST. [`Server`] is called by the
-//! threads that run models, never from within a tokio runtime. It keeps no model and no frame, and never tries again after
-//! an answer that says that the request is wrong or that the model has failed.
+//! threads that run models, never from within a tokio runtime. It keeps no model and no frame. Where several addresses are
+//! given, any fault of one has the next one asked: a server that answers with an error may be the only one that is wrong.
 
 mod address;
 mod error;
@@ -137,7 +137,7 @@ impl Server {
     /// Name and version of the server software, such as `triton 2.61.0`, of the first address that answers.
     ///
     /// # Errors
-    /// When no address answers, or the first that does gives no name.
+    /// When no address gives it.
     pub fn software(&self) -> Result<String, RemoteError> {
         self.ask(Asked::Server, async |endpoint, patience| match &endpoint.protocol {
             Protocol::Rest(rest) => rest.software(&endpoint.connections).await,
@@ -148,7 +148,7 @@ impl Server {
     /// The inputs and outputs that the server declares for a model.
     ///
     /// # Errors
-    /// When no address answers, or the first that does has no such model or says that it is not ready.
+    /// When no address answers, has such a model, and says that it is ready.
     pub fn describe(&self, model: &str) -> Result<Description, RemoteError> {
         self.ask(Asked::Model(model), async |endpoint, patience| match &endpoint.protocol {
             Protocol::Rest(rest) => rest.describe(&endpoint.connections, model).await,
@@ -159,7 +159,7 @@ impl Server {
     /// Runs the model once and gives its outputs, in the server's order.
     ///
     /// # Errors
-    /// When no address answers in time, the first that does refuses or fails, or its answer is none of the protocol.
+    /// When no address gives an answer of the protocol in time.
     pub fn infer(&self, model: &str, input: Input<'_>) -> Result<Vec<Output>, RemoteError> {
         self.ask(Asked::Model(model), async |endpoint, patience| match &endpoint.protocol {
             Protocol::Rest(rest) => rest.infer(&endpoint.connections, model, &input).await,
@@ -192,14 +192,7 @@ impl Server {
                     last.store(index, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(fault) => {
-                    let is_final = !fault.may_be_another_elsewhere();
-                    errors.push(fault.at(&endpoint.address, asked));
-                    if is_final {
-                        last.store(index, Ordering::Relaxed);
-                        break;
-                    }
-                }
+                Err(fault) => errors.push(fault.at(&endpoint.address, asked)),
             }
         }
         Err(RemoteError::all(errors))

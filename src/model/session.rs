@@ -118,7 +118,7 @@ pub struct Session {
     /// The package's name.
     model: String,
     outputs: Vec<TensorInfo>,
-    /// Of runs on an accelerator.
+    /// Of runs on an accelerator of this machine; a server has a deadline.
     pace: Option<Pace>,
     compiled: Option<Compiled>,
 }
@@ -245,7 +245,7 @@ impl Package {
                 Runs::Elsewhere { server: server.clone(), input: expected.name }
             }
         };
-        let pace = options.on.as_ref().map(|_| Pace::default());
+        let pace = options.on.as_ref().filter(|on| on.server().is_none()).map(|_| Pace::default());
         Ok(Session { runs, model, outputs, pace, compiled })
     }
 }
@@ -302,7 +302,12 @@ impl Loading<'_> {
         let loaded = has_compiled_part(&compiled).then(|| self.load(&compiled).ok()).flatten();
         let (session, kept) = match loaded {
             Some(session) => (session, &*compiled),
-            None => (self.load(model)?, &[][..]),
+            None => {
+                tracing::info!(
+                    "no compiled model is kept: the provider compiles nothing of it, or does not load it"
+                );
+                (self.load(model)?, &[][..])
+            }
         };
         match place.write(kept) {
             Ok(()) if kept.is_empty() => Ok((session, None)),

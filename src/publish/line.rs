@@ -174,13 +174,14 @@ mod tests {
             tracks: Some(tracks.to_vec()),
             ..start.clone()
         };
+        let models = || test_node().models.iter().map(status::loaded_model).collect();
         let lines = [
             Message::Tag(start.clone()),
             Message::Tag(end),
             Message::Tag(fight(&[3, 7])),
             Message::Tag(fight(&[3, 7, 12])),
-            Message::Node(status::online(&test_node(), start.at, Vec::new())),
-            Message::Node(status::offline(&test_node(), None, status::CONNECTION_LOST)),
+            Message::Node(status::online(&test_node(), models(), start.at, Vec::new())),
+            Message::Node(status::offline(&test_node(), models(), None, status::CONNECTION_LOST)),
         ];
         insta::assert_snapshot!(lines.iter().map(line).collect::<Vec<_>>().join("\n"));
     }

@@ -99,7 +99,7 @@ impl Accelerators {
             asked
                 .extend(model.asked.iter().filter(|wish| !asked.contains(wish)).cloned().collect::<Vec<_>>());
             let on = &*model.reference.on;
-            if !used.contains(&on) {
+            if model.runs && !used.contains(&on) {
                 used.push(on);
             }
         }

@@ -231,9 +231,10 @@ impl Pending {
     /// The node and its cameras go offline, as the last thing they say.
     pub(super) fn part(&mut self) {
         self.parted = true;
-        let (node, now) = (&self.node, self.clock.now());
+        let now = self.clock.now();
+        let offline = self.offline(Some(now), status::STOPPED);
         self.retained.change(|message| match message {
-            wire::Message::Node(status) => *status = status::offline(node, Some(now), status::STOPPED),
+            wire::Message::Node(status) => status.clone_from(&offline),
             wire::Message::Camera(camera) if camera.state == wire::CameraState::Offline => {}
             wire::Message::Camera(camera) => {
                 camera.state = wire::CameraState::Offline;
@@ -407,7 +408,7 @@ impl Pending {
     }
 
     pub(super) fn last_will(&self) -> (Topic, Vec<u8>, Properties) {
-        let will = status::offline(&self.node, None, status::CONNECTION_LOST);
+        let will = self.offline(None, status::CONNECTION_LOST);
         let (payload, properties) = self.renderer.message(&wire::Message::Node(will), self.clock.now());
         (self.root.node_status(&self.node.name), payload, properties)
     }

@@ -17,20 +17,30 @@ pub(super) const MOVED: &str = "moved";
 /// Why the cameras of such a node are.
 pub(super) const NODE_STOPPED: &str = "the node stopped";
 
-/// The node is there.
-pub(super) fn online(node: &Node, since: Timestamp, problems: Vec<wire::Problem>) -> wire::NodeStatus {
-    wire::NodeStatus { problems, ..status(node, wire::NodeState::Online, Some(since), None) }
+/// The node is there, and its models run like this.
+pub(super) fn online(
+    node: &Node,
+    models: Vec<wire::LoadedModel>,
+    since: Timestamp,
+    problems: Vec<wire::Problem>,
+) -> wire::NodeStatus {
+    wire::NodeStatus { problems, ..status(node, models, wire::NodeState::Online, Some(since), None) }
 }
 
-/// The node is not there. Without a time for a last will, which speaks of the future.
-pub(super) fn offline(node: &Node, since: Option<Timestamp>, reason: &str) -> wire::NodeStatus {
-    let mut offline = status(node, wire::NodeState::Offline, since, Some(reason.to_owned()));
-    offline.models.iter_mut().for_each(|model| model.running = false);
-    offline
+/// The node is not there, and its models ran like this. Without a time for a last will, which speaks of the future.
+pub(super) fn offline(
+    node: &Node,
+    mut models: Vec<wire::LoadedModel>,
+    since: Option<Timestamp>,
+    reason: &str,
+) -> wire::NodeStatus {
+    models.iter_mut().for_each(|model| model.running = false);
+    status(node, models, wire::NodeState::Offline, since, Some(reason.to_owned()))
 }
 
 fn status(
     node: &Node,
+    models: Vec<wire::LoadedModel>,
     state: wire::NodeState,
     since: Option<Timestamp>,
     reason: Option<String>,
@@ -43,7 +53,7 @@ fn status(
         since,
         reason,
         version: node.version.clone(),
-        models: node.models.iter().map(loaded_model).collect(),
+        models,
         accelerators: wire::Accelerators {
             asked: node.accelerators.asked.clone(),
             used: node.accelerators.used.clone(),
@@ -214,17 +224,19 @@ mod tests {
     fn node_statuses_on_the_wire() {
         let node = test_node();
         let since = Timestamp::from_micros(1_767_323_045_678_900);
+        let models = || node.models.iter().map(loaded_model).collect();
         for (name, status) in [
             (
                 "node_online",
                 online(
                     &node,
+                    models(),
                     since,
                     vec![wire::Problem { code: "insecure-tls".to_owned(), text: "not verified".to_owned() }],
                 ),
             ),
-            ("node_stopped", offline(&node, Some(since), STOPPED)),
-            ("node_last_will", offline(&node, None, CONNECTION_LOST)),
+            ("node_stopped", offline(&node, models(), Some(since), STOPPED)),
+            ("node_last_will", offline(&node, models(), None, CONNECTION_LOST)),
         ] {
             insta::assert_snapshot!(name, wire::Message::Node(status).to_json());
         }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Recognized;
 use super::known::Known;
 use super::turned::{Suspicion, TurnedLooks};
+use super::{LONGEST_UNSEEN, Recognized};
 use crate::activity::{Budget, Observer, Subject};
 use crate::clock::Timestamp;
 use crate::config;
@@ -37,12 +37,23 @@ pub(super) struct Scene {
     pub(super) tells_tracks: bool,
     /// Capture time of the last frame, or when the work began.
     pub(super) last: Timestamp,
+    /// How long nobody looks at what people do, because a model has failed; nothing while somebody does.
+    pub(super) unwatched_for: Option<Unwatched>,
     /// What was to be said when a model failed.
     pub(super) left: Vec<Tag>,
     /// What makes the detections.
     model: Arc<ModelRef>,
     /// What it was made for.
     camera: config::Camera,
+}
+
+/// How long nobody has looked at what people do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unwatched {
+    /// Since then.
+    Since(Timestamp),
+    /// For so long that what they did has ended.
+    Ended,
 }
 
 impl Scene {
@@ -62,6 +73,7 @@ impl Scene {
             turned: TurnedLooks::default(),
             tells_tracks: camera.tracks,
             last: Timestamp::EPOCH,
+            unwatched_for: None,
             left: Vec::new(),
             model: Arc::clone(&known.vocabulary.model),
             camera: camera.clone(),
@@ -112,6 +124,19 @@ impl Scene {
         self.objects.seen_by(model);
         self.zones.seen_by(model);
         self.lines.seen_by(model);
+    }
+
+    /// Nobody looks at what people do on the frame at `now`. What they were doing has ended once that lasts.
+    pub(super) fn unwatched(&mut self, now: Timestamp, budget: &mut Budget) -> Vec<Tag> {
+        let Some(observer) = &mut self.observer else { return Vec::new() };
+        match *self.unwatched_for.get_or_insert(Unwatched::Since(now)) {
+            Unwatched::Since(begun) if now.since(begun) >= LONGEST_UNSEEN => {
+                self.unwatched_for = Some(Unwatched::Ended);
+                observer.cut(budget);
+                self.activities.end_all()
+            }
+            Unwatched::Since(_) | Unwatched::Ended => Vec::new(),
+        }
     }
 
     /// Ends every track: what follows is a new scene.

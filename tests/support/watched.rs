@@ -72,7 +72,11 @@ impl Watched {
                 let shot = match &item {
                     Item::Frame(_, frame) => Some(Shot::of(frame)),
                     Item::Cut(_) => None,
-                    Item::Changed(..) | Item::Removed(_) | Item::Leaves(_) | Item::Arrives(_) => continue,
+                    Item::Changed(..)
+                    | Item::Removed(_)
+                    | Item::Leaves(_)
+                    | Item::Arrives(_)
+                    | Item::Woken => continue,
                 };
                 let mut given = notes.0.lock().unwrap();
                 match shot {

@@ -42,6 +42,7 @@ fn all(board: &Board) -> Vec<String> {
         Item::Removed(index) => format!("{index}: removed"),
         Item::Leaves(index) => format!("{index}: leaves"),
         Item::Arrives(index) => format!("{index}: arrives"),
+        Item::Woken => "woken".to_owned(),
     };
     std::iter::from_fn(pick).map(told).collect()
 }
@@ -236,6 +237,9 @@ fn who_cannot_work_lends_its_cameras_and_has_them_again() {
         (all_of(&board, 0), workers(&counters)),
         (vec!["0: arrives".to_owned()], vec![Some(1), Some(2)])
     );
+
+    board.wake(0);
+    assert_eq!(all_of(&board, 0), ["Woken"]);
 
     // It is out again before it has its camera back.
     board.set_out(0, true);

@@ -10,7 +10,7 @@ use crate::config::read::Section;
 /// The word of a configuration for it, in the place of a provider.
 pub(super) const WORD: &str = "oip";
 /// What a run may take, in milliseconds: at least, at most, and without an option.
-const TIMEOUT_MS: (i64, i64, i64) = (10, 60_000, 1000);
+const TIMEOUT_MS: (i64, i64, i64) = (10, 10_000, 1000);
 const SCHEMES: [&str; 4] = ["grpc", "grpcs", "http", "https"];
 
 /// Servers of the Open Inference Protocol, version 2, that have the same models.
@@ -93,7 +93,8 @@ fn address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The address without what may be a password.
+/// The address without what may be a password or a key.
 fn without_login(text: &str) -> &str {
-    text.rsplit_once('@').map_or(text, |(_, rest)| rest)
+    let rest = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+    rest.split(['?', '#']).next().unwrap_or(rest)
 }

@@ -215,7 +215,7 @@ fn a_server_has_addresses_and_a_deadline_and_must_be_allowed() {
         (allowed("\"grpc://rack\""), "has \"grpc://rack\", which has no port"),
         (allowed("\"http://me:secret@rack\""), "has \"rack\", which has a login"),
         (allowed("\"grpc://rack:1/x\""), "which has a path"),
-        (allowed("\"http://rack/?a=1\""), "which has something after the path"),
+        (allowed("\"http://rack/?key=secret\""), "has \"http://rack/\", which has something after the path"),
         (
             "address = \"grpc://rack:8001\"".to_owned(),
             "accelerator[1].allow_remote must be true: with this provider",

@@ -96,7 +96,12 @@ impl Unfit {
             Unfit::Absent(AcceleratorError::NotBuiltIn { provider, .. }) => {
                 format!("the runtime library has no {provider} built in")
             }
-            Unfit::Absent(AcceleratorError::Server(_)) => "no server answers there".to_owned(),
+            Unfit::Absent(AcceleratorError::Server(error)) => if error.is_reached() {
+                "its server does not do what is asked of it"
+            } else {
+                "there is no connection to its server"
+            }
+            .to_owned(),
             Unfit::Fails(_) => "it fails there".to_owned(),
             Unfit::HasFailed(_) => "it failed there while Spotter ran".to_owned(),
             Unfit::Absent(AcceleratorError::NoDevice { .. } | AcceleratorError::Ambiguous { .. })
@@ -109,7 +114,8 @@ impl Unfit {
     /// Whether it may be gone at the next try although nobody has changed anything.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Unfit::Absent(AcceleratorError::Server(error)) => error.may_pass(),
+            // The configuration has checked the addresses.
+            Unfit::Absent(AcceleratorError::Server(_)) => true,
             Unfit::Absent(AcceleratorError::NoDevice { .. }) | Unfit::Fails(_) | Unfit::HasFailed(_) => true,
             Unfit::Absent(_) | Unfit::TakesNothing(_) | Unfit::Differs(_) | Unfit::Untested => false,
         }

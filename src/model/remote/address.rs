@@ -7,7 +7,7 @@ use super::RemoteError;
 /// An address that can be asked.
 #[derive(Debug)]
 pub(super) struct Address {
-    /// As people write it, for logs and errors.
+    /// Scheme, host and port, for logs, errors and statuses: some keep a key in the path.
     pub(super) name: String,
     /// The same with the scheme of the web, whose path ends without a slash.
     pub(super) base: Url,
@@ -44,7 +44,7 @@ impl Address {
         let path = url.path().trim_end_matches('/');
         let base = Url::parse(&format!("{scheme}://{host}{port}{path}"))
             .map_err(|_| wrong("the host is no name"))?;
-        Ok(Address { name: format!("{}://{host}{port}{path}", url.scheme()), base, is_grpc })
+        Ok(Address { name: format!("{}://{host}{port}", url.scheme()), base, is_grpc })
     }
 
     /// Whether gRPC is spoken there; REST otherwise.
@@ -75,7 +75,7 @@ mod tests {
             ("grpc://edge-2:8001", "grpc://edge-2:8001", "http://edge-2:8001/"),
             ("grpcs://[::1]:8001/", "grpcs://[::1]:8001", "https://[::1]:8001/"),
             ("http://edge-2", "http://edge-2", "http://edge-2/"),
-            ("https://gate.example/models/", "https://gate.example/models", "https://gate.example/models"),
+            ("https://gate.example/models/", "https://gate.example", "https://gate.example/models"),
         ] {
             let address = Address::new(&Url::parse(written).unwrap()).unwrap();
             assert_eq!((address.name.as_str(), address.base.as_str()), (name, base));

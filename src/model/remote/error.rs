@@ -111,22 +111,22 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
-    /// Whether it may be gone at the next try although nobody has changed this machine's configuration.
-    pub fn may_pass(&self) -> bool {
+    /// Whether a server has answered at all, although not with what was asked for.
+    pub fn is_reached(&self) -> bool {
         match self {
+            RemoteError::Busy { .. }
+            | RemoteError::UnknownModel { .. }
+            | RemoteError::Failed { .. }
+            | RemoteError::Refused { .. }
+            | RemoteError::Answer { .. } => true,
             RemoteError::NoConnection { .. }
             | RemoteError::Lost { .. }
             | RemoteError::Silent { .. }
-            | RemoteError::Busy { .. }
-            | RemoteError::UnknownModel { .. }
-            | RemoteError::Failed { .. }
-            | RemoteError::Thread { .. } => true,
-            RemoteError::NoAddress
+            | RemoteError::Thread { .. }
+            | RemoteError::NoAddress
             | RemoteError::Address { .. }
-            | RemoteError::Authorities { .. }
-            | RemoteError::Refused { .. }
-            | RemoteError::Answer { .. } => false,
-            RemoteError::Several(errors) => errors.iter().any(RemoteError::may_pass),
+            | RemoteError::Authorities { .. } => false,
+            RemoteError::Several(errors) => errors.iter().any(RemoteError::is_reached),
         }
     }
 
@@ -164,11 +164,6 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether another server of the same models may answer.
-    pub(super) fn may_be_another_elsewhere(&self) -> bool {
-        matches!(self, Fault::NoConnection(_) | Fault::Lost(_) | Fault::Silent(_) | Fault::Busy(_))
-    }
-
     pub(super) fn at(self, address: &str, asked: Asked<'_>) -> RemoteError {
         let address = address.to_owned();
         let words = |why: String| one_line(&why);
@@ -224,33 +219,27 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_may_pass_are_those_of_the_moment() {
+    fn errors_name_the_server_and_say_whether_it_was_reached() {
         let at = |fault: Fault| fault.at("grpc://h:1", Asked::Model("pose"));
         let why = || "why".to_owned();
-        for (fault, elsewhere, may_pass, text) in [
-            (Fault::NoConnection(why()), true, true, "grpc://h:1: no connection: why"),
-            (Fault::Lost(why()), true, true, "grpc://h:1: the connection was lost: why"),
-            (
-                Fault::Silent(Duration::from_millis(1040)),
-                true,
-                true,
-                "grpc://h:1 gave no answer within 1.0 s",
-            ),
-            (Fault::Busy(why()), true, true, "grpc://h:1 cannot answer now: why"),
-            (Fault::Unknown(why()), false, true, "grpc://h:1 has no model `pose`: why"),
-            (Fault::Refused(why()), false, false, "grpc://h:1 refuses the request: why"),
-            (Fault::Failed(why()), false, true, "grpc://h:1: the model `pose` failed there: why"),
-            (Fault::Answer(why()), false, false, "grpc://h:1: the answer is not one of the protocol: why"),
+        for (fault, is_reached, text) in [
+            (Fault::NoConnection(why()), false, "grpc://h:1: no connection: why"),
+            (Fault::Lost(why()), false, "grpc://h:1: the connection was lost: why"),
+            (Fault::Silent(Duration::from_millis(1040)), false, "grpc://h:1 gave no answer within 1.0 s"),
+            (Fault::Busy(why()), true, "grpc://h:1 cannot answer now: why"),
+            (Fault::Unknown(why()), true, "grpc://h:1 has no model `pose`: why"),
+            (Fault::Refused(why()), true, "grpc://h:1 refuses the request: why"),
+            (Fault::Failed(why()), true, "grpc://h:1: the model `pose` failed there: why"),
+            (Fault::Answer(why()), true, "grpc://h:1: the answer is not one of the protocol: why"),
         ] {
-            assert_eq!(fault.may_be_another_elsewhere(), elsewhere, "{fault:?}");
             let error = at(fault);
-            assert_eq!((error.may_pass(), error.to_string().as_str()), (may_pass, text));
+            assert_eq!((error.is_reached(), error.to_string().as_str()), (is_reached, text));
         }
-        let several = RemoteError::all(vec![at(Fault::Busy(why())), at(Fault::Refused(why()))]);
-        assert!(several.may_pass());
+        let several = RemoteError::all(vec![at(Fault::Lost(why())), at(Fault::Refused(why()))]);
+        assert!(several.is_reached());
         assert_eq!(
             several.to_string(),
-            "grpc://h:1 cannot answer now: why; grpc://h:1 refuses the request: why"
+            "grpc://h:1: the connection was lost: why; grpc://h:1 refuses the request: why"
         );
     }
 }

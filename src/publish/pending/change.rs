@@ -59,7 +59,7 @@ impl Pending {
             return;
         }
         let node = self.root.node_status(&self.node.name);
-        let offline = status::offline(&self.node, Some(self.clock.now()), status::MOVED);
+        let offline = self.offline(Some(self.clock.now()), status::MOVED);
         let (payload, properties) = self.renderer.message(&wire::Message::Node(offline), self.clock.now());
         let offer = |topic: Topic, payload, properties| Offer {
             ticket: Ticket::Retained(topic.clone()),

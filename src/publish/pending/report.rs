@@ -110,13 +110,18 @@ impl Pending {
     pub(super) fn tell_node(&mut self) {
         let (problems, setting) = (self.problems(), self.clock.setting());
         self.reports.said = (problems.clone(), setting);
+        let since = setting.time_of_day(self.reports.since);
         let status = wire::NodeStatus {
             clock: clock(setting.standing),
-            models: self.models(),
-            ..status::online(&self.node, setting.time_of_day(self.reports.since), problems)
+            ..status::online(&self.node, self.models(), since, problems)
         };
         let topic = self.root.node_status(&self.node.name);
         self.retained.set(topic, Content::Message(wire::Message::Node(status)));
+    }
+
+    /// That the node is not there.
+    pub(super) fn offline(&self, since: Option<Timestamp>, reason: &str) -> wire::NodeStatus {
+        status::offline(&self.node, self.models(), since, reason)
     }
 
     /// How each model runs, by the time of day.
