@@ -83,11 +83,12 @@ impl Server {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, is_ready) = channel();
         // What it prints later goes nowhere, and must not stop it.
-        std::thread::spawn(move || {
+        let listen = move || {
             let ready = lines.map_while(Result::ok).filter(|line| line == "ready");
             // Nobody waits for it any more once it took too long.
             ready.for_each(|_| sender.send(()).unwrap_or_default());
-        });
+        };
+        std::thread::Builder::new().name("server".to_owned()).spawn(listen).unwrap();
         if is_ready.recv_timeout(LONG).is_err() {
             panic!("{} is not ready:\n{}", self.kind, std::fs::read_to_string(log.path()).unwrap());
         }

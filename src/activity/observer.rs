@@ -60,18 +60,18 @@ impl Models {
     /// Has a model take over from the one of its package.
     pub fn put(&mut self, model: Model) {
         match model {
-            Model::Pose(pose) => self.pose = pose,
-            Model::Posture(posture) => self.posture = posture,
+            Model::Pose(pose) => self.pose = *pose,
+            Model::Posture(posture) => self.posture = *posture,
             Model::Skeleton(skeleton) => {
                 let by = |(label, _): &(Label, _)| (Label::clone(label), Arc::clone(skeleton.model()));
                 self.gestures = self.gestures.iter().map(by).collect();
-                self.skeleton = skeleton;
+                self.skeleton = *skeleton;
             }
             Model::Clip(clip) => {
                 if let Some(known) =
                     self.clips.iter_mut().find(|known| known.model().name == clip.model().name)
                 {
-                    *known = clip;
+                    *known = *clip;
                 }
             }
         }
@@ -102,36 +102,36 @@ impl Models {
 /// One of them.
 pub enum Model {
     /// Finds people's joints.
-    Pose(PoseEstimator),
+    Pose(Box<PoseEstimator>),
     /// Tells how people hold themselves.
-    Posture(PostureClassifier),
+    Posture(Box<PostureClassifier>),
     /// Recognises gestures by joints.
-    Skeleton(SkeletonClassifier),
+    Skeleton(Box<SkeletonClassifier>),
     /// Recognises by clips.
-    Clip(ClipClassifier),
+    Clip(Box<ClipClassifier>),
 }
 
 impl From<PoseEstimator> for Model {
     fn from(pose: PoseEstimator) -> Self {
-        Model::Pose(pose)
+        Model::Pose(Box::new(pose))
     }
 }
 
 impl From<PostureClassifier> for Model {
     fn from(posture: PostureClassifier) -> Self {
-        Model::Posture(posture)
+        Model::Posture(Box::new(posture))
     }
 }
 
 impl From<SkeletonClassifier> for Model {
     fn from(skeleton: SkeletonClassifier) -> Self {
-        Model::Skeleton(skeleton)
+        Model::Skeleton(Box::new(skeleton))
     }
 }
 
 impl From<ClipClassifier> for Model {
     fn from(clip: ClipClassifier) -> Self {
-        Model::Clip(clip)
+        Model::Clip(Box::new(clip))
     }
 }
 

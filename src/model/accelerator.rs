@@ -178,7 +178,7 @@ impl Accelerator {
         &self.0.name
     }
 
-    /// ONNX Runtime's name of the provider, or [`PROTOCOL`] for a server.
+    /// ONNX Runtime's name of the provider, or `oip` for a server.
     pub fn provider(&self) -> &str {
         match &self.0.place {
             Place::Here(execution) => &execution.provider,
