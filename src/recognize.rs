@@ -140,7 +140,9 @@ impl Recognizer {
             );
         }
         let mut worked = Ok(());
-        while let (Ok(()), Some(item)) = (&worked, board.take(self.worker)) {
+        while worked.is_ok()
+            && let Some(item) = board.take(self.worker)
+        {
             while let Some(successor) = mender.successor() {
                 self.put(successor);
                 board.set_out(self.worker, self.is_blind());
@@ -175,19 +177,23 @@ impl Recognizer {
                 Item::Changed(index, camera) => stamp(&mut dating, self.change(index, &camera, clock)),
                 Item::Removed(index) => stamp(&mut dating, self.remove(index)),
                 Item::Leaves(index) => {
-                    self.leave(index);
+                    self.leave(index, &mut dating);
                     board.left(index);
                 }
                 Item::Arrives(index) => {
-                    if let Some(scene) = self.exchange.take(index) {
+                    if let Some((scene, known)) = self.exchange.take(index) {
                         *self.place(index) = Some(scene);
+                        dating.take_up(known);
                     }
                 }
             }
         }
-        // What another worker has put down, and the one that was to have it has ended.
-        while let Some((index, scene)) = self.exchange.take_any() {
+        // Once the board is closed nobody else takes up what was put down. A worker that fails leaves it to the others.
+        while worked.is_ok()
+            && let Some((index, (scene, known))) = self.exchange.take_any()
+        {
             *self.place(index) = Some(scene);
+            dating.take_up(known);
         }
         let mut ends = Recognized::default();
         for index in 0..self.scenes.len() {
@@ -318,9 +324,10 @@ impl Recognizer {
     }
 
     /// Puts down what is known of the camera at `index`, for another worker.
-    fn leave(&mut self, index: usize) {
+    fn leave(&mut self, index: usize, dating: &mut Dating) {
         if let Some(scene) = self.place(index).take() {
-            self.exchange.put(index, scene);
+            let known = dating.leave(scene.name());
+            self.exchange.put(index, scene, known);
             self.budget.ask(index, Vec::new());
         }
     }

@@ -36,7 +36,7 @@ const MODELS: [&str; 4] =
 const KEYS: [&str; 4] = ["detect", "pose", "posture", "skeleton"];
 
 /// How long a server may take to start, and a node to say what is waited for.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(240);
 
 /// An inference server that has Spotter's models, always on the same ports. One at a time: each loads every model.
 struct Server {

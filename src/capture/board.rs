@@ -6,8 +6,9 @@
 //! its frames.
 //!
 //! Each camera has one worker at a time. Where there are several, one that has nothing to do takes over a camera whose frame waits
-//! for a busy one, and a worker that cannot work lends its cameras to the others: the old worker hears [`Item::Leaves`],
-//! and once it has [left](Board::left) the camera the new one hears [`Item::Arrives`].
+//! for a busy one that has others, and a worker that cannot work lends its cameras to the others: the old worker hears
+//! [`Item::Leaves`], and once it has [left](Board::left) the camera somebody hears [`Item::Arrives`], the same one if the camera
+//! is to stay after all.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -79,7 +80,9 @@ struct Slot {
     /// What waits for the worker, in this order.
     change: Option<Arc<config::Camera>>,
     cut: bool,
-    frame: Option<(Instant, Frame)>,
+    frame: Option<Frame>,
+    /// Since when the worker has taken no frame although there was one.
+    waits: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,17 +115,20 @@ impl Board {
         Board { state: Mutex::new(state), changed: Condvar::new(), takers }
     }
 
-    /// Makes place for a camera; its index. The worker with the fewest cameras hears of it before its first frame.
-    pub fn add(&self, camera: Arc<config::Camera>, counters: Arc<FrameCounters>) -> usize {
+    /// Makes place for a camera; its index. The worker `after` hears of it before its first frame, which is that of an
+    /// earlier camera of the same name, or without one the worker with the fewest cameras.
+    pub fn add(
+        &self,
+        camera: Arc<config::Camera>,
+        counters: Arc<FrameCounters>,
+        after: Option<usize>,
+    ) -> usize {
         let mut state = self.lock();
-        let worker = state.least_busy(None).unwrap_or(0);
-        let mut slot = Slot {
-            counters,
-            occupant: Occupant::Camera,
-            home: worker,
-            change: Some(camera),
-            ..Slot::default()
-        };
+        let home = state.least_busy(None).unwrap_or(0);
+        let worker = after.unwrap_or(home);
+        let to = (state.workers[worker].is_out && worker != home).then_some(home);
+        let mut slot =
+            Slot { counters, occupant: Occupant::Camera, home, to, change: Some(camera), ..Slot::default() };
         slot.give(worker, state.workers.len());
         let free = state.slots.iter().position(|slot| slot.occupant == Occupant::Nobody);
         let index = free.unwrap_or_else(|| {
@@ -142,13 +148,14 @@ impl Board {
     }
 
     /// Takes away the place of the camera at `index`, which must give no frame any more; one that still waits there is
-    /// dropped and counted.
-    pub fn remove(&self, index: usize) {
+    /// dropped and counted. The worker that hears of it.
+    pub fn remove(&self, index: usize) -> usize {
         let slot = &mut self.lock().slots[index];
         slot.drop_frame();
         let Slot { worker, arrives, .. } = *slot;
         *slot = Slot { occupant: Occupant::Gone, worker, arrives, ..Slot::default() };
         self.changed.notify_all();
+        worker
     }
 
     /// The counters of the camera at `index`.
@@ -158,13 +165,16 @@ impl Board {
 
     /// Puts a frame of camera `index`; one that still waits there is dropped and counted. Nothing once it was removed.
     pub fn put(&self, index: usize, frame: Frame) {
-        self.write(index, |slot| slot.frame = Some((Instant::now(), frame)));
+        self.write(index, |slot| {
+            let since = slot.waits.unwrap_or_else(Instant::now);
+            (slot.waits, slot.frame) = (Some(since), Some(frame));
+        });
     }
 
     /// Notes that camera `index` was lost, restarted or ended; a frame that still waits there is dropped and counted.
     /// Nothing once it was removed.
     pub fn cut(&self, index: usize) {
-        self.write(index, |slot| slot.cut = true);
+        self.write(index, |slot| (slot.waits, slot.cut) = (None, true));
     }
 
     fn write(&self, index: usize, write: impl FnOnce(&mut Slot)) {
@@ -181,7 +191,9 @@ impl Board {
         let mut state = self.lock();
         let workers = state.workers.len();
         let slot = &mut state.slots[index];
-        if let Some(to) = slot.to.take() {
+        if slot.occupant != Occupant::Nobody {
+            // Meanwhile it may have gone, or be to stay.
+            let to = slot.to.take().unwrap_or(slot.worker);
             slot.give(to, workers);
             (slot.arrives, slot.moved) = (true, Some(Instant::now()));
         }
@@ -196,14 +208,13 @@ impl Board {
         state.workers[worker].is_out = is_out;
         for index in 0..state.slots.len() {
             let Slot { occupant, worker: has, home, to, .. } = state.slots[index];
-            let to = match is_out {
-                true if has == worker => state.least_busy(Some(worker)),
-                true if to == Some(worker) => None,
-                false if home == worker && has != worker => Some(worker),
-                _ => continue,
-            };
-            if occupant == Occupant::Camera {
-                state.slots[index].to = to;
+            if occupant != Occupant::Camera {
+                continue;
+            }
+            if !is_out && home == worker {
+                state.slots[index].to = (has != worker).then_some(worker);
+            } else if state.workers[to.unwrap_or(has)].is_out {
+                state.slots[index].to = state.least_busy(None).filter(|able| *able != has);
             }
         }
         drop(state);
@@ -264,6 +275,7 @@ impl Board {
 }
 
 impl Slot {
+    /// The time that it has waited goes on with the next one.
     fn drop_frame(&mut self) {
         if self.frame.take().is_some() {
             self.counters.dropped().increment();
@@ -323,7 +335,8 @@ impl State {
             if std::mem::take(&mut slot.cut) {
                 return Some(Item::Cut(index));
             }
-            if let Some((_, frame)) = slot.frame.take() {
+            if let Some(frame) = slot.frame.take() {
+                slot.waits = None;
                 self.workers[worker].next = (index + 1) % count;
                 return Some(Item::Frame(index, frame));
             }
@@ -333,14 +346,21 @@ impl State {
 
     /// Asks for the camera of another worker whose frame has waited for long, as one that has nothing to do.
     fn ask_for_one(&mut self, worker: usize, now: Instant) -> Asked {
-        if self.workers.len() == 1 || self.workers[worker].is_out {
+        let is_coming = |slot: &Slot| slot.to == Some(worker);
+        if self.workers.len() == 1 || self.workers[worker].is_out || self.slots.iter().any(is_coming) {
             return Asked::Nothing;
         }
         let mut soonest: Option<Duration> = None;
-        for slot in &mut self.slots {
-            let may_move = slot.worker != worker && slot.to.is_none() && !slot.arrives;
-            let Some((since, _)) = slot.frame.as_ref().filter(|_| may_move) else { continue };
-            let waits = WAITS.saturating_sub(now.saturating_duration_since(*since));
+        let has = |worker: usize, slots: &[Slot]| {
+            slots.iter().filter(|slot| slot.occupant == Occupant::Camera && slot.worker == worker).count()
+        };
+        for index in 0..self.slots.len() {
+            // Its last camera would only leave the other without anything to do.
+            let is_last = has(self.slots[index].worker, &self.slots) < 2;
+            let slot = &mut self.slots[index];
+            let may_move = slot.worker != worker && slot.to.is_none() && !slot.arrives && !is_last;
+            let Some(since) = slot.waits.filter(|_| may_move) else { continue };
+            let waits = WAITS.saturating_sub(now.saturating_duration_since(since));
             let stays = slot
                 .moved
                 .map_or(Duration::ZERO, |moved| STAYS.saturating_sub(now.saturating_duration_since(moved)));

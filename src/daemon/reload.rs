@@ -181,18 +181,21 @@ impl Daemon {
         };
         let (gone, mut running): (Vec<_>, Vec<_>) =
             self.cameras.drain(..).partition(|running| gone(running.camera.health().camera()));
+        let names: Vec<Name> = gone.iter().map(|running| running.camera.health().camera().clone()).collect();
         let (indices, stopping): (Vec<_>, Vec<_>) =
             gone.into_iter().map(|Running { index, camera }| (index, camera.stop())).unzip();
         stopping.into_iter().for_each(Stopping::join);
         self.publisher.change(settings, scenes(new, &self.reloader.served.known));
-        indices.into_iter().for_each(|index| self.board.remove(index));
+        let workers: Vec<usize> = indices.into_iter().map(|index| self.board.remove(index)).collect();
+        let after = |name: &Name| names.iter().position(|gone| gone == name).map(|place| workers[place]);
         for (camera, (_, step)) in new.cameras.iter().zip(&steps) {
             let place = running.iter().position(|running| *running.camera.health().camera() == camera.name);
             let running = match place {
                 Some(place) => running.remove(place),
                 None => {
                     let counters = Arc::default();
-                    let index = self.board.add(Arc::new(camera.clone()), Arc::clone(&counters));
+                    let index =
+                        self.board.add(Arc::new(camera.clone()), Arc::clone(&counters), after(&camera.name));
                     self.start_camera(camera, index, counters)?
                 }
             };

@@ -31,6 +31,20 @@ impl Dating {
         }
     }
 
+    /// What is known of a camera, for another worker; it is forgotten here.
+    pub(super) fn leave(&mut self, camera: &Name) -> Dating {
+        let (begun, others) =
+            std::mem::take(&mut self.begun).into_iter().partition(|((of, ..), _)| of == camera);
+        self.begun = others;
+        Dating { begun, by: self.by.remove_entry(camera).into_iter().collect() }
+    }
+
+    /// Takes up what another worker knows of its camera.
+    pub(super) fn take_up(&mut self, other: Dating) {
+        self.begun.extend(other.begun);
+        self.by.extend(other.by);
+    }
+
     /// Gives everything its time of day, and tags their latency.
     pub(super) fn date(&mut self, recognized: &mut Recognized, clock: &dyn Clock) {
         let (now, setting) = (clock.steady(), clock.setting());

@@ -110,6 +110,9 @@ impl Scene {
         let lines = LineRules::new(camera.name.clone(), known.vocabulary.clone(), &camera.lines);
         tags.extend(self.lines.change(lines, tracks));
         self.objects.update_every(camera.objects.update_interval);
+        // The new rules are by the vocabulary of this worker.
+        self.model = Arc::clone(&known.vocabulary.model);
+        self.objects.seen_by(&self.model);
         self.tells_tracks = camera.tracks;
         self.camera = camera.clone();
         Recognized { tags, occupancies: self.zones.occupancies(self.last), ..Recognized::default() }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::RecognizeError;
+use super::dating::Dating;
 use super::scene::Scene;
 use crate::activity::{self, ActivityError};
 use crate::detect::{DetectError, Detector};
@@ -83,8 +84,8 @@ pub struct Exchange(Mutex<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// The scenes of cameras that have left a worker and not come to the next yet.
-    scenes: BTreeMap<usize, Scene>,
+    /// What is known of cameras that have left a worker and not come to the next yet, and of the times of their tags.
+    scenes: BTreeMap<usize, (Scene, Dating)>,
     /// The last track of each camera that has gone: when it comes again, ids go on there, for they mean one thing in a
     /// boot. As many as names were ever taken out of the configuration.
     last_ids: BTreeMap<Name, TrackId>,
@@ -92,17 +93,17 @@ struct Shared {
 
 impl Exchange {
     /// Puts down what is known of the camera at `index`.
-    pub(super) fn put(&self, index: usize, scene: Scene) {
-        self.lock().scenes.insert(index, scene);
+    pub(super) fn put(&self, index: usize, scene: Scene, dating: Dating) {
+        self.lock().scenes.insert(index, (scene, dating));
     }
 
     /// Takes up what is known of the camera at `index`.
-    pub(super) fn take(&self, index: usize) -> Option<Scene> {
+    pub(super) fn take(&self, index: usize) -> Option<(Scene, Dating)> {
         self.lock().scenes.remove(&index)
     }
 
     /// Takes up what nobody has taken.
-    pub(super) fn take_any(&self) -> Option<(usize, Scene)> {
+    pub(super) fn take_any(&self) -> Option<(usize, (Scene, Dating))> {
         self.lock().scenes.pop_first()
     }
 

@@ -111,13 +111,13 @@ fn cameras_come_and_go_and_the_others_keep_their_index() {
     assert_eq!(counters[1].dropped().get(), 1);
     // The worker does not know yet that the place is free.
     let counted: Arc<FrameCounters> = Arc::default();
-    assert_eq!(board.add(camera("gate"), Arc::clone(&counted)), 3);
+    assert_eq!(board.add(camera("gate"), Arc::clone(&counted), None), 3);
     board.put(3, frame(3));
     board.put(3, frame(4));
     assert_eq!(counted.dropped().get(), 1);
     assert_eq!(all(&board), ["1: removed", "2: frame 2", "3: gate", "3: frame 4"]);
     // Now it does.
-    assert_eq!(board.add(camera("yard"), Arc::default()), 1);
+    assert_eq!(board.add(camera("yard"), Arc::default(), None), 1);
     board.put(1, frame(5));
     board.put(0, frame(6));
     assert_eq!(all(&board), ["0: frame 6", "1: yard", "1: frame 5"]);
@@ -127,7 +127,7 @@ fn cameras_come_and_go_and_the_others_keep_their_index() {
 #[test]
 fn a_camera_that_is_lost_before_the_worker_heard_of_it_is_heard_of_first_and_after_its_end_not_at_all() {
     let (board, _) = board(0);
-    let index = board.add(camera("gate"), Arc::default());
+    let index = board.add(camera("gate"), Arc::default(), None);
     board.cut(index);
     board.put(index, frame(1));
     assert_eq!(all(&board), ["0: gate", "0: cut", "0: frame 1"]);
@@ -142,7 +142,7 @@ fn a_camera_that_is_lost_before_the_worker_heard_of_it_is_heard_of_first_and_aft
 #[test]
 fn a_camera_that_goes_before_the_worker_heard_of_it_is_only_removed() {
     let (board, _) = board(0);
-    assert_eq!(board.add(camera("gate"), Arc::default()), 0);
+    assert_eq!(board.add(camera("gate"), Arc::default(), None), 0);
     board.put(0, frame(1));
     board.remove(0);
     assert_eq!(all(&board), ["0: removed"]);
@@ -153,7 +153,7 @@ fn a_camera_that_goes_before_the_worker_heard_of_it_is_only_removed() {
 fn the_old_one_of_a_name_has_gone_before_the_new_one_comes() {
     let (board, _) = board(3);
     board.remove(2);
-    assert_eq!(board.add(camera("c"), Arc::default()), 3);
+    assert_eq!(board.add(camera("c"), Arc::default(), None), 3);
     board.put(0, frame(1));
     assert_eq!(all(&board), ["2: removed", "0: frame 1", "3: c"]);
 }
@@ -195,7 +195,7 @@ fn cameras_are_spread_over_workers() {
     assert_eq!(all_of(&board, 0), ["0: frame 0", "2: frame 2"]);
     assert_eq!(all_of(&board, 1), ["1: frame 1"]);
     let new = Arc::default();
-    let index = board.add(camera("new"), Arc::clone(&new));
+    let index = board.add(camera("new"), Arc::clone(&new), None);
     assert_eq!((index, new.worker()), (3, Some(2)), "who has the fewest");
     let alone = Arc::default();
     Board::new(vec![Arc::clone(&alone)], 1);
@@ -203,22 +203,33 @@ fn cameras_are_spread_over_workers() {
 }
 
 #[test]
-fn who_has_nothing_to_do_takes_over_a_camera_whose_frame_waits_and_keeps_it_for_a_while() {
-    let (board, counters) = shared();
+fn who_has_nothing_to_do_takes_over_a_camera_whose_frames_wait_and_keeps_it_for_a_while() {
+    let counters: Vec<_> = (0..3).map(|_| Arc::default()).collect();
+    let board = Board::new(counters.clone(), 2);
     board.put(0, frame(1));
     let now = Instant::now();
     let ask = |worker, after: Duration| board.lock().ask_for_one(worker, now + after);
     assert!(matches!(ask(1, Duration::ZERO), Asked::Later(_)), "its worker may take it soon");
+    // Newer frames have waited as long as the first, since none was taken.
+    (2..5).for_each(|number| board.put(0, frame(number)));
+    board.put(2, frame(9));
     assert!(matches!(ask(1, WAITS * 2), Asked::Camera));
-    assert!(matches!(ask(1, WAITS * 2), Asked::Nothing), "it is on its way");
+    assert!(matches!(ask(1, WAITS * 2), Asked::Nothing), "one at a time");
     assert_eq!(all_of(&board, 1), [""; 0], "not before the other has left it");
-    assert_eq!(all_of(&board, 0), ["0: leaves"]);
-    assert_eq!(all_of(&board, 1), ["0: arrives", "0: frame 1"]);
-    assert_eq!(workers(&counters), [Some(2), Some(2)]);
+    assert_eq!(all_of(&board, 0), ["0: leaves", "2: frame 9"]);
+    assert_eq!(all_of(&board, 1), ["0: arrives", "0: frame 4"]);
+    assert_eq!(workers(&counters), [Some(2), Some(2), Some(1)]);
 
-    board.put(0, frame(2));
+    board.put(0, frame(5));
     assert!(matches!(ask(0, WAITS * 2), Asked::Later(wait) if wait > STAYS / 2));
     assert!(matches!(ask(0, STAYS * 2), Asked::Camera));
+}
+
+#[test]
+fn nobody_takes_the_last_camera_of_another() {
+    let (board, _) = shared();
+    board.put(0, frame(1));
+    assert!(matches!(board.lock().ask_for_one(1, Instant::now() + STAYS), Asked::Nothing));
 }
 
 #[test]
@@ -230,31 +241,69 @@ fn who_cannot_work_lends_its_cameras_and_has_them_again() {
     board.put(0, frame(2));
     assert_eq!(all_of(&board, 1), ["0: arrives", "0: frame 2"]);
     assert!(matches!(board.lock().ask_for_one(0, Instant::now() + STAYS * 2), Asked::Nothing));
-
-    board.set_out(0, false);
-    assert_eq!(all_of(&board, 1), ["0: leaves"]);
-    assert_eq!(
-        (all_of(&board, 0), workers(&counters)),
-        (vec!["0: arrives".to_owned()], vec![Some(1), Some(2)])
-    );
-
     board.wake(0);
     assert_eq!(all_of(&board, 0), ["Woken"]);
 
-    // It is out again before it has its camera back.
-    board.set_out(0, true);
-    assert_eq!(
-        (all_of(&board, 0), all_of(&board, 1)),
-        (vec!["0: leaves".to_owned()], vec!["0: arrives".to_owned()])
-    );
     board.set_out(0, false);
-    board.set_out(0, true);
-    assert_eq!((all_of(&board, 1), all_of(&board, 0)), (Vec::new(), Vec::new()));
+    assert_eq!(all_of(&board, 1), ["0: leaves"]);
+    assert_eq!(all_of(&board, 0), ["0: arrives"]);
+    assert_eq!(workers(&counters), [Some(1), Some(2)]);
 
-    // Nobody is left to lend it to.
+    // It is well again before it has lent anything.
+    board.set_out(0, true);
+    board.set_out(0, false);
+    assert_eq!((all_of(&board, 0), all_of(&board, 1)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn while_nobody_can_work_cameras_stay_and_whoever_is_well_first_has_them_all() {
+    let (board, counters) = shared();
+    board.set_out(0, true);
     board.set_out(1, true);
     board.put(1, frame(3));
     assert_eq!(all_of(&board, 1), ["1: frame 3"]);
+    assert_eq!(all_of(&board, 0), [""; 0], "nobody is left to lend it to");
+    board.set_out(0, false);
+    assert_eq!(
+        (all_of(&board, 1), all_of(&board, 0)),
+        (vec!["1: leaves".to_owned()], vec!["1: arrives".to_owned()])
+    );
+    board.set_out(1, false);
+    assert_eq!(
+        (all_of(&board, 0), all_of(&board, 1)),
+        (vec!["1: leaves".to_owned()], vec!["1: arrives".to_owned()])
+    );
+    assert_eq!(workers(&counters), [Some(1), Some(2)]);
+}
+
+#[test]
+fn a_camera_that_has_left_comes_to_somebody_whatever_happens_meanwhile() {
+    // The other one cannot work any more, either.
+    let (board, counters) = shared();
+    board.set_out(0, true);
+    assert!(matches!(board.lock().pick(0), Some(Item::Leaves(0))));
+    board.set_out(1, true);
+    board.left(0);
+    assert_eq!((all_of(&board, 0), all_of(&board, 1)), (vec!["0: arrives".to_owned()], Vec::new()));
+    assert_eq!(workers(&counters), [Some(1), Some(2)]);
+
+    // It has gone.
+    let (board, _) = shared();
+    board.set_out(0, true);
+    assert!(matches!(board.lock().pick(0), Some(Item::Leaves(0))));
+    assert_eq!(board.remove(0), 0);
+    board.left(0);
+    assert_eq!(all_of(&board, 0), ["0: arrives", "0: removed"]);
+}
+
+#[test]
+fn the_next_camera_of_a_name_is_heard_of_by_who_hears_of_the_end_of_the_last() {
+    let (board, _) = shared();
+    let after = board.remove(0);
+    let index = board.add(camera("ramp"), Arc::default(), Some(after));
+    assert_eq!(index, 2, "the place is not free before the worker has heard of it");
+    assert_eq!(all_of(&board, 1), [""; 0]);
+    assert_eq!(all_of(&board, 0)[0], "0: removed");
 }
 
 #[test]
