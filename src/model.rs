@@ -20,6 +20,7 @@ mod remote;
 mod runtime;
 mod selftest;
 mod session;
+mod values;
 
 pub use accelerator::{Accelerator, AcceleratorError, Library};
 pub use assignment::Assignment;
@@ -36,7 +37,5 @@ pub use remote::{RemoteError, Server};
 pub use runtime::{NO_REPORTS, Runtime, RuntimeError};
 pub(crate) use selftest::waves;
 pub use selftest::{Answer, Difference, FoundBox, SelfTest, Testable};
-pub use session::{
-    ElementType, Elements, Outputs, Session, SessionError, SessionOptions, Tensor, TensorInfo, TensorView,
-    Values,
-};
+pub use session::{ElementType, Outputs, Session, SessionError, SessionOptions, TensorInfo};
+pub use values::{Elements, Tensor, TensorView, Values};

@@ -3,7 +3,8 @@
 //! Whoever reads a model's outputs ([`crate::detect`]'s decoders, [`crate::activity`]) makes an [`Expected`] for each
 //! when it opens the model, and takes the numbers through it.
 
-use super::session::{Outputs, Tensor, TensorInfo, Values};
+use super::session::{Outputs, TensorInfo};
+use super::values::{Tensor, Values};
 
 /// Outputs that are not what the manifest's family says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

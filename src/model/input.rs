@@ -7,7 +7,7 @@ mod clip;
 mod write;
 
 use super::manifest::{Align, Channels, ClipInput, ClipLayout, Input, InputType, Layout, Resize};
-use super::session::{Elements, TensorView};
+use super::values::{Elements, TensorView};
 use crate::frame::{Image, Region, Sampler};
 use crate::geometry::{BBox, Point};
 use write::{Element, fill_with, write_row};

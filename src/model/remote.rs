@@ -29,7 +29,7 @@ use grpc::Grpc;
 use http::Connections;
 use rest::Rest;
 
-use super::session::Elements;
+use super::values::Elements;
 
 /// A server, or several that serve the same models. Cheap to clone; the clones share their connections.
 #[derive(Clone)]

@@ -23,6 +23,7 @@ use super::pace::Pace;
 use super::package::{Package, PackageError};
 use super::remote::{self, RemoteError, Server};
 use super::runtime::{Runtime, one_line};
+use super::values::{Elements, Tensor, TensorView, Values};
 use crate::tag::ModelRef;
 
 /// How a session computes.
@@ -152,52 +153,12 @@ pub struct TensorInfo {
     pub shape: Vec<Option<usize>>,
 }
 
-/// A tensor to be fed to a model.
-#[derive(Clone, Copy, Debug)]
-pub struct TensorView<'a> {
-    /// Dimensions.
-    pub shape: &'a [usize],
-    /// Elements, row-major; as many as the shape says.
-    pub elements: Elements<'a>,
-}
-
-/// The elements of a tensor to be fed.
-#[derive(Clone, Copy, Debug)]
-pub enum Elements<'a> {
-    /// 32 bit floating point.
-    F32(&'a [f32]),
-    /// Bytes.
-    U8(&'a [u8]),
-    /// 32 bit integers.
-    I32(&'a [i32]),
-}
-
 /// What one run has given.
 pub struct Outputs<'s>(Given<'s>);
 
 enum Given<'s> {
     Here(SessionOutputs<'s>),
     Elsewhere(Vec<remote::Output>),
-}
-
-/// One output, where ONNX Runtime has written it.
-#[derive(Clone, Copy, Debug)]
-pub struct Tensor<'a> {
-    /// Dimensions.
-    pub shape: &'a [i64],
-    /// Elements, row-major.
-    pub values: Values<'a>,
-}
-
-/// The elements of an output.
-#[derive(Clone, Copy, Debug)]
-pub enum Values<'a> {
-    /// 32 bit floating point.
-    F32(&'a [f32]),
-    /// 64 bit integers.
-    I64(&'a [i64]),
-    /// 32 bit integers.
-    I32(&'a [i32]),
 }
 
 impl Package {

@@ -2,7 +2,7 @@
 
 use super::write::Element;
 use super::{Buffer, ClipInput, ClipLayout, InputTensor};
-use crate::model::session::{Elements, TensorView};
+use crate::model::values::{Elements, TensorView};
 
 /// The tensor that a clip model takes: f32, u8 or i32, `[1, 3, T, H, W]`, `[1, T, 3, H, W]` or `[1, T, H, W, 3]`, RGB
 /// or BGR, in the manifest's range.
