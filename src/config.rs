@@ -25,6 +25,7 @@ use crate::name::Name;
 
 pub use accelerator::{
     Accelerator, CPU, Device, DeviceKind, Execution, Fallback, Known, On, Place, Provider, Server,
+    ServerAddress,
 };
 pub use activities::{Activities, ActivityRule};
 pub use broker::{BadBroker, Broker};
@@ -145,16 +146,34 @@ pub struct Objects {
 }
 
 impl Models {
-    /// The workers: the number of each, from 1, when there are several, and where its models run first.
-    pub fn workers(&self) -> Vec<(Option<usize>, Option<&str>)> {
+    /// The workers; one at least.
+    pub fn workers(&self) -> Vec<Worker<'_>> {
         match self.workers.as_slice() {
-            [] => vec![(None, None)],
-            [only] => vec![(None, Some(only))],
-            several => {
-                (1..).zip(several).map(|(number, first)| (Some(number), Some(first.as_str()))).collect()
-            }
+            [] => vec![Worker { number: None, first: None }],
+            [only] => vec![Worker { number: None, first: Some(only) }],
+            several => (1..)
+                .zip(several)
+                .map(|(number, first)| Worker { number: Some(number), first: Some(first) })
+                .collect(),
         }
     }
+
+    /// Whether any model is to run on what has this name.
+    pub fn want(&self, name: &str) -> bool {
+        let wants = |worker: &Worker<'_>| {
+            On::KEYS.iter().any(|key| self.on.wishes(key, worker.first).contains(&name))
+        };
+        self.workers().iter().any(wants)
+    }
+}
+
+/// One of the workers that a configuration asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worker<'a> {
+    /// Its number, from 1; nothing for the only one.
+    pub number: Option<usize>,
+    /// What its models run on first, if it says that.
+    pub first: Option<&'a str>,
 }
 
 impl Default for Models {

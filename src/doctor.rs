@@ -3,7 +3,9 @@
 //! `spotter doctor` and `spotter probe` print what is found here. Nothing is changed but for pictures that are saved where
 //! the caller wants them; cameras and the broker are connected to, each for a moment.
 
+mod accelerators;
 mod cameras;
+mod device;
 mod facts;
 mod permissions;
 mod plugins;
@@ -30,6 +32,8 @@ pub enum Area {
     Gstreamer,
     /// ONNX Runtime and the models.
     Runtime,
+    /// What models run on beside the CPU.
+    Accelerators,
     /// Time of day.
     Clock,
     /// Who may read and open what.
@@ -48,6 +52,7 @@ impl fmt::Display for Area {
             Area::Configuration => "configuration",
             Area::Gstreamer => "gstreamer",
             Area::Runtime => "runtime",
+            Area::Accelerators => "accelerators",
             Area::Clock => "clock",
             Area::Disk => "disk",
             Area::Permissions => "permissions",
@@ -181,6 +186,7 @@ pub fn examine(examination: &Examination<'_>, hear: &mut dyn FnMut(Progress<'_>)
     let config = config.as_deref();
     look(Area::Gstreamer, &mut |found| plugins::checks(config).into_iter().for_each(found));
     look(Area::Runtime, &mut |found| runtime::checks(config).into_iter().for_each(found));
+    look(Area::Accelerators, &mut |found| accelerators::checks(config).into_iter().for_each(found));
     look(Area::Clock, &mut |found| system::clock(file).into_iter().for_each(found));
     look(Area::Permissions, &mut |found| {
         permissions::checks(file, config).into_iter().for_each(&mut *found);

@@ -265,6 +265,52 @@ fn a_broker_that_refuses_the_password_is_named() {
 }
 
 #[test]
+fn usual_mistakes_with_accelerators_are_found() {
+    let broker_ = Mosquitto::start("");
+    let machine = Machine::new(&broker(broker_.port()), "state", &[("ramp", PICTURE)]);
+    let text = fs::read_to_string(machine.config()).unwrap();
+    let accelerators = "[models]\non = [\"card\", \"plug-in\", \"script\", \"cpu\"]\nfallback = \"announce\"\n\
+        [[accelerator]]\nname = \"card\"\nprovider = \"cann\"\n\
+        [[accelerator]]\nname = \"plug-in\"\nprovider = \"ggml\"\nlibrary = \"missing.so\"\n\
+        [[accelerator]]\nname = \"script\"\nprovider = \"another\"\nlibrary = \"password\"\n\
+        [[accelerator]]\nname = \"spare\"\nprovider = \"cuda\"\n";
+    fs::write(machine.config(), text.clone() + accelerators).unwrap();
+    let ended = machine.doctor(&["--json"]);
+    assert_eq!(ended.code, Some(0), "nothing fails, the CPU runs the models: {ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let checks: Vec<_> =
+        report["checks"].as_array().unwrap().iter().filter(|check| check["area"] == "accelerators").collect();
+    for (name, verdict, text, advice) in [
+        ("card", "warning", "this machine has no Ascend NPU", "with `on` in [models]"),
+        ("plug-in", "warning", "missing.so is not there", "install the provider's package"),
+        ("script", "warning", "password is no library", "a file that ends with .so"),
+        ("spare", "skipped", "no model is to run on it", ""),
+    ] {
+        let is_it = |check: &&Value| {
+            check["name"] == name
+                && check["verdict"] == verdict
+                && check["text"].as_str().unwrap().contains(text)
+                && check["advice"].as_str().unwrap_or_default().contains(advice)
+        };
+        assert!(checks.iter().copied().any(|check| is_it(&check)), "{name}: {checks:#?}");
+    }
+    // With `refuse` they are failures; and an accelerator that is wrong hides nothing.
+    let server = accelerators.replace("\"announce\"", "\"refuse\"")
+        + "[[accelerator]]\nname = \"rack\"\nprovider = \"oip\"\naddress = \"grpc://127.0.0.1:1\"\n";
+    fs::write(machine.config(), text + &server.replace("on = [\"card\"", "on = [\"rack\", \"card\""))
+        .unwrap();
+    let ended = machine.doctor(&["--json"]);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let failures = with(&report, "failure");
+    let has =
+        |area: &str, text: &str| failures.iter().any(|(its, _, told)| its == area && told.contains(text));
+    assert!(has("configuration", "allow_remote must be true"), "{failures:?}");
+    assert!(has("runtime", "`rack`: the configuration has no sound [[accelerator]]"), "{failures:?}");
+    assert!(has("accelerators", "this machine has no Ascend NPU"), "{failures:?}");
+}
+
+#[test]
 fn a_wrong_configuration_does_not_hide_the_rest() {
     let broker_ = Mosquitto::start("");
     let wrong = format!("{}\nnonsense = 1\nversion = \"7\"", broker(broker_.port()));

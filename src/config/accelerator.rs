@@ -1,5 +1,6 @@
 //! `[[accelerator]]`: what models may run on beside the CPU, and which models are to run where.
 
+mod address;
 mod provider;
 mod server;
 
@@ -11,6 +12,7 @@ use super::read::Section;
 use crate::name::Name;
 use provider::Choice;
 
+pub use address::ServerAddress;
 pub use provider::{Known, Provider};
 pub use server::Server;
 
@@ -141,10 +143,10 @@ impl fmt::Display for DeviceKind {
     }
 }
 
-/// Reads every `[[accelerator]]`.
-pub(super) fn read(root: &mut Section<'_, '_, '_>, base: &Path) -> Vec<Accelerator> {
+/// Reads every `[[accelerator]]`; those that are sound, and the names of all.
+pub(super) fn read(root: &mut Section<'_, '_, '_>, base: &Path) -> (Vec<Accelerator>, BTreeSet<Name>) {
     let mut names = BTreeSet::new();
-    root.each("accelerator", |section| {
+    let sound = root.each("accelerator", |section| {
         let name = section.parsed("name", accelerator_name);
         if !section.has("name") {
             section.problem("name", "is missing; every accelerator needs one of its own");
@@ -159,7 +161,8 @@ pub(super) fn read(root: &mut Section<'_, '_, '_>, base: &Path) -> Vec<Accelerat
             _ => Place::Here(execution(section, base)?),
         };
         Some(Accelerator { name: name?, place })
-    })
+    });
+    (sound, names)
 }
 
 fn execution(section: &mut Section<'_, '_, '_>, base: &Path) -> Option<Execution> {
@@ -197,20 +200,19 @@ fn options(
     (options, raw)
 }
 
-/// Reads `on`, `workers` and `fallback` of `[models]`, whose names are those of `accelerators`.
+/// Reads `on`, `workers` and `fallback` of `[models]`, for accelerators with these `names`.
 pub(super) fn wishes(
     section: &mut Section<'_, '_, '_>,
-    accelerators: &[Accelerator],
+    names: &BTreeSet<Name>,
 ) -> (On, Vec<String>, Fallback) {
-    let known =
-        |name: &str| name == CPU || accelerators.iter().any(|accelerator| accelerator.name.as_str() == name);
+    let known = |wanted: &str| wanted == CPU || names.iter().any(|name| name.as_str() == wanted);
     let list = |section: &mut Section<'_, '_, '_>, key: &'static str| {
         let list = section.strings(key)?;
         if list.is_empty() {
             section.problem(key, "is an empty list; leave it out for the CPU");
         } else if let Some(unknown) = list.iter().find(|name| !known(name)) {
-            let names: Vec<&str> = accelerators.iter().map(|accelerator| accelerator.name.as_str()).collect();
-            let names = [&names[..], &[CPU]].concat().join(", ");
+            let names: Vec<&str> = names.iter().map(Name::as_str).chain([CPU]).collect();
+            let names = names.join(", ");
             section
                 .problem(key, format!("has \"{unknown}\", which is no [[accelerator]]; there are: {names}"));
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::credential::Files;
 use super::read::{Problem, Report, Section};
 use super::{
-    Accelerator, Activities, Camera, Config, Models, Objects, Runtime, accelerator, activities, capture,
-    health, mqtt, zones,
+    Activities, Camera, Config, Models, Objects, Runtime, accelerator, activities, capture, health, mqtt,
+    zones,
 };
 use crate::name::Name;
 use toml::de::DeTable;
@@ -29,8 +29,8 @@ pub(super) fn config(text: &str, base: &Path) -> (Option<Config>, Vec<Problem>) 
     let mut root = Section::root(&mut report, table.get_ref());
     let node = node(root.child("node"));
     let runtime = runtime(root.child("runtime"), base);
-    let accelerators = accelerator::read(&mut root, base);
-    let models = models(root.child("models"), base, accelerators);
+    let (accelerators, names) = accelerator::read(&mut root, base);
+    let models = Models { accelerators, ..models(root.child("models"), base, &names) };
     let files = Files::new(base);
     let mut mqtt = mqtt::read(root.child("mqtt"), &files, base);
     mqtt.snapshot_max_bytes = mqtt::snapshot(root.child("snapshot"));
@@ -80,9 +80,10 @@ fn runtime(mut section: Section<'_, '_, '_>, base: &Path) -> Runtime {
     runtime
 }
 
-fn models(mut section: Section<'_, '_, '_>, base: &Path, accelerators: Vec<Accelerator>) -> Models {
+/// `accelerators` are the names of all; they themselves come later.
+fn models(mut section: Section<'_, '_, '_>, base: &Path, accelerators: &BTreeSet<Name>) -> Models {
     let defaults = Models::default();
-    let (on, workers, fallback) = accelerator::wishes(&mut section, &accelerators);
+    let (on, workers, fallback) = accelerator::wishes(&mut section, accelerators);
     let models = Models {
         directories: section
             .strings("directories")
@@ -95,7 +96,7 @@ fn models(mut section: Section<'_, '_, '_>, base: &Path, accelerators: Vec<Accel
         on,
         workers,
         fallback,
-        accelerators,
+        accelerators: Vec::new(),
     };
     let mut seen = BTreeSet::new();
     if let Some(twice) = models.clips.iter().find(|clip| !seen.insert(clip.as_str())) {

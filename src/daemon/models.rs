@@ -66,7 +66,7 @@ fn open_worker(
     models: &config::Models,
     cameras: &[config::Camera],
     share: Share,
-    worker: (Option<usize>, Option<&str>),
+    worker: config::Worker<'_>,
 ) -> Result<(Worker, Vec<LoadedModel>), DaemonError> {
     let mut opening = Opening::new(runtime, models, worker);
     let (detector, activities) = opening.needed_by(cameras);
@@ -117,8 +117,7 @@ impl Opened {
 /// which there are: what the daemon runs with and what is checked beforehand come from here.
 pub(super) struct Opening<'c> {
     models: &'c config::Models,
-    /// The number of the worker when there are several, and where its models run first.
-    pub(super) worker: (Option<usize>, Option<&'c str>),
+    pub(super) worker: config::Worker<'c>,
     machine: Machine,
     /// Without it only the packages are looked at, and those that are sound are not noted.
     pub(super) library: Result<Runtime, RuntimeError>,
@@ -131,7 +130,7 @@ impl<'c> Opening<'c> {
     pub(super) fn new(
         runtime: &config::Runtime,
         models: &'c config::Models,
-        worker: (Option<usize>, Option<&'c str>),
+        worker: config::Worker<'c>,
     ) -> Self {
         let library = Runtime::load(runtime.onnxruntime.as_deref());
         let machine = Machine::new(runtime.threads, &models.accelerators);
@@ -172,11 +171,11 @@ impl<'c> Opening<'c> {
             (Ok(_), Err(_)) => return None,
             (Ok(package), Ok(library)) => {
                 let config::Models { on, fallback, .. } = self.models;
-                let (worker, first) = self.worker;
+                let config::Worker { number, first } = self.worker;
                 let wishes = on.wishes(key.trim_start_matches("models."), first);
                 let wishes = wishes.into_iter().map(str::to_owned).collect();
                 let candidate = Candidate::new(package, library.clone(), open);
-                Kept::open(&mut self.machine, worker, wishes, *fallback, candidate)
+                Kept::open(&mut self.machine, number, wishes, *fallback, candidate)
             }
         };
         let is_there = |name: &str| {

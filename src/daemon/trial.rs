@@ -76,7 +76,7 @@ impl From<Opening<'_>> for Trial {
             key: opened.key,
             loaded: opened.loaded().cloned().map_err(ToString::to_string),
             name: opened.name,
-            worker: worker.0,
+            worker: worker.number,
         };
         Trial { library, models: opened.into_iter().map(tried).collect(), unmet: Vec::new() }
     }

@@ -2,29 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{Access, access};
-
+use super::device::{self, Closed, GPU, Kind, VIDEO};
 use super::{Area, Check, Verdict};
 use crate::config::{Config, Decoder, Secrets, Source};
 
 /// Where GPUs are.
-const GPUS: &str = "/dev/dri";
+const GPUS: &str = "/dev/dri/renderD#";
 /// The configuration of the installed service, and its user.
 const OF_SERVICE: (&str, &str) = ("/etc/spotter/spotter.toml", "spotter");
-/// Groups that may do much more than open a device: nobody is to join them for one.
-const POWERFUL: [&str; 7] = ["root", "disk", "docker", "kmem", "shadow", "sudo", "wheel"];
-
-/// A kind of device: its subsystem in udev's terms, and the group that Debian gives such devices to.
-#[derive(Clone, Copy)]
-struct Kind {
-    subsystem: &'static str,
-    group: &'static str,
-}
-
-const VIDEO: Kind = Kind { subsystem: "video4linux", group: "video" };
-const GPU: Kind = Kind { subsystem: "drm", group: "render" };
 
 pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -49,7 +36,7 @@ pub(super) fn checks(file: &Path, config: Option<&Config>) -> Vec<Check> {
         } else {
             Verdict::Warning
         };
-        checks.extend(gpus().iter().map(|gpu| device_check(gpu, GPU, bad)));
+        checks.extend(device::files(Path::new(GPUS)).iter().map(|gpu| device_check(gpu, GPU, bad)));
     }
     checks
 }
@@ -90,57 +77,13 @@ fn readable(file: &Path, secret: bool) -> Option<Check> {
     })
 }
 
-fn gpus() -> Vec<PathBuf> {
-    let entries = fs::read_dir(GPUS).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
-        .map(|entry| entry.path())
-        .collect();
-    found.sort();
-    found
-}
-
 /// Whether this user may read and write a device; `bad` when not.
-fn device_check(device: &Path, kind: Kind, bad: Verdict) -> Check {
-    let new =
-        |verdict, text: String| Check::new(Area::Permissions, device.display().to_string(), verdict, text);
-    match access(device, Access::READ_OK | Access::WRITE_OK) {
-        Ok(()) => new(Verdict::Ok, "this user may open it".to_owned()),
-        Err(rustix::io::Errno::NOENT) => new(bad, "is not there".to_owned()),
-        Err(error) => {
-            let check = new(bad, format!("this user may not open it: {error}"));
-            match fs::metadata(device) {
-                Ok(metadata) => {
-                    let group = group_name(metadata.gid());
-                    check.advise(device_advice(group.as_deref(), metadata.mode(), kind))
-                }
-                Err(_) => check,
-            }
-        }
+fn device_check(file: &Path, kind: Kind, bad: Verdict) -> Check {
+    let new = |verdict, text: &str| Check::new(Area::Permissions, file.display().to_string(), verdict, text);
+    match device::closed(file, device::may_open(file), kind) {
+        None => new(Verdict::Ok, "this user may open it"),
+        Some(Closed { why, advice }) => Check { advice, ..new(bad, &why) },
     }
-}
-
-/// How this user may come to open a device that belongs to `group`.
-fn device_advice(group: Option<&str>, mode: u32, Kind { subsystem, group: usual }: Kind) -> String {
-    match group.filter(|group| !POWERFUL.contains(group) && mode & 0o060 == 0o060) {
-        Some(group) => format!("usermod --append --groups {group} spotter, and start it anew"),
-        None => format!(
-            "give it to the group {usual}, as 60-spotter.rules does for others: SUBSYSTEM==\"{subsystem}\", \
-             GROUP=\"{usual}\", MODE=\"0660\" in /etc/udev/rules.d/61-spotter.rules, then `udevadm control --reload` \
-             and `udevadm trigger`"
-        ),
-    }
-}
-
-/// The name of a group.
-fn group_name(id: u32) -> Option<String> {
-    let id = id.to_string();
-    let groups = fs::read_to_string("/etc/group").ok()?;
-    groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == id).then(|| name.to_owned())
-    })
 }
 
 #[cfg(test)]
@@ -189,22 +132,5 @@ mod tests {
         let check = device_check(Path::new("/dev/nosuchvideo"), VIDEO, Verdict::Failure);
         assert_eq!((check.verdict, check.text.as_str()), (Verdict::Failure, "is not there"));
         assert_eq!(device_check(Path::new("/dev/null"), VIDEO, Verdict::Failure).verdict, Verdict::Ok);
-    }
-
-    #[test]
-    fn nobody_is_to_join_a_powerful_group() {
-        let join = |group: Option<&str>, mode| device_advice(group, mode, VIDEO).starts_with("usermod");
-        assert!(join(Some("video"), 0o660) && join(Some("cameras"), 0o660));
-        for (group, mode) in [
-            (group_name(0).as_deref(), 0o660),
-            (Some("disk"), 0o660),
-            (None, 0o660),
-            // Its group may not open it either.
-            (Some("video"), 0o600),
-        ] {
-            assert!(!join(group, mode), "{group:?} {mode:o}");
-        }
-        let advice = device_advice(Some("root"), 0o660, GPU);
-        assert!(advice.contains("SUBSYSTEM==\"drm\", GROUP=\"render\", MODE=\"0660\""), "{advice}");
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use ort::device::Device;
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider, ExecutionProviderDispatch};
@@ -28,7 +29,15 @@ pub(super) const PROTOCOL: &str = "oip";
 const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
 /// The plug-in libraries of this process, by the name of their provider.
-static REGISTERED: Mutex<BTreeMap<String, Library>> = Mutex::new(BTreeMap::new());
+static REGISTERED: Mutex<BTreeMap<String, Registered>> = Mutex::new(BTreeMap::new());
+
+/// A plug-in library that the process has loaded.
+struct Registered {
+    library: Library,
+    /// Its length in bytes, and when it was changed: while they stay, the file is not hashed again.
+    length: u64,
+    changed: Option<SystemTime>,
+}
 
 /// What sessions can be opened on beside the CPU. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -83,6 +92,9 @@ struct Found {
 /// Why there is no accelerator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcceleratorError {
+    /// A wrong configuration was taken all the same, to see what is right of it.
+    #[error("the configuration has no sound [[accelerator]] of this name")]
+    Unsound,
     /// The library cannot be read.
     #[error("the library {} cannot be read: {why}", path.display())]
     Unreadable {
@@ -291,14 +303,22 @@ fn register(runtime: &Runtime, provider: &str, path: &Path) -> Result<Library, A
     let unreadable =
         |error: io::Error| AcceleratorError::Unreadable { path: path.to_owned(), why: error.to_string() };
     let canonical = path.canonicalize().map_err(unreadable)?;
+    let metadata = canonical.metadata().map_err(unreadable)?;
+    let (length, changed) = (metadata.len(), metadata.modified().ok());
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loaded) = registered.get(provider)
+        && (&loaded.library.path, loaded.length, loaded.changed) == (&canonical, length, changed)
+    {
+        return Ok(loaded.library.clone());
+    }
     let sha256 = sha256(&std::fs::read(&canonical).map_err(unreadable)?);
     let library = Library { path: canonical, sha256 };
-    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
     // Loaded under two names, a library would list each of its devices twice.
-    let in_use = |(name, loaded): &(&String, &Library)| *name == provider || loaded.path == library.path;
+    let in_use =
+        |(name, loaded): &(&String, &Registered)| *name == provider || loaded.library.path == library.path;
     match registered.iter().find(in_use) {
-        Some((name, loaded)) if name == provider && *loaded == library => {}
-        Some((name, Library { path: loaded, sha256 })) => {
+        Some((name, loaded)) if name == provider && loaded.library == library => {}
+        Some((name, Registered { library: Library { path: loaded, sha256 }, .. })) => {
             let (path, provider) = (path.to_owned(), provider.to_owned());
             let (loaded, as_provider, sha256) = (loaded.clone(), name.clone(), sha256.clone());
             return Err(AcceleratorError::Taken { path, provider, loaded, as_provider, sha256 });
@@ -307,7 +327,8 @@ fn register(runtime: &Runtime, provider: &str, path: &Path) -> Result<Library, A
             runtime.environment().register_ep_library(provider, &library.path).map_err(|error| {
                 AcceleratorError::Library { path: path.to_owned(), why: one_line(error.message()) }
             })?;
-            registered.insert(provider.to_owned(), library.clone());
+            let library = library.clone();
+            registered.insert(provider.to_owned(), Registered { library, length, changed });
         }
     }
     Ok(library)

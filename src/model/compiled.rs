@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -16,6 +17,10 @@ const HASH: usize = 32;
 /// How many digits of the hash are in a name.
 const DIGITS: usize = 16;
 const ENDING: &str = "compiled";
+/// What the name of a file begins with while it is written.
+const WRITING: &str = ".writing-";
+/// No file is written for so long.
+const LONGEST_WRITE: Duration = Duration::from_secs(3600);
 
 /// Where one model is kept as it was compiled for one accelerator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +98,7 @@ impl Place {
     /// When the disk does not take it. A file that was there before is whole then.
     pub(super) fn write(&self, model: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(&self.folder)?;
         file.write_all(&Sha256::digest(model))?;
         file.write_all(model)?;
         file.as_file().sync_all()?;
@@ -102,9 +107,9 @@ impl Place {
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let name = entry.file_name();
-            let is_ours =
-                name.to_str().is_some_and(|name| name.starts_with(&self.stem) && name.ends_with(ENDING));
-            if is_ours && entry.path() != path {
+            let name = name.to_string_lossy();
+            let is_older = name.starts_with(&self.stem) && name.ends_with(ENDING) && entry.path() != path;
+            if is_older || name.starts_with(WRITING) && is_left(&entry) {
                 // Another process may do the same.
                 match std::fs::remove_file(entry.path()) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -114,6 +119,12 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// Whether a file that was being written was left so, by a process that is gone.
+fn is_left(entry: &std::fs::DirEntry) -> bool {
+    let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+    age.is_ok_and(|age| age.is_ok_and(|age| age > LONGEST_WRITE))
 }
 
 /// Whether a model in ONNX has a part that a provider has compiled: the operator `EPContext`.
@@ -170,6 +181,11 @@ mod tests {
         }
         assert_eq!(old.read(), Kept::Nothing);
         assert_eq!((new.read(), other.read()), (Kept::Model(b"x".to_vec()), Kept::Model(b"x".to_vec())));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        let left = folder.path().join(".writing-left");
+        std::fs::write(folder.path().join(".writing-now"), "").unwrap();
+        std::fs::File::create(&left).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        new.write(b"x").unwrap();
+        assert!(!left.exists());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

@@ -4,7 +4,6 @@
 //! threads that run models, never from within a tokio runtime. It keeps no model and no frame. Where several addresses are
 //! given, any fault of one has the next one asked: a server that answers with an error may be the only one that is wrong.
 
-mod address;
 mod error;
 mod grpc;
 mod http;
@@ -20,9 +19,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use url::Url;
 
-use address::Address;
+use crate::config::ServerAddress;
 pub use error::RemoteError;
 use error::{Asked, Fault};
 use grpc::Grpc;
@@ -61,26 +59,6 @@ enum Protocol {
     Grpc(Grpc),
 }
 
-/// What a server says of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// The inputs that it declares; empty when it declares none, as KServe's own server does by default.
-    pub inputs: Vec<Declared>,
-    /// The outputs that it declares; empty when it declares none.
-    pub outputs: Vec<Declared>,
-}
-
-/// An input or output as a server declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
-    /// Its name.
-    pub name: String,
-    /// Its elements' type in the protocol's words: `FP32`, `UINT8`, `INT64`, ...
-    pub datatype: String,
-    /// Its dimensions; -1 for one that is known only when the model runs.
-    pub shape: Vec<i64>,
-}
-
 /// The input of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
@@ -117,19 +95,18 @@ pub enum OwnedValues {
 }
 
 impl Server {
-    /// A server at each of `addresses`: `grpc://host:port`, `grpcs://host:port`, `http://host` or `https://host`, the last
-    /// two with a port and a path where needed. `timeout` is for one call, all addresses together. `ca_file` holds the
+    /// A server at each of `addresses`, at least one. `timeout` is for one call, all addresses together. `ca_file` holds the
     /// certificate authorities to trust, in PEM format; without it those of the system are trusted. Connects to nothing.
     ///
     /// # Errors
-    /// When there is no address, one of them is none, or the authorities cannot be read.
-    pub fn new(addresses: &[Url], timeout: Duration, ca_file: Option<&Path>) -> Result<Self, RemoteError> {
-        let addresses: Vec<Address> = addresses.iter().map(Address::new).collect::<Result<_, _>>()?;
-        if addresses.is_empty() {
-            return Err(RemoteError::NoAddress);
-        }
-        let tls = http::tls(addresses.iter().any(Address::is_encrypted), ca_file)?;
-        let endpoints = addresses.into_iter().map(|address| Endpoint::new(address, &tls)).collect();
+    /// When the authorities cannot be read.
+    pub fn new(
+        addresses: &[ServerAddress],
+        timeout: Duration,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, RemoteError> {
+        let tls = http::tls(addresses.iter().any(ServerAddress::is_encrypted), ca_file)?;
+        let endpoints = addresses.iter().map(|address| Endpoint::new(address, &tls)).collect();
         let last = AtomicUsize::new(0);
         Ok(Server(Arc::new(Shared { endpoints, last, timeout, runtime: http::runtime()? })))
     }
@@ -145,14 +122,14 @@ impl Server {
         })
     }
 
-    /// The inputs and outputs that the server declares for a model.
+    /// Asks whether the model can run.
     ///
     /// # Errors
     /// When no address answers, has such a model, and says that it is ready.
-    pub fn describe(&self, model: &str) -> Result<Description, RemoteError> {
+    pub fn ready(&self, model: &str) -> Result<(), RemoteError> {
         self.ask(Asked::Model(model), async |endpoint, patience| match &endpoint.protocol {
-            Protocol::Rest(rest) => rest.describe(&endpoint.connections, model).await,
-            Protocol::Grpc(grpc) => grpc.describe(&endpoint.connections, model, patience).await,
+            Protocol::Rest(rest) => rest.ready(&endpoint.connections, model).await,
+            Protocol::Grpc(grpc) => grpc.ready(&endpoint.connections, model, patience).await,
         })
     }
 
@@ -200,14 +177,14 @@ impl Server {
 }
 
 impl Endpoint {
-    fn new(address: Address, tls: &http::Tls) -> Self {
+    fn new(address: &ServerAddress, tls: &http::Tls) -> Self {
         let connections = Connections::new(tls, address.is_grpc());
         let protocol = if address.is_grpc() {
-            Protocol::Grpc(Grpc::new(address.base))
+            Protocol::Grpc(Grpc::new(address.base().clone()))
         } else {
-            Protocol::Rest(Rest::new(address.base))
+            Protocol::Rest(Rest::new(address.base().clone()))
         };
-        Endpoint { address: address.name, connections, protocol }
+        Endpoint { address: address.name().to_owned(), connections, protocol }
     }
 }
 

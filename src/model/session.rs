@@ -200,9 +200,7 @@ impl Package {
         let runs = match options.on.as_ref().and_then(Accelerator::server) {
             None => Runs::Here { session, profile },
             Some(server) => {
-                server
-                    .describe(&model)
-                    .map_err(|error| SessionError::Server { model: model.clone(), error })?;
+                server.ready(&model).map_err(|error| SessionError::Server { model: model.clone(), error })?;
                 Runs::Elsewhere { server: server.clone(), input: expected.name }
             }
         };

@@ -3,21 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Url;
-
+use super::address::ServerAddress;
 use crate::config::read::Section;
 
 /// The word of a configuration for it, in the place of a provider.
 pub(super) const WORD: &str = "oip";
 /// What a run may take, in milliseconds: at least, at most, and without an option.
 const TIMEOUT_MS: (i64, i64, i64) = (10, 10_000, 1000);
-const SCHEMES: [&str; 4] = ["grpc", "grpcs", "http", "https"];
 
 /// Servers of the Open Inference Protocol, version 2, that have the same models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// Where they listen: `grpc`, `grpcs`, `http` or `https`, with a host, and without a login. Never empty.
-    pub addresses: Vec<Url>,
+    /// Where they listen. Never empty.
+    pub addresses: Vec<ServerAddress>,
     /// What one run may take, all addresses together.
     pub timeout: Duration,
     /// A file with the certificate authorities to trust, PEM; those of the system when absent.
@@ -41,11 +39,9 @@ impl Server {
         }
         let mut addresses = Vec::new();
         for text in texts.iter().flatten() {
-            match address(text) {
+            match ServerAddress::parse(text) {
                 Ok(address) => addresses.push(address),
-                Err(why) => {
-                    section.problem("address", format!("has \"{}\", which {why}", without_login(text)))
-                }
+                Err(why) => section.problem("address", format!("has {why}")),
             }
         }
         let is_allowed = section.boolean("allow_remote");
@@ -62,39 +58,4 @@ impl Server {
         let is_sound = is_allowed == Some(true) && !addresses.is_empty();
         is_sound.then_some(Server { addresses, timeout, ca_file })
     }
-}
-
-fn address(text: &str) -> Result<Url, String> {
-    let schemes = || {
-        format!(
-            "is no address; it must begin with {}",
-            SCHEMES.map(|scheme| format!("{scheme}://")).join(", ")
-        )
-    };
-    let url = Url::parse(text).map_err(|error| format!("is no address: {error}"))?;
-    if !SCHEMES.contains(&url.scheme()) {
-        return Err(schemes());
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("has no host".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a login; servers of this protocol take none from Spotter".to_owned());
-    }
-    if url.scheme().starts_with("grpc") && url.port().is_none() {
-        return Err("has no port, and gRPC has no usual one".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("has something after the path".to_owned());
-    }
-    if url.scheme().starts_with("grpc") && !["", "/"].contains(&url.path()) {
-        return Err("has a path, which gRPC has not".to_owned());
-    }
-    Ok(url)
-}
-
-/// The address without what may be a password or a key.
-fn without_login(text: &str) -> &str {
-    let rest = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
-    rest.split(['?', '#']).next().unwrap_or(rest)
 }

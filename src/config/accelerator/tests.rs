@@ -229,6 +229,12 @@ fn a_server_has_addresses_and_a_deadline_and_must_be_allowed() {
         assert!(error.contains(expected), "{lines}\n{error}\nhas not: {expected}");
         assert!(!error.contains("secret"), "{error}");
     }
+    let named = "[models]\non = [\"rack\"]\n[[accelerator]]\nname = \"rack\"\nprovider = \"oip\"\naddress = \"grpc://rack:8001\"";
+    let error = parse(named).unwrap_err().to_string();
+    assert!(
+        error.contains("allow_remote must be true") && !error.contains("is no [[accelerator]]"),
+        "{error}"
+    );
     let here = parse(
         "[[accelerator]]\nname = \"npu\"\nprovider = \"qnn\"\nlibrary = \"q.so\"\naddress = \"grpc://rack:1\"",
     );

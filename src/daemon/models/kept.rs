@@ -19,6 +19,7 @@ use crate::tag::ModelRef;
 const PAUSES: (Duration, Duration, u32) = (Duration::from_secs(1), Duration::from_secs(60), 10);
 /// What has not failed for so long is opened again at once when it does.
 const STEADY: Duration = Duration::from_secs(600);
+
 /// A model, and all places where it may run.
 pub(super) struct Kept {
     /// By the configuration, best first.

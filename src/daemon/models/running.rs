@@ -104,7 +104,11 @@ impl Unfit {
             .to_owned(),
             Unfit::Fails(_) => "it fails there".to_owned(),
             Unfit::HasFailed(_) => "it failed there while Spotter ran".to_owned(),
-            Unfit::Absent(AcceleratorError::NoDevice { .. } | AcceleratorError::Ambiguous { .. })
+            Unfit::Absent(
+                AcceleratorError::Unsound
+                | AcceleratorError::NoDevice { .. }
+                | AcceleratorError::Ambiguous { .. },
+            )
             | Unfit::TakesNothing(_)
             | Unfit::Differs(_)
             | Unfit::Untested => self.to_string(),
@@ -232,8 +236,10 @@ impl Machine {
             return known.clone();
         }
         let is_it = |asked: &&config::Accelerator| asked.name.as_str() == name;
-        let asked = self.accelerators.iter().find(is_it).expect("the configuration has checked the names");
-        let opened = Accelerator::open(runtime, asked, self.threads, self.compiled.as_deref());
+        let opened = match self.accelerators.iter().find(is_it) {
+            Some(asked) => Accelerator::open(runtime, asked, self.threads, self.compiled.as_deref()),
+            None => Err(AcceleratorError::Unsound),
+        };
         self.opened.insert(name.to_owned(), opened.clone());
         opened
     }

@@ -9,17 +9,6 @@ const WORDS: usize = 300;
 /// Why a server gives no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// There is nothing to ask.
-    #[error("no address of a server is given")]
-    NoAddress,
-    /// The address is none.
-    #[error("`{address}` is no address of a server: {why}")]
-    Address {
-        /// Scheme, host and port.
-        address: String,
-        /// What is wrong.
-        why: &'static str,
-    },
     /// There is no certificate authority to trust.
     #[error("no certificate authorities can be read from {}: {why}", path.display())]
     Authorities {
@@ -123,8 +112,6 @@ impl RemoteError {
             | RemoteError::Lost { .. }
             | RemoteError::Silent { .. }
             | RemoteError::Thread { .. }
-            | RemoteError::NoAddress
-            | RemoteError::Address { .. }
             | RemoteError::Authorities { .. } => false,
             RemoteError::Several(errors) => errors.iter().any(RemoteError::is_reached),
         }
@@ -132,14 +119,7 @@ impl RemoteError {
 
     /// The errors of one call as one.
     pub(super) fn all(mut errors: Vec<RemoteError>) -> Self {
-        match (errors.pop(), errors.is_empty()) {
-            (None, _) => RemoteError::NoAddress,
-            (Some(only), true) => only,
-            (Some(last), false) => {
-                errors.push(last);
-                RemoteError::Several(errors)
-            }
-        }
+        if errors.len() == 1 { errors.remove(0) } else { RemoteError::Several(errors) }
     }
 }
 

@@ -15,11 +15,11 @@ use url::Url;
 use super::error::Fault;
 use super::http::{self, Connections, Reply};
 use super::messages::{
-    InferOutputTensor, ModelInferRequest, ModelInferResponse, ModelMetadataResponse, ModelReadyResponse,
-    ModelRequest, ServerMetadataRequest, ServerMetadataResponse, TensorMetadata,
+    InferInputTensor, InferOutputTensor, ModelInferRequest, ModelInferResponse, ModelReadyRequest,
+    ModelReadyResponse, ServerMetadataRequest, ServerMetadataResponse,
 };
 use super::tensor::{Header, raw_elements};
-use super::{Declared, Description, Input, Output, OwnedValues};
+use super::{Input, Output, OwnedValues};
 
 /// Bytes before a message.
 const PREFIX: usize = 5;
@@ -45,21 +45,10 @@ impl Grpc {
         Ok(format!("{name} {version}").trim().to_owned())
     }
 
-    pub(super) async fn describe(
-        &self,
-        to: &Connections,
-        model: &str,
-        patience: Duration,
-    ) -> Result<Description, Fault> {
-        let request = ModelRequest { name: model.to_owned() };
+    pub(super) async fn ready(&self, to: &Connections, model: &str, patience: Duration) -> Result<(), Fault> {
+        let request = ModelReadyRequest { name: model.to_owned() };
         let ModelReadyResponse { ready } = self.call(to, "ModelReady", &request, patience).await?;
-        if !ready {
-            return Err(Fault::Busy(format!("the model `{model}` is not ready")));
-        }
-        let ModelMetadataResponse { inputs, outputs } =
-            self.call(to, "ModelMetadata", &request, patience).await?;
-        let declared = |tensors: Vec<TensorMetadata>| tensors.into_iter().map(Declared::from).collect();
-        Ok(Description { inputs: declared(inputs), outputs: declared(outputs) })
+        if ready { Ok(()) } else { Err(Fault::Busy(format!("the model `{model}` is not ready"))) }
     }
 
     pub(super) async fn infer(
@@ -69,7 +58,7 @@ impl Grpc {
         input: &Input<'_>,
         patience: Duration,
     ) -> Result<Vec<Output>, Fault> {
-        let tensor = TensorMetadata {
+        let tensor = InferInputTensor {
             name: input.name.to_owned(),
             datatype: input.elements.datatype().to_owned(),
             shape: input.shape.iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect(),
@@ -112,12 +101,6 @@ impl Grpc {
         let message = unframe(reply.body)?;
         count_fields(message.clone())?;
         Answer::decode(message).map_err(|error| Fault::Answer(error.to_string()))
-    }
-}
-
-impl From<TensorMetadata> for Declared {
-    fn from(TensorMetadata { name, datatype, shape }: TensorMetadata) -> Self {
-        Declared { name, datatype, shape }
     }
 }
 

@@ -15,9 +15,8 @@ pub(super) struct ServerMetadataResponse {
     pub(super) version: String,
 }
 
-/// The request of `ModelReady` and of `ModelMetadata`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ModelRequest {
+pub(super) struct ModelReadyRequest {
     #[prost(string, tag = "1")]
     pub(super) name: String,
 }
@@ -29,15 +28,7 @@ pub(super) struct ModelReadyResponse {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ModelMetadataResponse {
-    #[prost(message, repeated, tag = "4")]
-    pub(super) inputs: Vec<TensorMetadata>,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) outputs: Vec<TensorMetadata>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct TensorMetadata {
+pub(super) struct InferInputTensor {
     #[prost(string, tag = "1")]
     pub(super) name: String,
     #[prost(string, tag = "2")]
@@ -52,7 +43,7 @@ pub(super) struct ModelInferRequest {
     pub(super) model_name: String,
     /// Their elements are in `raw_input_contents`.
     #[prost(message, repeated, tag = "5")]
-    pub(super) inputs: Vec<TensorMetadata>,
+    pub(super) inputs: Vec<InferInputTensor>,
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub(super) raw_input_contents: Vec<Bytes>,
 }

@@ -18,7 +18,7 @@ use url::Url;
 use super::error::Fault;
 use super::http::{self, Connections, Reply};
 use super::tensor::Header;
-use super::{Declared, Description, Elements, Input, Output, OwnedValues};
+use super::{Elements, Input, Output, OwnedValues};
 
 /// The header with the length of the JSON before raw bytes.
 const JSON_LENGTH: &str = "inference-header-content-length";
@@ -36,22 +36,6 @@ struct Software {
     name: String,
     #[serde(default)]
     version: String,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    inputs: Option<Vec<TensorMetadata>>,
-    #[serde(default)]
-    outputs: Option<Vec<TensorMetadata>>,
-}
-
-#[derive(Deserialize)]
-struct TensorMetadata {
-    name: String,
-    datatype: String,
-    #[serde(default)]
-    shape: Vec<i64>,
 }
 
 /// What `ready` may answer; nothing at all means yes.
@@ -121,17 +105,12 @@ impl Rest {
         Ok(format!("{name} {version}").trim().to_owned())
     }
 
-    pub(super) async fn describe(&self, to: &Connections, model: &str) -> Result<Description, Fault> {
+    pub(super) async fn ready(&self, to: &Connections, model: &str) -> Result<(), Fault> {
         let ready = self.call(to, Method::GET, &["v2", "models", model, "ready"], Bytes::new()).await?.body;
         if matches!(serde_json::from_slice(&ready), Ok(Readiness { ready: Some(false) })) {
             return Err(Fault::Busy(format!("the model `{model}` is not ready")));
         }
-        let body = self.call(to, Method::GET, &["v2", "models", model], Bytes::new()).await?.body;
-        let Metadata { inputs, outputs } = parse(&body)?;
-        let declared = |tensors: Option<Vec<TensorMetadata>>| {
-            tensors.into_iter().flatten().map(Declared::from).collect()
-        };
-        Ok(Description { inputs: declared(inputs), outputs: declared(outputs) })
+        Ok(())
     }
 
     pub(super) async fn infer(
@@ -165,12 +144,6 @@ impl Rest {
             .map_err(|error| Fault::Refused(error.to_string()))?;
         let reply = to.exchange(request).await?;
         if reply.status == StatusCode::OK { Ok(reply) } else { Err(reply.fault(words(&reply))) }
-    }
-}
-
-impl From<TensorMetadata> for Declared {
-    fn from(TensorMetadata { name, datatype, shape }: TensorMetadata) -> Self {
-        Declared { name, datatype, shape }
     }
 }
 

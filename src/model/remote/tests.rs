@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use fake::{Act, Fake, Speaks};
 use prost::Message;
 use tempfile::TempDir;
-use url::Url;
 
 use super::messages::{
-    InferOutputTensor, InferTensorContents, ModelInferRequest, ModelInferResponse, ModelMetadataResponse,
-    ModelReadyResponse, ServerMetadataResponse, TensorMetadata,
+    InferInputTensor, InferOutputTensor, InferTensorContents, ModelInferRequest, ModelInferResponse,
+    ModelReadyResponse, ServerMetadataResponse,
 };
-use super::{Declared, Description, Elements, Input, Output, OwnedValues, RemoteError, Server};
+use super::{Elements, Input, Output, OwnedValues, RemoteError, Server};
+use crate::config::ServerAddress;
 
 /// Longer than any answer takes here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const JSON: &str = r#"{"outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "data": [2.5]}]}"#;
 
 fn client(fakes: &[&Fake], timeout: Duration) -> Server {
-    let addresses: Vec<Url> = fakes.iter().map(|fake| Url::parse(&fake.address).unwrap()).collect();
+    let addresses: Vec<ServerAddress> =
+        fakes.iter().map(|fake| ServerAddress::parse(&fake.address).unwrap()).collect();
     Server::new(&addresses, timeout, None).unwrap()
 }
 
@@ -221,7 +222,7 @@ fn nobody_at_an_address_is_no_connection() {
     }
     for (speaks, asked_as) in [(Speaks::Rest, "grpc"), (Speaks::Grpc, "http")] {
         let fake = Fake::start(speaks, |_| Act::Cut);
-        let address = Url::parse(&format!("{asked_as}://127.0.0.1:{}", fake.port)).unwrap();
+        let address = ServerAddress::parse(&format!("{asked_as}://127.0.0.1:{}", fake.port)).unwrap();
         let error = infer(&Server::new(&[address], PATIENCE, None).unwrap()).unwrap_err();
         assert!(matches!(error, RemoteError::Lost { .. }), "{error}");
     }
@@ -284,7 +285,7 @@ fn a_restarted_server_is_no_failure() {
 #[test]
 fn requests_are_those_of_the_protocol() {
     let fake = Fake::start(Speaks::Rest, |_| Act::json(200, JSON));
-    let address = Url::parse(&format!("{}/gate/", fake.address)).unwrap();
+    let address = ServerAddress::parse(&format!("{}/gate/", fake.address)).unwrap();
     let server = Server::new(&[address], PATIENCE, None).unwrap();
     for (elements, datatype, data) in [
         (Elements::F32(&[0.1, -2.0]), "FP32", "[0.1,-2.0]"),
@@ -303,7 +304,7 @@ fn requests_are_those_of_the_protocol() {
     infer(&client(&[&fake], PATIENCE)).unwrap();
     let (path, body) = fake.last_request();
     assert_eq!(path, "/inference.GRPCInferenceService/ModelInfer");
-    let input = TensorMetadata { name: "x".to_owned(), datatype: "FP32".to_owned(), shape: vec![1, 2] };
+    let input = InferInputTensor { name: "x".to_owned(), datatype: "FP32".to_owned(), shape: vec![1, 2] };
     let expected = ModelInferRequest {
         model_name: "pose".to_owned(),
         inputs: vec![input],
@@ -313,45 +314,29 @@ fn requests_are_those_of_the_protocol() {
 }
 
 #[test]
-fn a_server_describes_itself_and_its_models() {
-    let rest = |declared: &'static str, ready: &'static str| {
+fn a_server_says_who_it_is_and_whether_a_model_can_run() {
+    let rest = |ready: &'static str| {
         Fake::start_by_path(Speaks::Rest, move |path| match path {
             "/v2" => Act::json(200, r#"{"name": "triton", "version": "2.61.0", "extensions": []}"#),
-            "/v2/models/pose/ready" => Act::json(200, ready),
-            _ => Act::json(200, declared),
+            _ => Act::json(200, ready),
         })
     };
-    let grpc = |declared: ModelMetadataResponse, ready: bool| {
+    let grpc = |ready: bool| {
         Fake::start_by_path(Speaks::Grpc, move |path| match path.rsplit('/').next() {
             Some("ServerMetadata") => Act::message(&ServerMetadataResponse {
                 name: "triton".to_owned(),
                 version: "2.61.0".to_owned(),
             }),
-            Some("ModelReady") => Act::message(&ModelReadyResponse { ready }),
-            _ => Act::message(&declared),
+            _ => Act::message(&ModelReadyResponse { ready }),
         })
     };
-    let tensor = || TensorMetadata { name: "x".to_owned(), datatype: "UINT8".to_owned(), shape: vec![-1, 3] };
-    let whole = ModelMetadataResponse { inputs: vec![tensor()], outputs: vec![tensor()] };
-    let json = r#"{"name": "pose", "inputs": [{"name": "x", "datatype": "UINT8", "shape": [-1, 3]}],
-                   "outputs": [{"name": "x", "datatype": "UINT8", "shape": [-1, 3], "parameters": {}}]}"#;
-    let declared = || vec![Declared::from(tensor())];
-    for (fake, declared) in [
-        (rest(json, ""), declared()),
-        (
-            rest(r#"{"name": "pose", "inputs": [], "outputs": null}"#, r#"{"name": "pose", "ready": true}"#),
-            vec![],
-        ),
-        (grpc(whole, true), declared()),
-        (grpc(ModelMetadataResponse::default(), true), vec![]),
-    ] {
+    for fake in [rest(""), rest(r#"{"name": "pose", "ready": true}"#), grpc(true)] {
         let server = client(&[&fake], PATIENCE);
         assert_eq!(server.software().unwrap(), "triton 2.61.0");
-        let description = Description { inputs: declared.clone(), outputs: declared };
-        assert_eq!(server.describe("pose").unwrap(), description);
+        assert_eq!(server.ready("pose"), Ok(()));
     }
-    for fake in [rest("{}", r#"{"ready": false}"#), grpc(ModelMetadataResponse::default(), false)] {
-        let said = client(&[&fake], PATIENCE).describe("pose").unwrap_err().to_string();
+    for fake in [rest(r#"{"ready": false}"#), grpc(false)] {
+        let said = client(&[&fake], PATIENCE).ready("pose").unwrap_err().to_string();
         assert_eq!(said, format!("{} cannot answer now: the model `pose` is not ready", fake.address));
     }
 }
@@ -362,7 +347,7 @@ fn only_the_given_authorities_are_trusted() {
     let signed = ours.sign("server", "IP:127.0.0.1");
     for speaks in BOTH {
         let fake = Fake::start_encrypted(speaks, &signed, move |_| right(speaks));
-        let address = [Url::parse(&fake.address).unwrap()];
+        let address = [ServerAddress::parse(&fake.address).unwrap()];
         let trusting = |authority: &fake::Authority| {
             Server::new(&address, PATIENCE, Some(&authority.certificate())).unwrap()
         };
@@ -381,8 +366,8 @@ fn authorities_that_cannot_be_read_are_named() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let encrypted = Url::parse("https://127.0.0.1:1").unwrap();
-    let plain = Url::parse("http://127.0.0.1:1").unwrap();
+    let encrypted = ServerAddress::parse("https://127.0.0.1:1").unwrap();
+    let plain = ServerAddress::parse("http://127.0.0.1:1").unwrap();
     for path in [
         folder.path().join("missing.pem"),
         file("empty.pem", ""),
@@ -393,5 +378,4 @@ fn authorities_that_cannot_be_read_are_named() {
         assert!(said.to_string().starts_with(&beginning), "{said}");
         assert!(Server::new(std::slice::from_ref(&plain), PATIENCE, Some(&path)).is_ok());
     }
-    assert_eq!(Server::new(&[], PATIENCE, None).err(), Some(RemoteError::NoAddress));
 }
