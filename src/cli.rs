@@ -1,12 +1,14 @@
 //! The command line: one file per command, exit codes, and how the log looks.
 
 mod allocator;
+mod bench;
 mod check;
 mod demo;
 mod discover;
 mod doctor;
 mod eval;
 mod footage;
+mod inside;
 mod journal;
 mod log;
 mod manual;
@@ -71,6 +73,8 @@ enum Command {
     Replay(replay::Arguments),
     #[command(after_long_help = manual::DEMO)]
     Demo(demo::Arguments),
+    #[command(after_long_help = manual::BENCH)]
+    Bench(bench::Arguments),
     #[command(after_long_help = manual::WATCH)]
     Watch(watch::Arguments),
     #[command(after_long_help = manual::SCHEMA)]
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),

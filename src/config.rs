@@ -16,6 +16,7 @@ mod read;
 mod secrets;
 mod source;
 mod validate;
+mod workers;
 mod zones;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use outbox::{Outbox, Sync, service_directory, state_directory};
 pub use read::{Problem, visible};
 pub use secrets::Secrets;
 pub use source::{BadSource, CameraUrl, Source, Transport};
+pub use workers::{Crew, Worker};
 pub use zones::{Line, Zone};
 
 /// The whole file.
@@ -85,7 +87,8 @@ pub struct Models {
     pub clips: Vec<String>,
     /// What they are to run on.
     pub on: On,
-    /// A worker with models of its own for each of these, which run there first. Empty: one worker, by `on`.
+    /// A worker with models of its own for each of these, which run there first. Empty: as many as the processor has cores for,
+    /// or one, by `on`; see [`Models::crew`].
     pub workers: Vec<String>,
     /// What happens to a model that its first wish does not run as it should.
     pub fallback: Fallback,
@@ -143,37 +146,6 @@ pub struct Objects {
     pub score: Option<f32>,
     /// An update is sent at least this often while a thing stays.
     pub update_interval: Duration,
-}
-
-impl Models {
-    /// The workers; one at least.
-    pub fn workers(&self) -> Vec<Worker<'_>> {
-        match self.workers.as_slice() {
-            [] => vec![Worker { number: None, first: None }],
-            [only] => vec![Worker { number: None, first: Some(only) }],
-            several => (1..)
-                .zip(several)
-                .map(|(number, first)| Worker { number: Some(number), first: Some(first) })
-                .collect(),
-        }
-    }
-
-    /// Whether any model is to run on what has this name.
-    pub fn want(&self, name: &str) -> bool {
-        let wants = |worker: &Worker<'_>| {
-            On::KEYS.iter().any(|key| self.on.wishes(key, worker.first).contains(&name))
-        };
-        self.workers().iter().any(wants)
-    }
-}
-
-/// One of the workers that a configuration asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Worker<'a> {
-    /// Its number, from 1; nothing for the only one.
-    pub number: Option<usize>,
-    /// What its models run on first, if it says that.
-    pub first: Option<&'a str>,
 }
 
 impl Default for Models {

@@ -144,16 +144,20 @@ const CRATES: &[(&str, &[&str])] = &[
     // The system around the service.
     ("signal_hook", &["daemon/signals"]),
     ("systemd", &["daemon/notify", "daemon/timekeeper"]),
-    ("rustix", &["daemon/notify", "daemon/control", "doctor", "cli/log", "capture/room", "discover"]),
+    (
+        "rustix",
+        &["daemon/notify", "daemon/control", "doctor", "cli/bench", "cli/log", "capture/room", "discover"],
+    ),
     ("nix", &["discover/interfaces"]),
     ("roxmltree", &["discover/soap"]),
     // Formats: JSON is on the wire, TOML in files.
     ("serde", &["model/remote", "publish"]),
-    // `doctor --json`, `probe --json`, `eval --json`, the health endpoint and inference servers are for machines.
+    // `bench --json`, `doctor --json`, `probe --json`, `eval --json`, the health endpoint and inference servers are for machines.
     (
         "serde_json",
         &[
             "publish",
+            "cli/bench",
             "cli/discover",
             "cli/doctor",
             "cli/eval",

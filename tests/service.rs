@@ -435,7 +435,9 @@ fn a_stuck_thread_ends_the_signs_of_life_until_it_goes_on_and_does_not_hold_up_s
     // More frames than the worker can take, so that it is never at rest; and a camera that is lost all the time.
     let busy = camera("ramp").replace("160,height=120,framerate=5/1", "640,height=480,framerate=100/1");
     let lost = "[[camera]]\nname = \"gate\"\nsource = \"rtsp://127.0.0.1:1/\"\n";
-    machine.configure(&format!("[health]\nlisten = \"127.0.0.1:{port}\"\n{busy}{lost}"));
+    // With one worker, whose thread has a name that is known.
+    let one = "[models]\nworkers = [\"cpu\"]\n";
+    machine.configure(&format!("{one}[health]\nlisten = \"127.0.0.1:{port}\"\n{busy}{lost}"));
     let program = machine.run_with("run", &[("WATCHDOG_USEC", "1000000".as_ref())]);
     machine.until_ready();
     machine.until_status("1 of 2 cameras online");

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spotter::activity::Share;
 use spotter::capture::Board;
@@ -18,6 +18,16 @@ use spotter::tag::Tag;
 
 #[path = "support/footage.rs"]
 mod footage;
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/setting.rs"]
+mod setting;
+
+use mosquitto::{Mosquitto, Subscriber};
+use program::PATIENCE;
+use setting::Setting;
 
 const FRAMES: usize = 60;
 const CAMERAS: [&str; 2] = ["ramp", "gate"];
@@ -100,4 +110,40 @@ fn cameras_that_move_from_worker_to_worker_give_the_same_tags() {
         _ => {}
     });
     assert_eq!(alone, moved);
+}
+
+#[test]
+fn on_the_cpu_there_is_a_worker_for_each_core_and_models_are_listed_once() {
+    let Some(vtest) = footage::vtest() else { return };
+    let broker = Mosquitto::start("");
+    let source = format!("source = \"{}\"\nloop = true\n", vtest.display());
+    let text = format!(
+        "[node]\nname = \"edge\"\n[mqtt]\nbroker = \"mqtt://127.0.0.1:{}\"\n[[camera]]\nname = \"gate\"\n{source}",
+        broker.port()
+    );
+    let setting = Setting::with_camera(&text, &source);
+    let subscriber = Subscriber::start(broker.port(), "spotter/v1/#", &[]);
+    let program = setting.start(["run"]);
+    let several = std::thread::available_parallelism().unwrap().get() > 1;
+    // `gate` comes first in the file.
+    let mut wanted = if several { vec![("gate", 1), ("ramp", 2)] } else { Vec::new() };
+    let mut models = None;
+    let deadline = Instant::now() + PATIENCE;
+    while !wanted.is_empty() || models.is_none() {
+        assert!(Instant::now() < deadline, "{wanted:?}");
+        let (topic, message) = subscriber.next();
+        if topic == "spotter/v1/edge/status" && message["state"] == "online" {
+            models = Some(message["models"].as_array().unwrap().clone());
+        }
+        wanted.retain(|(camera, worker)| {
+            topic != format!("spotter/v1/edge/{camera}/status") || message["worker"] != *worker
+        });
+    }
+    let models = models.unwrap();
+    let tasks: Vec<&str> = models.iter().map(|model| model["task"].as_str().unwrap()).collect();
+    assert_eq!(tasks, ["detect", "pose", "posture", "skeleton"]);
+    assert!(models.iter().all(|model| model["worker"].is_null()), "{models:#?}");
+    program.signal("TERM");
+    let ended = program.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }

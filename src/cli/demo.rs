@@ -8,14 +8,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spotter::config::{
-    Activities, Camera, Capture, Config, Health, Models, Mqtt, Objects, Outbox, Runtime, Source,
-};
+use spotter::config::{Activities, Camera, Capture, Config, Health, Models, Objects, Runtime, Source};
 use spotter::daemon::{Daemon, Event, Pulses};
 use spotter::name::Name;
-use spotter::publish::broker::Broker;
-use spotter::publish::subscriber::{Heard, Subscriber, Summary};
+use spotter::publish::subscriber::Summary;
 
+use super::inside::{Came, Inside};
 use super::output::{self, say};
 use super::ranges::YEAR_S;
 use super::watch::{on_interrupt, print};
@@ -47,18 +45,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupted = on_interrupt()?;
     let scratch = tempfile::tempdir().context("no folder for the generated scene")?;
     let (name, source) = footage_of(arguments, scratch.path())?;
-    let broker = Broker::start(None)?;
-    let mqtt = Mqtt {
-        host: "127.0.0.1".to_owned(),
-        port: broker.port(),
-        outbox: Outbox::in_memory(),
-        ..Mqtt::default()
-    };
+    let mut inside = Inside::start()?;
     let config = Config {
         node: Name::new("demo")?,
         runtime: Runtime::default(),
         models: Models::default(),
-        mqtt: mqtt.clone(),
+        mqtt: inside.mqtt().clone(),
         health: Health::default(),
         cameras: vec![Camera {
             name: Name::new(name)?,
@@ -70,11 +62,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             lines: Vec::new(),
         }],
     };
-    let mut subscriber = Subscriber::new(&mqtt)?;
-    wait_for_subscription(&mut subscriber)?;
     say!("Playing {} as camera `{name}`; a broker runs inside.", config.cameras[0].capture.source)?;
     say!("Subscribe from another terminal, for as long as this runs:")?;
-    say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", broker.port(), mqtt.root)?;
+    say!("    mosquitto_sub -h 127.0.0.1 -p {} -t '{}/#' -v", config.mqtt.port, config.mqtt.root)?;
     say!("Loading the models ...\n")?;
     let mut daemon = Daemon::start(&config, None, &Pulses::default())?;
     say!("{HEADER}")?;
@@ -84,20 +74,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         if let Some(Event::Ended(what)) = daemon.watch(Duration::ZERO) {
             anyhow::bail!("{what} ended without being asked to");
         }
-        listen(&mut subscriber, Duration::from_millis(100))?;
+        if let Came::Message(received) = inside.hear(Duration::from_millis(100))? {
+            print(&received, false)?;
+        }
     }
     say!("\nStopping: every track ends.")?;
-    // The end of every track is published while the daemon stops, so somebody must listen meanwhile.
-    let stopping = std::thread::Builder::new().name("stopping".to_owned()).spawn(move || daemon.stop())?;
-    while !stopping.is_finished() {
-        listen(&mut subscriber, Duration::from_millis(50))?;
-    }
-    let stopped = stopping.join().map_err(|_| anyhow::anyhow!("the thread `stopping` has panicked"))?;
-    while listen(&mut subscriber, Duration::from_millis(300))? {}
-    let summary = subscriber.summary();
+    let summary = inside.stop(daemon, |received| Ok(print(received, false)?))?;
     say!("\nReceived {summary}.")?;
-    broker.stop();
-    stopped?;
     Ok(if is_whole(&summary) { Outcome::Done } else { Outcome::Bad })
 }
 
@@ -127,28 +110,4 @@ fn footage_of(arguments: &Arguments, scratch: &std::path::Path) -> anyhow::Resul
             Ok(("generated", Source::Pipeline { fragment }))
         }
     }
-}
-
-fn wait_for_subscription(subscriber: &mut Subscriber) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        match subscriber.next(Duration::from_millis(200)) {
-            Some(Heard::Subscribed) => return Ok(()),
-            Some(Heard::Refused(why)) => anyhow::bail!(why),
-            Some(Heard::Lost(_) | Heard::Received(_)) | None => {}
-        }
-    }
-    anyhow::bail!("the broker inside does not answer")
-}
-
-/// Prints what comes within `timeout`; whether anything came.
-fn listen(subscriber: &mut Subscriber, timeout: Duration) -> anyhow::Result<bool> {
-    match subscriber.next(timeout) {
-        Some(Heard::Received(received)) => print(&received, false)?,
-        Some(Heard::Lost(why)) => say!("{why}")?,
-        Some(Heard::Refused(why)) => anyhow::bail!(why),
-        Some(Heard::Subscribed) => {}
-        None => return Ok(false),
-    }
-    Ok(true)
 }

@@ -175,6 +175,20 @@ EXAMPLES
     spotter demo --seconds 20 --footage clip.avi
         See the tags of twenty seconds of a file of your own.";
 
+/// Of `spotter bench --help`.
+pub(super) const BENCH: &str = "\
+EXIT STATUS
+    0    it has measured, or whoever read its output has seen enough
+    1    it failed, such as when a camera gave no frame
+    2    the command line or SPOTTER_LOG is wrong
+    78   the configuration is wrong; every error has its line
+
+EXAMPLES
+    spotter bench --cameras 10
+        See whether this machine looks at 2 frames per second of each of ten cameras, and what that takes.
+    spotter bench --cameras 10 --rate 5 --config spotter.toml --json
+        See it with the models and accelerators of a configuration, as one JSON object.";
+
 /// Of `spotter watch --help`.
 pub(super) const WATCH: &str = "\
 EXIT STATUS

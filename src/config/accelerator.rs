@@ -75,7 +75,7 @@ pub enum DeviceKind {
 }
 
 /// `models.workers` has at most so many entries.
-const MOST_WORKERS: usize = 16;
+pub(super) const MOST_WORKERS: usize = 16;
 
 /// `models.on`: the names of accelerators in the order of wish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::models::Opening;
+use super::models::{Opening, crew};
 use super::trial::Trial;
 use crate::capture::{Room, Stream};
 use crate::config::{self, Config};
@@ -38,7 +38,8 @@ pub(super) fn unservable_by(config: &Config, served: &Served) -> Vec<String> {
     problems.extend(Room::shortages(&config.cameras));
     if config::want_activities(&config.cameras) && !known.has_activities() {
         let worker = config.models.workers()[0];
-        let mut opening = Opening::new(&config.runtime, &config.models, worker);
+        let threads = crew(&config.runtime, &config.models, config.cameras.len()).threads;
+        let mut opening = Opening::new(&config.runtime, &config.models, worker, threads);
         let activities = opening.activities();
         problems.extend(Trial::from(opening).problems());
         if let Some(activities) = activities {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::DaemonError;
 use crate::activity::{self, ClipClassifier, PoseEstimator, PostureClassifier, Share, SkeletonClassifier};
-use crate::config;
+use crate::config::{self, Crew};
 use crate::detect::Detector;
 use crate::model::{Package, Runtime, RuntimeError, SessionOptions};
 use crate::publish::{LoadedModel, PassedOver};
@@ -28,7 +28,9 @@ pub fn open_recognizer(
     cameras: &[config::Camera],
     share: Share,
 ) -> Result<Recognizer, DaemonError> {
-    open_worker(runtime, models, cameras, share, models.workers()[0]).map(|(worker, _)| worker.recognizer)
+    let threads = crew(runtime, models, 1).threads;
+    open_worker(runtime, models, cameras, share, models.workers()[0], threads)
+        .map(|(worker, _)| worker.recognizer)
 }
 
 /// Who recognises, and who keeps its models running.
@@ -37,7 +39,8 @@ pub(super) struct Worker {
     pub(super) keeping: Keeping,
 }
 
-/// The same for every worker that the configuration wants, and how each model runs.
+/// The same for every worker that there is to be, and how the models of those run that the configuration names: the others
+/// are like the first.
 pub(super) fn open(
     runtime: &config::Runtime,
     models: &config::Models,
@@ -46,14 +49,21 @@ pub(super) fn open(
 ) -> Result<(Vec<Worker>, Vec<LoadedModel>), DaemonError> {
     let begun = Instant::now();
     let (mut workers, mut all) = (Vec::new(), Vec::new());
-    let (count, exchange) = (models.workers().len(), Arc::new(Exchange::default()));
-    for (index, worker) in models.workers().into_iter().enumerate() {
-        let (Worker { recognizer, keeping }, loaded) = open_worker(runtime, models, cameras, share, worker)?;
+    let Crew { workers: count, threads } = crew(runtime, models, cameras.len());
+    let (named, exchange) = (models.workers(), Arc::new(Exchange::default()));
+    for index in 0..count {
+        let worker = named.get(index).unwrap_or(&named[0]);
+        let (Worker { recognizer, keeping }, loaded) =
+            open_worker(runtime, models, cameras, share, *worker, threads)?;
         let recognizer = recognizer.among(index, count, Arc::clone(&exchange));
         workers.push(Worker { recognizer, keeping });
-        all.extend(loaded);
+        if index < named.len() {
+            all.extend(loaded);
+        }
     }
     tracing::info!(
+        workers = count,
+        threads,
         onnxruntime = Runtime::load(runtime.onnxruntime.as_deref())?.version(),
         took_ms = begun.elapsed().as_millis(),
         "models loaded and warmed up"
@@ -67,8 +77,9 @@ fn open_worker(
     cameras: &[config::Camera],
     share: Share,
     worker: config::Worker<'_>,
+    threads: usize,
 ) -> Result<(Worker, Vec<LoadedModel>), DaemonError> {
-    let mut opening = Opening::new(runtime, models, worker);
+    let mut opening = Opening::new(runtime, models, worker, threads);
     let (detector, activities) = opening.needed_by(cameras);
     let kept = opening.opened.into_iter().map(|opened| opened.kept).collect::<Result<Vec<_>, _>>()?;
     let loaded: Vec<LoadedModel> = kept.iter().map(|kept| kept.loaded().clone()).collect();
@@ -94,6 +105,13 @@ fn open_worker(
         }
     }
     Ok((Worker { recognizer, keeping: Keeping::new(opening.machine, kept) }, loaded))
+}
+
+/// How the workers for so many cameras share this machine's processor.
+pub(super) fn crew(runtime: &config::Runtime, models: &config::Models, cameras: usize) -> Crew {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let crew = models.crew(cameras, cores);
+    if runtime.threads == 0 { crew } else { Crew { threads: runtime.threads, ..crew } }
 }
 
 /// What has become of a model that a configuration asks for.
@@ -126,14 +144,15 @@ pub(super) struct Opening<'c> {
 }
 
 impl<'c> Opening<'c> {
-    /// Loads the library. `worker` is one of [`config::Models::workers`].
+    /// Loads the library. `worker` is one of [`config::Models::workers`]; a run on the CPU has so many threads.
     pub(super) fn new(
         runtime: &config::Runtime,
         models: &'c config::Models,
         worker: config::Worker<'c>,
+        threads: usize,
     ) -> Self {
         let library = Runtime::load(runtime.onnxruntime.as_deref());
-        let machine = Machine::new(runtime.threads, &models.accelerators);
+        let machine = Machine::new(threads, runtime.threads, &models.accelerators);
         Opening { models, worker, machine, library, opened: Vec::new() }
     }
 

@@ -1,6 +1,6 @@
 //! The runtime library and the models of a configuration, each loaded to see whether it can be.
 
-use super::models::{Opened, Opening};
+use super::models::{Opened, Opening, crew};
 use crate::config::Config;
 use crate::model::{Runtime, RuntimeError};
 use crate::publish::LoadedModel;
@@ -44,8 +44,9 @@ impl Trial {
     /// Loads the library and each model, and holds what the cameras ask for against what the models give.
     pub fn of(config: &Config) -> Self {
         let mut trial: Option<Trial> = None;
+        let threads = crew(&config.runtime, &config.models, config.cameras.len()).threads;
         for worker in config.models.workers() {
-            let mut opening = Opening::new(&config.runtime, &config.models, worker);
+            let mut opening = Opening::new(&config.runtime, &config.models, worker, threads);
             let (detector, activities) = opening.needed_by(&config.cameras);
             let unmet =
                 detector.map(|detector| Known::of(&detector, activities.as_ref()).unmet(&config.cameras));

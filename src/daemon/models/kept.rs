@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn what_nothing_runs_is_tried_for_ever_whatever_was_wrong_with_it() {
-        let mut machine = Machine::new(1, &[]);
+        let mut machine = Machine::new(1, 1, &[]);
         for (fallback, tried) in [(Fallback::Announce, vec![0, 1]), (Fallback::Refuse, vec![0])] {
             let mut kept = kept(fallback, |_| Unfit::TakesNothing(3));
             let told = std::cell::RefCell::new(Vec::new());

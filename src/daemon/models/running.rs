@@ -18,7 +18,10 @@ use crate::publish::{Accelerated, PassedOver};
 
 /// What models can run on.
 pub(super) struct Machine {
+    /// Threads of a run on the CPU.
     threads: usize,
+    /// Those that providers with threads of their own are told to use; 0 leaves it to them.
+    provider_threads: usize,
     /// Where compiled models are kept.
     compiled: Option<PathBuf>,
     accelerators: Vec<config::Accelerator>,
@@ -195,11 +198,12 @@ impl<M: Runs> Candidate<M> {
 }
 
 impl Machine {
-    /// `threads` is that of `[runtime]`.
-    pub(super) fn new(threads: usize, accelerators: &[config::Accelerator]) -> Self {
+    /// A run on the CPU has so many `threads`; what the configuration says of them is for providers that have their own.
+    pub(super) fn new(threads: usize, provider_threads: usize, accelerators: &[config::Accelerator]) -> Self {
         let state = config::state_directory(|variable| std::env::var_os(variable));
         let compiled = state.map(|state| state.join("compiled"));
-        Machine { threads, compiled, accelerators: accelerators.to_vec(), opened: BTreeMap::new() }
+        let (accelerators, opened) = (accelerators.to_vec(), BTreeMap::new());
+        Machine { threads, provider_threads, compiled, accelerators, opened }
     }
 
     /// Opens a model on what the configuration calls `on`. On an accelerator it has to give the answer that it gives on the
@@ -237,7 +241,7 @@ impl Machine {
         }
         let is_it = |asked: &&config::Accelerator| asked.name.as_str() == name;
         let opened = match self.accelerators.iter().find(is_it) {
-            Some(asked) => Accelerator::open(runtime, asked, self.threads, self.compiled.as_deref()),
+            Some(asked) => Accelerator::open(runtime, asked, self.provider_threads, self.compiled.as_deref()),
             None => Err(AcceleratorError::Unsound),
         };
         self.opened.insert(name.to_owned(), opened.clone());
