@@ -80,6 +80,10 @@ impl Machine {
         let mut findings = Vec::new();
         findings.extend(execution.library.as_ref().map(|library| self.library(library, bad)));
         match hardware::of(execution, self.architecture) {
+            Some(Hardware::AnyProcessor) => {
+                let text = "it computes on the processor, and needs no device and no driver";
+                findings.push((Verdict::Ok, text.to_owned(), None));
+            }
             Some(Hardware::Processor(processor)) => findings.push(self.processor(&processor, bad)),
             Some(Hardware::Devices(devices)) => findings.extend(self.devices(&devices, bad)),
             Some(Hardware::Emulator) => {
@@ -153,7 +157,7 @@ impl Machine {
             let mut there: Vec<PathBuf> =
                 places.iter().flat_map(|place| device::files(&self.at(place))).collect();
             if let Some(pci) = pci {
-                there.retain(|file| self.is_of(file, kind.subsystem, pci.vendor));
+                there.retain(|file| self.is_of(file, pci.vendor));
             }
             if there.is_empty() {
                 let (text, advice) = self.absent(what, places[0], pci.as_ref(), driver);
@@ -184,7 +188,7 @@ impl Machine {
 
     /// Why there is no device file, and what to do: the device is not there, or its driver.
     fn absent(&self, what: &str, file: &str, pci: Option<&Pci>, driver: &str) -> (String, String) {
-        let file = file.replace('#', "0");
+        let file = file.replace('#', "*");
         let install = format!("its driver is {driver}");
         let give = "a container or a virtual machine must be given the device by its host";
         let Some(pci) = pci else {
@@ -226,9 +230,10 @@ impl Machine {
     }
 
     /// Whether a device file is of a vendor; of any where sysfs does not say.
-    fn is_of(&self, file: &Path, subsystem: &str, vendor: &str) -> bool {
+    fn is_of(&self, file: &Path, vendor: &str) -> bool {
+        let class = if file.parent().is_some_and(|folder| folder.ends_with("dri")) { "drm" } else { "accel" };
         let name = file.file_name().unwrap_or_default();
-        let says = self.at("/sys/class").join(subsystem).join(name).join("device/vendor");
+        let says = self.at("/sys/class").join(class).join(name).join("device/vendor");
         fs::read_to_string(says).map_or(true, |found| found.trim() == vendor)
     }
 

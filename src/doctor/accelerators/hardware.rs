@@ -8,6 +8,8 @@ use crate::doctor::device::{GPU, Kind};
 /// What an accelerator computes on.
 #[derive(Debug)]
 pub(super) enum Hardware {
+    /// The processor, of whatever vendor.
+    AnyProcessor,
     /// The processor, if it is of one vendor.
     Processor(Processor),
     /// A device with files in `/dev`.
@@ -66,13 +68,15 @@ pub(super) struct Library {
 const NPU: Kind = Kind { subsystem: "accel", group: "render" };
 /// Intel on the PCI bus.
 const INTEL: &str = "0x8086";
-/// Classes of the PCI bus: displays, and processing accelerators or signal processors.
+/// Classes of the PCI bus: displays, processing accelerators, and those with the signal processors, among which AMD's NPUs are.
 const DISPLAYS: &[&str] = &["0x03"];
-const PROCESSORS: &[&str] = &["0x12", "0x118"];
+const PROCESSORS: &[&str] = &["0x12"];
+const SIGNAL_PROCESSORS: &[&str] = &["0x12", "0x118"];
 const LIBRARIES: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu/nvidia",
+    "/usr/lib/aarch64-linux-gnu/tegra",
     "/usr/lib64",
     "/usr/lib",
     "/usr/local/lib",
@@ -143,7 +147,7 @@ const AMD_NPU: Hardware = Hardware::Devices(Devices {
     what: "AMD NPU",
     files: &[&["/dev/accel/accel#"]],
     kind: NPU,
-    pci: Some(Pci { vendor: "0x1022", classes: PROCESSORS }),
+    pci: Some(Pci { vendor: "0x1022", classes: SIGNAL_PROCESSORS }),
     driver: "the kernel's amdxdna, from Linux 6.14 on, with AMD's firmware",
     library: None,
 });
@@ -192,12 +196,14 @@ pub(super) fn of(execution: &Execution, architecture: &str) -> Option<Hardware> 
             let instead = Some(Pci { vendor: INTEL, classes: &["0x03", "0x12"] });
             Some(Hardware::Processor(Processor { instead, ..INTEL_CPU }))
         }
+        ("openvino", Some(DeviceKind::Cpu) | None) | ("xnnpack" | "ggml", _) => Some(Hardware::AnyProcessor),
         ("cuda" | "tensorrt" | "tensorrt-rtx", _) => Some(NVIDIA),
         ("migraphx", _) => Some(AMD_GPU),
         ("vitisai", _) => Some(AMD_NPU),
         ("webgpu", _) => Some(ANY_GPU),
         ("cann", _) => Some(ASCEND),
-        ("qnn", _) if !matches!(backend, None | Some("htp")) => None,
+        ("qnn", _) if matches!(backend, Some("cpu" | "ir")) => Some(Hardware::AnyProcessor),
+        ("qnn", _) if backend == Some("gpu") => None,
         ("qnn", _) if architecture == "aarch64" => Some(QUALCOMM),
         ("qnn", _) => Some(Hardware::Emulator),
         _ => None,

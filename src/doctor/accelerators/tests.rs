@@ -83,12 +83,37 @@ fn a_device_or_a_driver_that_is_missing_is_told_apart() {
 
     let other = Made::new().pci("0x10de", "0x030200", Some("nouveau"));
     let found = other.look("provider = \"cuda\"");
-    finds(&found, Verdict::Failure, "with the driver nouveau, but no /dev/nvidia0", "nvidia-driver");
+    finds(&found, Verdict::Failure, "with the driver nouveau, but no /dev/nvidia*", "nvidia-driver");
 
     // The graphics of another vendor have a file of the same name.
     let amd =
         Made::new().file("dev/dri/renderD128", "").file("sys/class/drm/renderD128/device/vendor", "0x1002\n");
     finds(&amd.look(GPU), Verdict::Failure, "this machine has no Intel GPU", "");
+}
+
+#[test]
+fn a_device_of_another_kind_or_vendor_is_none() {
+    // Intel's thermal sensors are a signal processor on the bus.
+    let sensors = Made::new().pci("0x8086", "0x118000", Some("proc_thermal_pci"));
+    finds(&sensors.look(NPU), Verdict::Failure, "this machine has no Intel NPU", "");
+    let amd = Made::new().pci("0x1022", "0x118000", None);
+    finds(
+        &amd.look("provider = \"vitisai\"\nlibrary = \"plugin.so\""),
+        Verdict::Failure,
+        "an AMD NPU at",
+        "amdxdna",
+    );
+
+    // Two graphics: only those of AMD are looked at.
+    let hybrid = Made::new()
+        .file("dev/kfd", "")
+        .file("dev/dri/renderD128", "")
+        .file("sys/class/drm/renderD128/device/vendor", "0x8086\n")
+        .file("dev/dri/renderD129", "")
+        .file("sys/class/drm/renderD129/device/vendor", "0x1002\n");
+    let found = hybrid.look("provider = \"migraphx\"\nlibrary = \"plugin.so\"");
+    finds(&found, Verdict::Ok, "AMD GPU, /dev/dri/renderD129", "");
+    assert!(!found.iter().any(|(_, text, _)| text.contains("renderD128")), "{found:#?}");
 }
 
 #[test]
@@ -143,7 +168,7 @@ fn a_plug_in_for_another_vendors_processor_is_known_beforehand() {
     finds(&with_graphics.look(&cpu), Verdict::Failure, "not of Intel", "");
     // The provider that is built in runs on any.
     let found = of("AuthenticAMD").look("provider = \"openvino\"\ndevice = \"CPU\"");
-    assert!(found.iter().all(|(verdict, ..)| *verdict == Verdict::Skipped), "{found:#?}");
+    finds(&found, Verdict::Ok, "it computes on the processor", "");
 }
 
 #[test]
