@@ -17,7 +17,7 @@ pub struct Worker<'a> {
 pub struct Crew {
     /// How many workers recognise.
     pub workers: usize,
-    /// How many threads one run of a model on the CPU has, where `runtime.threads` leaves that open.
+    /// How many threads one run of a model on the CPU has.
     pub threads: usize,
 }
 
@@ -35,18 +35,20 @@ impl Models {
         }
     }
 
-    /// The workers for so many cameras on so many processor cores. Where none is named and all models run on the CPU, there
-    /// is one for each core, but no more than cameras: threads of one run wait for each other, and workers do not. The cores are
-    /// shared by those whose detector runs on the CPU.
-    pub fn crew(&self, cameras: usize, cores: usize) -> Crew {
+    /// The workers for so many cameras on so many processor cores; `threads` is that of `[runtime]`, 0 when it leaves them open.
+    /// Where no worker is named and all models run on the CPU, there are as many as the cores have room for, but no more than
+    /// cameras: threads of one run wait for each other, and workers do not. Open threads are the cores, shared by the workers
+    /// whose detector runs on the CPU.
+    pub fn crew(&self, cameras: usize, cores: usize, threads: usize) -> Crew {
         let named = self.workers();
+        let share = |workers: usize| if threads > 0 { threads } else { (cores / workers.max(1)).max(1) };
         let computes = |key, worker: &Worker<'_>| self.on.wishes(key, worker.first)[0] == CPU;
         if self.workers.is_empty() && On::KEYS.iter().all(|key| computes(key, &named[0])) {
-            let workers = cameras.min(cores).clamp(1, MOST_WORKERS);
-            return Crew { workers, threads: (cores / workers).max(1) };
+            let workers = cameras.min(cores / threads.max(1)).clamp(1, MOST_WORKERS);
+            return Crew { workers, threads: share(workers) };
         }
         let sharing = named.iter().filter(|worker| computes("detect", worker)).count();
-        Crew { workers: named.len(), threads: (cores / sharing.max(1)).max(1) }
+        Crew { workers: named.len(), threads: share(sharing) }
     }
 
     /// Whether any model is to run on what has this name.
@@ -67,13 +69,13 @@ mod tests {
 
     #[test]
     fn the_processor_is_shared_by_the_workers_that_compute_on_it() {
-        let crew = |models: &str, cameras, cores| {
+        let crew = |models: &str, cameras, cores, threads| {
             let text = format!(
                 "[models]\n{models}\n[[accelerator]]\nname = \"npu\"\nprovider = \"qnn\"\nlibrary = \"q.so\"\n\
                  [[camera]]\nname = \"ramp\"\npipeline = \"videotestsrc\"\n"
             );
             let Crew { workers, threads } =
-                Config::parse(&text, Path::new("/etc")).unwrap().models.crew(cameras, cores);
+                Config::parse(&text, Path::new("/etc")).unwrap().models.crew(cameras, cores, threads);
             (workers, threads)
         };
         for (models, cameras, cores, expected) in [
@@ -92,7 +94,21 @@ mod tests {
             ("workers = [\"cpu\", \"cpu\", \"cpu\"]", 16, 4, (3, 1)),
             ("workers = [\"npu\", \"cpu\"]", 16, 4, (2, 4)),
         ] {
-            assert_eq!(crew(models, cameras, cores), expected, "{models}, {cameras} cameras, {cores} cores");
+            assert_eq!(
+                crew(models, cameras, cores, 0),
+                expected,
+                "{models}, {cameras} cameras, {cores} cores"
+            );
+        }
+        for (models, threads, expected) in [
+            ("", 1, (4, 1)),
+            ("", 2, (2, 2)),
+            ("", 3, (1, 3)),
+            ("", 9, (1, 9)),
+            ("workers = [\"cpu\"]", 2, (1, 2)),
+            ("workers = [\"cpu\", \"cpu\", \"cpu\"]", 2, (3, 2)),
+        ] {
+            assert_eq!(crew(models, 16, 4, threads), expected, "{models}, {threads} threads");
         }
     }
 }

@@ -29,8 +29,9 @@ pub fn open_recognizer(
     share: Share,
 ) -> Result<Recognizer, DaemonError> {
     let threads = crew(runtime, models, 1).threads;
-    open_worker(runtime, models, cameras, share, models.workers()[0], threads)
-        .map(|(worker, _)| worker.recognizer)
+    let (worker, loaded) = open_worker(runtime, models, cameras, share, models.workers()[0], threads)?;
+    loaded.iter().for_each(note);
+    Ok(worker.recognizer)
 }
 
 /// Who recognises, and who keeps its models running.
@@ -58,6 +59,7 @@ pub(super) fn open(
         let recognizer = recognizer.among(index, count, Arc::clone(&exchange));
         workers.push(Worker { recognizer, keeping });
         if index < named.len() {
+            loaded.iter().for_each(note);
             all.extend(loaded);
         }
     }
@@ -86,32 +88,28 @@ fn open_worker(
     opening.library?;
     let detector = detector.expect("what does not open says why");
     let recognizer = Recognizer::new(detector, activities, share, cameras)?;
-    for LoadedModel { reference, task, worker, passed_over, .. } in &loaded {
-        tracing::info!(
-            task,
-            worker,
-            model = reference.name,
-            version = reference.version,
-            on = &*reference.on,
-            "model loaded"
-        );
-        for PassedOver { on, details, .. } in passed_over {
-            tracing::warn!(
-                task,
-                model = reference.name,
-                passed_over = on,
-                "not where it was to run: {details}"
-            );
-        }
-    }
     Ok((Worker { recognizer, keeping: Keeping::new(opening.machine, kept) }, loaded))
+}
+
+/// Says in the log where a model runs, and why not where it was to.
+fn note(LoadedModel { reference, task, worker, passed_over, .. }: &LoadedModel) {
+    tracing::info!(
+        task,
+        worker,
+        model = reference.name,
+        version = reference.version,
+        on = &*reference.on,
+        "model loaded"
+    );
+    for PassedOver { on, details, .. } in passed_over {
+        tracing::warn!(task, model = reference.name, passed_over = on, "not where it was to run: {details}");
+    }
 }
 
 /// How the workers for so many cameras share this machine's processor.
 pub(super) fn crew(runtime: &config::Runtime, models: &config::Models, cameras: usize) -> Crew {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let crew = models.crew(cameras, cores);
-    if runtime.threads == 0 { crew } else { Crew { threads: runtime.threads, ..crew } }
+    models.crew(cameras, cores, runtime.threads)
 }
 
 /// What has become of a model that a configuration asks for.

@@ -90,7 +90,7 @@ pub struct LoadedModel {
     pub sha256: String,
     /// What it is for, such as `detect`.
     pub task: String,
-    /// The number of the worker that it runs for, from 1. Not there where the node has one only.
+    /// The number of the worker that it runs for, from 1. Not there where it runs for all of them alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1))]
     pub worker: Option<usize>,
